@@ -1,0 +1,298 @@
+#include "frontend/lexer.h"
+
+#include "frontend/source_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace nnc::frontend {
+
+namespace {
+
+struct Spelling {
+  std::string_view text;
+  TokenKind kind;
+};
+
+constexpr auto words = std::to_array<Spelling>({
+    {"and", TokenKind::and_word},       {"or", TokenKind::or_word},       {"not", TokenKind::not_word},
+    {"if", TokenKind::if_word},         {"then", TokenKind::then_word},   {"else", TokenKind::else_word},
+    {"for", TokenKind::for_word},       {"in", TokenKind::in_word},       {"as", TokenKind::as_word},
+    {"scan", TokenKind::scan_word},     {"carry", TokenKind::carry_word}, {"return", TokenKind::return_word},
+    {"yield", TokenKind::yield_word},   {"true", TokenKind::true_word},   {"false", TokenKind::false_word},
+    {"none", TokenKind::none_word},     {"inf", TokenKind::inf_word},
+});
+
+// Longer ones first: the first that fits is taken.
+constexpr auto punctuation = std::to_array<Spelling>({
+    {"...", TokenKind::ellipsis},     {"..", TokenKind::range},          {"->", TokenKind::arrow},
+    {"==", TokenKind::is_equal},      {"!=", TokenKind::is_unequal},     {"<=", TokenKind::is_at_most},
+    {">=", TokenKind::is_at_least},   {"(", TokenKind::open_paren},      {")", TokenKind::close_paren},
+    {"[", TokenKind::open_bracket},   {"]", TokenKind::close_bracket},   {"{", TokenKind::open_brace},
+    {"}", TokenKind::close_brace},    {",", TokenKind::comma},           {":", TokenKind::colon},
+    {";", TokenKind::semicolon},      {"=", TokenKind::assign},          {".", TokenKind::dot},
+    {"^", TokenKind::caret},          {"*", TokenKind::star},            {"/", TokenKind::slash},
+    {"@", TokenKind::at},             {"+", TokenKind::plus},            {"-", TokenKind::dash},
+    {"<", TokenKind::is_below},       {">", TokenKind::is_above},
+});
+
+// What people type who come from other languages.
+struct Advice {
+  std::string_view text;
+  std::string_view instead;
+};
+constexpr auto advices = std::to_array<Advice>({
+    {"&&", "write 'and'"},
+    {"||", "write 'or'"},
+    {"!", "write 'not'"},
+    {"#", "comments start with '//'"},
+    {"'", "strings stand in double quotes"},
+});
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+class Lexer {
+ public:
+  Lexer(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics)
+      : file_(file), text_(text), diagnostics_(diagnostics) {}
+
+  std::vector<Token> run();
+
+ private:
+  char peek(std::size_t offset = 0) const {
+    return position_ + offset < text_.size() ? text_[position_ + offset] : '\0';
+  }
+  std::string_view rest() const { return text_.substr(position_); }
+  void skip_space();
+  void lex_name();
+  void lex_number();
+  void lex_string();
+  void lex_punctuation();
+  void lex_invalid();
+  void convert(Token& token);
+  bool after_object() const;
+  // The next `bytes` as a token; its width is in characters.
+  Token& take(TokenKind kind, std::size_t bytes);
+  void error(const Token& token, std::string message) {
+    diagnostics_.error({file_, token.line, token.column}, std::move(message), token.width);
+  }
+
+  const std::string& file_;
+  std::string_view text_;
+  ir::Diagnostics& diagnostics_;
+  std::vector<Token> tokens_;
+  std::size_t position_ = 0;
+  int line_ = 1;
+  int column_ = 1;
+  bool starts_line_ = true;
+};
+
+std::vector<Token> Lexer::run() {
+  for (skip_space(); position_ < text_.size(); skip_space()) {
+    const char c = peek();
+    if (is_letter(c)) {
+      lex_name();
+    } else if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
+      lex_number();
+    } else if (c == '"') {
+      lex_string();
+    } else {
+      lex_punctuation();
+    }
+  }
+  take(TokenKind::end, 0).width = 1;
+  return std::move(tokens_);
+}
+
+void Lexer::skip_space() {
+  while (position_ < text_.size()) {
+    if (peek() == '\n') {
+      ++position_;
+      ++line_;
+      column_ = 1;
+      starts_line_ = true;
+    } else if (peek() == ' ' || peek() == '\t') {
+      ++position_;
+      ++column_;
+    } else if (rest().starts_with("//")) {
+      position_ = std::min(text_.find('\n', position_), text_.size());
+    } else {
+      return;
+    }
+  }
+}
+
+Token& Lexer::take(TokenKind kind, std::size_t bytes) {
+  const std::string_view text = text_.substr(position_, bytes);
+  const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; });
+  Token token{.kind = kind,
+              .text = text,
+              .line = line_,
+              .column = column_,
+              .width = static_cast<int>(characters),
+              .starts_line = std::exchange(starts_line_, false)};
+  position_ += bytes;
+  column_ += token.width;
+  tokens_.push_back(token);
+  return tokens_.back();
+}
+
+// name := (letter | "_") { letter | digit | "_" }
+void Lexer::lex_name() {
+  std::size_t size = 1;
+  while (is_letter(peek(size)) || is_digit(peek(size))) ++size;
+  const std::string_view text = text_.substr(position_, size);
+  const auto* word = std::find_if(words.begin(), words.end(), [&](const Spelling& w) { return w.text == text; });
+  take(word == words.end() ? TokenKind::name : word->kind, size);
+}
+
+// integer := digits
+// real    := digits "." digits [ exponent ] | digits exponent
+// exponent := ("e" | "E") [ "+" | "-" ] digits
+void Lexer::lex_number() {
+  const bool adjacent = after_object();
+  std::size_t size = 0;
+  const auto digits = [&] {
+    while (is_digit(peek(size))) ++size;
+  };
+  TokenKind kind = TokenKind::integer;
+  digits();
+  const bool leading_dot = size == 0;
+  if (peek(size) == '.' && is_digit(peek(size + 1))) {
+    kind = TokenKind::real;
+    ++size;
+    digits();
+  }
+  const std::size_t sign = peek(size + 1) == '+' || peek(size + 1) == '-' ? 1 : 0;
+  if ((peek(size) == 'e' || peek(size) == 'E') && is_digit(peek(size + 1 + sign))) {
+    kind = TokenKind::real;
+    size += 1 + sign;
+    digits();
+  }
+  const std::size_t number = size;
+  while (is_letter(peek(size)) || is_digit(peek(size)) || static_cast<unsigned char>(peek(size)) >= 0x80) ++size;
+  const bool trailing_dot = size == number && peek(size) == '.' && peek(size + 1) != '.';
+  if (trailing_dot) ++size;
+
+  Token& token = take(kind, size);
+  if (leading_dot && adjacent) {
+    error(token, fmt::format("an index stands in brackets: write '[{}]'", token.text.substr(1)));
+  } else if (leading_dot) {
+    error(token, fmt::format("a number may not start with a dot: write '0{}'", token.text));
+  } else if (trailing_dot) {
+    error(token, fmt::format("a number may not end with a dot: write '{0}' or '{0}.0'", token.text.substr(0, number)));
+  } else if (size != number) {
+    error(token, fmt::format("'{}' is neither a number nor a name: no letter may follow a number", token.text));
+  } else {
+    convert(token);
+  }
+}
+
+// Whether the text before can be indexed: `h.0` asks for another advice than `.5`.
+bool Lexer::after_object() const {
+  if (tokens_.empty() || starts_line_) return false;
+  const Token& last = tokens_.back();
+  const bool object = last.kind == TokenKind::name || last.kind == TokenKind::close_bracket;
+  return object && last.text.data() + last.text.size() == text_.data() + position_;
+}
+
+void Lexer::convert(Token& token) {
+  const char* first = token.text.data();
+  const char* last = first + token.text.size();
+  if (token.kind == TokenKind::integer) {
+    if (std::from_chars(first, last, token.integer).ec == std::errc::result_out_of_range) {
+      token.integer = 0;
+      error(token, fmt::format("the integer {} is too large: the largest is {}", token.text, INT64_MAX));
+    }
+    return;
+  }
+  // Too large and too small are both "out of range": only what is too large has no nearest value.
+  if (std::from_chars(first, last, token.real).ec == std::errc::result_out_of_range) {
+    token.real = 0;
+    const std::size_t exponent = token.text.find_first_of("eE");
+    const bool small =
+        exponent == std::string_view::npos ? token.text.starts_with("0.") : token.text.substr(exponent + 1, 1) == "-";
+    error(token, fmt::format("the number {} is too {}", token.text, small ? "small: write 0.0" : "large: write 'inf'"));
+  }
+}
+
+// string := '"' { any character but '"' and newline } '"'
+void Lexer::lex_string() {
+  const std::string_view line = rest().substr(0, rest().find('\n'));
+  const std::size_t close = line.find('"', 1);
+  const bool closed = close != std::string_view::npos;
+  Token& token = take(TokenKind::string, closed ? close + 1 : line.size());
+  if (!closed) {
+    token.width = 1;
+    error(token, "the string is never closed: expected '\"' before the end of the line");
+  }
+  token.text = token.text.substr(1, closed ? close - 1 : std::string_view::npos);
+}
+
+void Lexer::lex_punctuation() {
+  const auto* found = std::find_if(punctuation.begin(), punctuation.end(),
+                                   [&](const Spelling& p) { return rest().starts_with(p.text); });
+  if (found != punctuation.end()) {
+    take(found->kind, found->text.size());
+  } else {
+    lex_invalid();
+  }
+}
+
+void Lexer::lex_invalid() {
+  const auto* advice =
+      std::find_if(advices.begin(), advices.end(), [&](const Advice& a) { return rest().starts_with(a.text); });
+  if (advice != advices.end()) {
+    const Token& token = take(TokenKind::invalid, advice->text.size());
+    error(token, fmt::format("unexpected '{}': {}", token.text, advice->instead));
+    return;
+  }
+  const Token& token = take(TokenKind::invalid, std::max<std::size_t>(1, character_size(text_, position_)));
+  error(token, fmt::format("unexpected character '{}'", token.text));
+}
+
+}  // namespace
+
+std::vector<Token> lex(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics) {
+  return Lexer(file, text, diagnostics).run();
+}
+
+bool is_reserved(TokenKind kind) {
+  return std::any_of(words.begin(), words.end(), [&](const Spelling& w) { return w.kind == kind; });
+}
+
+std::string describe(TokenKind kind) {
+  switch (kind) {
+    case TokenKind::end: return "the end of the file";
+    case TokenKind::newline: return "the end of the line";
+    case TokenKind::name: return "a name";
+    case TokenKind::integer:
+    case TokenKind::real: return "a number";
+    case TokenKind::string: return "a string";
+    default: break;
+  }
+  for (const Spelling& w : words) {
+    if (w.kind == kind) return fmt::format("'{}'", w.text);
+  }
+  for (const Spelling& p : punctuation) {
+    if (p.kind == kind) return fmt::format("'{}'", p.text);
+  }
+  return "nothing";
+}
+
+std::string describe(const Token& token) {
+  switch (token.kind) {
+    case TokenKind::name:
+    case TokenKind::integer:
+    case TokenKind::real: return fmt::format("'{}'", token.text);
+    case TokenKind::string: return fmt::format("\"{}\"", token.text);
+    default: return (is_reserved(token.kind) ? "the reserved word " : "") + describe(token.kind);
+  }
+}
+
+}  // namespace nnc::frontend

@@ -1,0 +1,94 @@
+// Text -> tokens.
+//
+// Whether a newline ends a statement depends on what stands around it, so the lexer only marks the tokens that start a line;
+// `TokenStream` decides.
+#pragma once
+
+#include "frontend/ast.h"
+#include "ir/diagnostics.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nnc::frontend {
+
+enum class TokenKind : std::uint8_t {
+  end,
+  newline,  // a line end that ends a statement; made by TokenStream
+  poison,   // what a TokenStream shows after an error, until it has found a place to go on
+  invalid,  // already reported
+  name,
+  integer,
+  real,
+  string,
+  // words reserved everywhere
+  and_word,
+  or_word,
+  not_word,
+  if_word,
+  then_word,
+  else_word,
+  for_word,
+  in_word,
+  as_word,
+  scan_word,
+  carry_word,
+  return_word,
+  yield_word,
+  true_word,
+  false_word,
+  none_word,
+  inf_word,
+  // punctuation
+  open_paren,
+  close_paren,
+  open_bracket,
+  close_bracket,
+  open_brace,
+  close_brace,
+  comma,
+  colon,
+  semicolon,
+  assign,
+  arrow,
+  dot,
+  range,
+  ellipsis,
+  caret,
+  star,
+  slash,
+  at,
+  plus,
+  dash,
+  is_equal,
+  is_unequal,
+  is_below,
+  is_at_most,
+  is_above,
+  is_at_least,
+};
+
+struct Token {
+  TokenKind kind = TokenKind::end;
+  std::string_view text;  // as typed; of a string, without the quotes
+  int line = 1;
+  int column = 1;  // in characters, not bytes
+  int width = 1;
+  bool starts_line = false;
+  std::int64_t integer = 0;
+  double real = 0;
+};
+
+/// The tokens of `text`, ended by one of kind `end`. The text is valid UTF-8 without control characters but tab and newline
+/// (see source_text.h) and outlives the tokens.
+std::vector<Token> lex(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics);
+
+/// As messages say it: "'('", "the reserved word 'for'", "the end of the line".
+std::string describe(const Token& token);
+std::string describe(TokenKind kind);
+
+bool is_reserved(TokenKind kind);
+
+}  // namespace nnc::frontend

@@ -1,0 +1,28 @@
+// Bytes of a file -> text that can be lexed and shown.
+//
+// Line ends become '\n', a byte order mark at the start is dropped. A byte that is no text is replaced by U+FFFD, so that error
+// messages never send it to a terminal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nnc::frontend {
+
+struct SourceText {
+  struct Fault {
+    int line = 1;
+    int column = 1;
+    std::string message;
+  };
+  std::string text;
+  std::optional<Fault> fault;  // the first NUL or control byte or invalid UTF-8
+};
+
+SourceText normalize(std::string_view bytes);
+
+/// Bytes of the valid UTF-8 character at `position`; 0 if there is none.
+std::size_t character_size(std::string_view text, std::size_t position);
+
+}  // namespace nnc::frontend

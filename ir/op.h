@@ -1,0 +1,246 @@
+// The op record: everything about an op, in one place.
+//
+// Printing, parsing, verifying, docs/ops.md, the language's calls, promotion, autodiff, simplification, folding, the
+// reference interpreter, cost, code generation and the tests all read this record; a new op is one new record in one file
+// of ir/ops/. A record that lacks a required part does not compile.
+#pragma once
+
+#include "ir/attribute.h"
+#include "ir/graph.h"
+#include "ir/scalar.h"
+#include "ir/type.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace nnc::ir {
+
+class Builder;
+class GradCtx;
+class Oracle;
+class Samples;
+class SimplifyCtx;
+
+/// A member that has to be written: it has no default constructor.
+template <class T> struct Required {
+  T value;
+  Required() = delete;
+  template <class U>
+    requires std::is_convertible_v<U&&, T>
+  Required(U&& given) : value(std::forward<U>(given)) {}
+  const T& operator*() const { return value; }
+  const T* operator->() const { return &value; }
+};
+
+/// An op before its results are known, and a view of one afterwards.
+struct OpView {
+  const OpDef* def = nullptr;
+  std::vector<Type> operands;
+  std::span<const Attr> attrs;
+  std::span<const Block> regions;
+  std::vector<Type> results;  // empty during inference
+
+  const Attr& attr(std::string_view name) const;
+  template <class T> const T& get(std::string_view name) const { return std::get<T>(attr(name)); }
+  std::int64_t integer(std::string_view name) const { return get<std::int64_t>(name); }
+  bool flag(std::string_view name) const { return get<bool>(name); }
+  const std::vector<std::int64_t>& integers(std::string_view name) const {
+    return get<std::vector<std::int64_t>>(name);
+  }
+};
+OpView view(const Block& block, const Op& op);
+
+/// Result types, or what is wrong with the operands (a sentence without a final stop).
+struct Inferred {
+  std::vector<Type> types;
+  std::string error;
+
+  static Inferred fail(std::string message) { return {{}, std::move(message)}; }
+};
+using Infer = Inferred (*)(const OpView&);
+
+// --- what an op computes, by family -------------------------------------------------------------------------------
+
+/// Symbolic operands of a formula: x[i] is an element of operand i.
+struct ScalarArgs {
+  ScalarBuilder* builder;
+  const OpView* op;
+  std::vector<Scalar> inputs;
+
+  Scalar operator[](std::size_t i) const { return inputs[i]; }
+  Scalar coordinate(std::int64_t dimension) const { return builder->coordinate(static_cast<int>(dimension)); }
+  DType result_dtype() const { return op->results[0].dtype; }
+};
+
+/// One scalar formula, applied at every element of the result; operands broadcast by NumPy's rule.
+struct Elementwise {
+  Required<Scalar (*)(const ScalarArgs&)> formula;
+};
+
+/// What a reduction of epoch sums means for a metric.
+enum class Accumulation : std::uint8_t { none, sum, mean };
+
+/// k accumulators and a combine. Accumulators have the type of the operand's element (f64 for floats in the reference
+/// interpreter); the index of an element is its row-major position within the reduced dimensions, i64.
+struct Reduction {
+  struct Args {
+    ScalarBuilder* builder;
+    DType dtype;  // of the accumulators of elements
+    Scalar constant(double value) const { return builder->constant(value, dtype); }
+    Scalar index_constant(double value) const { return builder->constant(value, DType::i64); }
+    Scalar lowest() const;   // -inf, or the type's lowest
+    Scalar highest() const;  // +inf, or the type's highest
+  };
+  using Scalars = std::vector<Scalar>;
+  Required<Scalars (*)(const Args&)> start;
+  Required<Scalars (*)(const Args&, const Scalars& accumulators, Scalar x, Scalar index)> step;
+  Required<Scalars (*)(const Args&, const Scalars& a, const Scalars& b)> merge;  // b's elements come after a's
+  Required<Scalar (*)(const Args&, const Scalars& accumulators, Scalar count)> finish;
+  Accumulation accumulation = Accumulation::none;
+};
+
+/// Result elements are operand elements at an affine position, or a fill value where no access is within its bounds.
+struct Access {
+  int operand = 0;
+  std::int64_t offset = 0;            // into the operand's row-major elements
+  std::vector<std::int64_t> strides;  // a stride for each dimension of the result
+  /// Half-open range of each result coordinate for which the access holds; empty means everywhere.
+  std::vector<std::pair<std::int64_t, std::int64_t>> bounds = {};
+};
+struct Movement {
+  Required<std::vector<Access> (*)(const OpView&)> access;
+  double (*fill)(const OpView&) = nullptr;  // null: 0
+};
+
+/// A sum of products, with its own accumulation type; and anything else that is computed as a whole.
+struct EvalArgs {
+  const OpView* op;
+  std::span<const Tensor* const> operands;
+};
+using Evaluate = std::vector<Tensor> (*)(const EvalArgs&);
+struct Contraction {
+  Required<Evaluate> evaluate;
+};
+/// Computed as a whole, by a rule of its own: constant, random.
+struct Whole {
+  Required<Evaluate> evaluate;
+};
+/// The old value of a slot; the executor provides it.
+struct SlotRead {};
+
+using Kernel = std::variant<Elementwise, Reduction, Movement, Contraction, Whole, SlotRead>;
+
+// --- gradients ------------------------------------------------------------------------------------------------------
+
+/// A rule, or the word that there is none.
+struct Gradient {
+  enum class Kind : std::uint8_t {
+    rule,
+    zero,  // piecewise constant: the gradient is zero wherever it exists
+    none,  // `reason` says why nothing flows through
+  };
+  Kind kind;
+  void (*rule)(GradCtx&) = nullptr;
+  std::string_view reason = {};
+
+  Gradient() = delete;
+  Gradient(void (*given)(GradCtx&)) : kind(Kind::rule), rule(given) {}
+  template <class F>
+    requires std::is_convertible_v<F, void (*)(GradCtx&)>
+  Gradient(F given) : kind(Kind::rule), rule(given) {}
+  Gradient(Kind k, std::string_view why) : kind(k), reason(why) {}
+};
+inline Gradient zero_gradient(std::string_view why) { return {Gradient::Kind::zero, why}; }
+inline Gradient no_gradient(std::string_view why) { return {Gradient::Kind::none, why}; }
+
+// --- the rest of a record -------------------------------------------------------------------------------------------
+
+struct OperandDef {
+  std::string_view name;
+  /// For an index operand: the number of values it may take, i.e. the extent of the dimension it indexes.
+  std::int64_t (*index_extent)(const OpView&) = nullptr;
+};
+
+/// How the language converts operands before the call. Integers, u8, u16 and bool are i32 in arithmetic.
+enum class Promotion : std::uint8_t {
+  none,        // operands as they are
+  arithmetic,  // all to their common type, u8, u16 and bool at least i32
+  real,        // the same, then integers to f32
+  logical,     // bool only
+  branches,    // operand 0 is bool, the others go to their common type
+  index,       // integers only, to i32
+};
+
+/// How near two correct evaluations in one precision are.
+enum class Precision : std::uint8_t {
+  exact,        // the same bits
+  rounded,      // one rounding of the exact value
+  approximate,  // a few units in the last place
+  accumulated,  // depends on the order of a sum
+};
+
+struct OpDef {
+  Required<std::string_view> name;
+  Required<std::string_view> doc;  // one sentence or two, for docs/ops.md
+  Required<std::vector<OperandDef>> operands;
+  std::vector<AttrDef> attrs = {};
+  int region_count = 0;
+  Required<Infer> infer;
+  Required<Kernel> kernel;
+  Required<Gradient> grad;
+  Required<Precision> precision;
+  /// The value of one result element in plain f64 C++, written independently of the kernel; for tests only.
+  Required<double (*)(const Oracle&)> oracle;
+  Required<void (*)(Samples&)> samples;
+  /// Floating-point operations; null: by family (one an instruction and element; none for movement).
+  std::int64_t (*flops)(const OpView&) = nullptr;
+
+  // In the language.
+  bool callable = true;         // by its name, operands first, then attributes
+  std::string_view symbol = {};  // "+": infix with two operands, prefix with one
+  Promotion promotion = Promotion::none;
+
+  // What passes may use.
+  bool commutative = false;
+  /// Operands whose elements the result takes unchanged (as values; a cast may widen them).
+  std::vector<int> value_operands = {};
+  /// The result is the sum of the operands with these signs.
+  std::vector<int> sum_signs = {};
+  /// Cheaper forms with the same meaning, each "pattern -> replacement": see rewrite_rules.h.
+  std::vector<std::string_view> rewrites = {};
+  /// For rules that compute attributes: a cheaper value equal to the op's only result, or nothing.
+  std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
+
+  template <class K> const K* as() const { return std::get_if<K>(&*kernel); }
+};
+
+/// The record of that name, or null.
+const OpDef* find_op(std::string_view name);
+/// The record with that symbol and number of operands, or null.
+const OpDef* find_symbol(std::string_view symbol, std::size_t operand_count);
+/// All records, in the order of docs/ops.md.
+const std::vector<const OpDef*>& all_ops();
+
+/// Orders attributes as the record lists them, fills in those that are absent, converts integers given where reals are
+/// asked, normalizes axes against operand 0. Errors (unknown, missing, of the wrong kind, axis out of range) come back
+/// as text.
+struct CompletedAttrs {
+  std::vector<Attr> attrs;
+  std::string error;
+};
+CompletedAttrs complete_attrs(const OpDef& def, std::vector<NamedAttr> given, std::span<const Type> operands);
+
+/// The scalar program of an elementwise op, and the programs of a reduction's parts.
+ScalarProgram scalar_program(const OpView& op);
+
+std::int64_t flops(const OpView& op);
+/// Bytes of operands and results.
+std::int64_t bytes(const OpView& op);
+
+}  // namespace nnc::ir

@@ -1,0 +1,61 @@
+// Passes and the manager that runs them.
+//
+// A pass is a function from a module to a module, without state. The table in pipeline.cpp has one row a pass: its name
+// as typed, one line of doc, the function. The verifier runs after every pass.
+#pragma once
+
+#include "ir/diagnostics.h"
+#include "ir/module.h"
+
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nnc::passes {
+
+struct PassContext {
+  ir::Diagnostics& diagnostics;
+  /// How often each rewrite rule applied, by the rule's text; printed by --time-passes.
+  std::vector<std::pair<std::string, int>> rule_counts = {};
+};
+
+using PassFunction = ir::Status (*)(ir::Module&, PassContext&);
+
+struct Pass {
+  std::string_view name;
+  std::string_view doc;
+  PassFunction run;
+  bool optional;  // an optimization, which --disable-pass may switch off
+};
+
+/// Every pass, in the order of the pipeline.
+std::span<const Pass> all_passes();
+const Pass* find_pass(std::string_view name);
+
+/// The passes that bring a module to a stage, in order.
+enum class Stage { graph, step, optimized };
+std::vector<const Pass*> pipeline_to(Stage stage);
+
+struct RunOptions {
+  std::vector<std::string> disabled;   // --disable-pass=NAME
+  std::vector<std::string> print_after;  // --print-after=NAME, or "all"
+  bool print_changed = false;
+  bool time_passes = false;
+  bool verify_roundtrip = false;
+  std::optional<std::string> stop_after;
+  std::optional<int> pass_limit;
+  bool elide_constants = false;
+  /// Where a failing pass leaves its input and the rest of the pipeline; nnc-opt runs that file again.
+  std::string reproducer = "nnc-reproducer.ir";
+  std::ostream* log = nullptr;  // dumps and times; null: std::cerr
+};
+
+/// Runs the passes in order. Names in the options that no pass has are reported as errors with the near name.
+ir::Status run_passes(ir::Module& module, const std::vector<const Pass*>& passes, const RunOptions& options,
+                      ir::Diagnostics& diagnostics);
+
+}  // namespace nnc::passes

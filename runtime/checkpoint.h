@@ -1,0 +1,33 @@
+// Weights on disk, as safetensors: an 8-byte length, a JSON header, then raw row-major little-endian elements. A file is
+// written beside its final name, synced and renamed, so that a reader finds the old file or the new one, whole.
+#pragma once
+
+#include "ir/diagnostics.h"
+#include "ir/module.h"
+#include "ir/tensor.h"
+#include "runtime/executor.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nnc::runtime {
+
+using NamedTensors = std::map<std::string, ir::Tensor>;
+
+/// Any well-formed safetensors file of dtypes that ours has; everything broken about the file is an error that names it.
+std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagnostics& diagnostics);
+ir::Status write_safetensors(const std::string& path, const NamedTensors& tensors, ir::Diagnostics& diagnostics);
+
+/// The slots that a user calls weights (parameters and statistics), plain f32, by path.
+NamedTensors weights(const ir::Module& module, const SlotValues& slots);
+/// Replaces parameters and statistics by the file's: every parameter must be there with its shape; unknown names are
+/// errors, with the near name.
+ir::Status load_weights(const std::string& path, const ir::Module& module, SlotValues& slots,
+                        ir::Diagnostics& diagnostics);
+
+/// Makes `directory` if it is missing and proves that files can be written there.
+ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics);
+
+}  // namespace nnc::runtime

@@ -1,0 +1,67 @@
+// Datasets: named columns of examples, held in memory, checked against the model before the first step.
+//
+// A path says its format: a directory with IDX files (gzip or plain), or a `.csv` file. Columns are matched to the
+// model's fields by name (IDX: `image` and `label`; CSV: the header, a vector field taking in header order the columns
+// that no other field names), cast where that loses nothing, and checked: shape, type, and the range of fields that
+// index something.
+#pragma once
+
+#include "ir/diagnostics.h"
+#include "ir/module.h"
+#include "ir/tensor.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace nnc::runtime {
+
+/// All examples of one field: [examples, ...field's shape] of the field's element type.
+struct Column {
+  ir::DataField field;
+  ir::Tensor values;
+};
+
+class Dataset {
+ public:
+  Dataset() = default;
+  Dataset(std::vector<Column> columns, std::int64_t examples) : columns_(std::move(columns)), examples_(examples) {}
+
+  std::int64_t examples() const { return examples_; }
+  const std::vector<Column>& columns() const { return columns_; }
+  /// One tensor a field, [indices.size(), ...], in the fields' order.
+  std::vector<ir::Tensor> gather(std::span<const std::int64_t> indices) const;
+  /// Splits off the examples at `indices` (sorted) into the second part.
+  std::pair<Dataset, Dataset> split(const std::vector<std::int64_t>& indices) const;
+
+ private:
+  std::vector<Column> columns_;
+  std::int64_t examples_ = 0;
+};
+
+/// What a path holds: training examples, and those that the format sets apart for validation (IDX: the t10k files).
+struct OpenedData {
+  Dataset train;
+  std::optional<Dataset> validation;
+};
+
+/// Reads `path` for `fields`; every problem is one error with its place (file, and line and column in text).
+/// Ranges are not known yet: see `check_ranges`.
+std::optional<OpenedData> open_data(const std::string& path, const std::vector<ir::DataField>& fields,
+                                    ir::Diagnostics& diagnostics);
+/// The same for --valid: an IDX directory's t10k files if it has them, else its train files; any other format whole.
+std::optional<Dataset> open_validation(const std::string& path, const std::vector<ir::DataField>& fields,
+                                       ir::Diagnostics& diagnostics);
+
+/// Reports the first example of each field that lies outside [0, range) (ir::index_ranges).
+ir::Status check_ranges(const Dataset& data, const std::map<std::string, std::int64_t>& ranges, const std::string& path,
+                        ir::Diagnostics& diagnostics);
+
+/// Draws examples for --synthetic: floats uniform in [0, 1), integers uniform in the field's range, or else the type's.
+Dataset synthetic(const std::vector<ir::DataField>& fields, const std::map<std::string, std::int64_t>& ranges,
+                  std::int64_t examples, std::uint64_t seed);
+
+}  // namespace nnc::runtime
