@@ -1,0 +1,3 @@
+#include "tools/exit_codes.h"
+
+int main() { return nnc::tools::exit_usage; }
