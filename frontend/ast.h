@@ -178,7 +178,7 @@ struct TypeExpr {
   enum class Kind : std::uint8_t {
     element,      // a dtype, with or without dimensions: f32, u8[28, 28], bool[N]
     integer,      // int
-    boolean,      // bool, without dimensions (dtype is `boolean`)
+    boolean,      // bool without dimensions, not of a data field (dtype is `boolean`)
     string,       // str
     initializer,  // init
     chars,        // chars(vocabulary)[n], in `data` only

@@ -19,25 +19,36 @@ struct Spelling {
 };
 
 constexpr auto words = std::to_array<Spelling>({
-    {"and", TokenKind::and_word},       {"or", TokenKind::or_word},       {"not", TokenKind::not_word},
-    {"if", TokenKind::if_word},         {"then", TokenKind::then_word},   {"else", TokenKind::else_word},
-    {"for", TokenKind::for_word},       {"in", TokenKind::in_word},       {"as", TokenKind::as_word},
-    {"scan", TokenKind::scan_word},     {"carry", TokenKind::carry_word}, {"return", TokenKind::return_word},
-    {"yield", TokenKind::yield_word},   {"true", TokenKind::true_word},   {"false", TokenKind::false_word},
-    {"none", TokenKind::none_word},     {"inf", TokenKind::inf_word},
+    {"and", TokenKind::and_word},
+    {"or", TokenKind::or_word},
+    {"not", TokenKind::not_word},
+    {"if", TokenKind::if_word},
+    {"then", TokenKind::then_word},
+    {"else", TokenKind::else_word},
+    {"for", TokenKind::for_word},
+    {"in", TokenKind::in_word},
+    {"as", TokenKind::as_word},
+    {"scan", TokenKind::scan_word},
+    {"carry", TokenKind::carry_word},
+    {"return", TokenKind::return_word},
+    {"yield", TokenKind::yield_word},
+    {"true", TokenKind::true_word},
+    {"false", TokenKind::false_word},
+    {"none", TokenKind::none_word},
+    {"inf", TokenKind::inf_word},
 });
 
 // Longer ones first: the first that fits is taken.
 constexpr auto punctuation = std::to_array<Spelling>({
-    {"...", TokenKind::ellipsis},     {"..", TokenKind::range},          {"->", TokenKind::arrow},
-    {"==", TokenKind::is_equal},      {"!=", TokenKind::is_unequal},     {"<=", TokenKind::is_at_most},
-    {">=", TokenKind::is_at_least},   {"(", TokenKind::open_paren},      {")", TokenKind::close_paren},
-    {"[", TokenKind::open_bracket},   {"]", TokenKind::close_bracket},   {"{", TokenKind::open_brace},
-    {"}", TokenKind::close_brace},    {",", TokenKind::comma},           {":", TokenKind::colon},
-    {";", TokenKind::semicolon},      {"=", TokenKind::assign},          {".", TokenKind::dot},
-    {"^", TokenKind::caret},          {"*", TokenKind::star},            {"/", TokenKind::slash},
-    {"@", TokenKind::at},             {"+", TokenKind::plus},            {"-", TokenKind::dash},
-    {"<", TokenKind::is_below},       {">", TokenKind::is_above},
+    {"...", TokenKind::ellipsis},   {"..", TokenKind::range},        {"->", TokenKind::arrow},
+    {"==", TokenKind::is_equal},    {"!=", TokenKind::is_unequal},   {"<=", TokenKind::is_at_most},
+    {">=", TokenKind::is_at_least}, {"(", TokenKind::open_paren},    {")", TokenKind::close_paren},
+    {"[", TokenKind::open_bracket}, {"]", TokenKind::close_bracket}, {"{", TokenKind::open_brace},
+    {"}", TokenKind::close_brace},  {",", TokenKind::comma},         {":", TokenKind::colon},
+    {";", TokenKind::semicolon},    {"=", TokenKind::assign},        {".", TokenKind::dot},
+    {"^", TokenKind::caret},        {"*", TokenKind::star},          {"/", TokenKind::slash},
+    {"@", TokenKind::at},           {"+", TokenKind::plus},          {"-", TokenKind::dash},
+    {"<", TokenKind::is_below},     {">", TokenKind::is_above},
 });
 
 // What people type who come from other languages.

@@ -1,7 +1,7 @@
 // Text -> tokens.
 //
-// Whether a newline ends a statement depends on what stands around it, so the lexer only marks the tokens that start a line;
-// `TokenStream` decides.
+// Whether a newline ends a statement depends on what stands around it, so the lexer only marks the tokens that start a
+// line; `TokenStream` decides.
 #pragma once
 
 #include "frontend/ast.h"
@@ -81,8 +81,8 @@ struct Token {
   double real = 0;
 };
 
-/// The tokens of `text`, ended by one of kind `end`. The text is valid UTF-8 without control characters but tab and newline
-/// (see source_text.h) and outlives the tokens.
+/// The tokens of `text`, ended by one of kind `end`. The text is valid UTF-8 without control characters but tab and
+/// newline (see source_text.h) and outlives the tokens.
 std::vector<Token> lex(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics);
 
 /// As messages say it: "'('", "the reserved word 'for'", "the end of the line".

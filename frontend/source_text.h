@@ -1,7 +1,7 @@
 // Bytes of a file -> text that can be lexed and shown.
 //
-// Line ends become '\n', a byte order mark at the start is dropped. A byte that is no text is replaced by U+FFFD, so that error
-// messages never send it to a terminal.
+// Line ends become '\n', a byte order mark at the start is dropped. A byte that is no text is replaced by U+FFFD, so
+// that error messages never send it to a terminal.
 #pragma once
 
 #include <optional>

@@ -34,12 +34,7 @@ bool continues(TokenKind kind) {
   }
 }
 
-bool closes(TokenKind kind) {
-  return kind == TokenKind::close_paren || kind == TokenKind::close_bracket || kind == TokenKind::close_brace ||
-         kind == TokenKind::end;
-}
-
-const Token no_token{};
+constexpr Token no_token{};
 
 }  // namespace
 
@@ -65,8 +60,8 @@ TokenKind TokenStream::kind() const {
 }
 
 const Token& TokenStream::next() const {
-  const Token& next = raw_next();
-  return next.starts_line && !in_parentheses() ? no_token : next;
+  const std::size_t next = std::min(position_ + 1, tokens_.size() - 1);
+  return tokens_[next].starts_line && !in_parentheses() && !continues(token().kind) ? no_token : tokens_[next];
 }
 
 void TokenStream::skip() {
@@ -118,37 +113,53 @@ ast::Span TokenStream::span_from(int first) const {
   return span;
 }
 
-std::string TokenStream::found() const { return describe(at(TokenKind::newline) ? TokenKind::newline : token().kind); }
+std::string TokenStream::found_text() const {
+  return newline_shows() ? describe(TokenKind::newline) : describe(token());
+}
 
-// Whether what is wrong here is that a bracket before is open still: something else closes, the file ends, or a new line has
-// begun that looks like a statement.
+// A missing thing at the end of a line or file is missed behind the last token.
+ast::Span TokenStream::found_span() const {
+  if ((!newline_shows() && token().kind != TokenKind::end) || position_ == 0) return span();
+  const Token& last = tokens_[position_ - 1];
+  return {{file_, last.line, last.column + last.width}, 1};
+}
+
+// Whether what is wrong here is that a bracket before is open still: something else closes, the file ends, a block
+// opens, or a new line has begun where the list should go on.
 bool TokenStream::unclosed() const {
   if (!in_parentheses()) return false;
+  const TokenKind opener = tokens_[open_.back()].kind;
   const TokenKind kind = token().kind;
-  if (closes(kind)) {
-    const bool pair = tokens_[open_.back()].kind == TokenKind::open_paren ? kind == TokenKind::close_paren
-                                                                          : kind == TokenKind::close_bracket;
-    return !pair;
+  const TokenKind last = tokens_[position_ - 1].kind;
+  switch (kind) {
+    case TokenKind::close_paren: return opener != TokenKind::open_paren;
+    case TokenKind::close_bracket: return opener != TokenKind::open_bracket;
+    case TokenKind::open_brace:
+    case TokenKind::close_brace:
+    case TokenKind::end: return true;
+    case TokenKind::assign: return tokens_[position_ - 1].starts_line;
+    default: return token().starts_line && !continues(last) && position_ - 1 != open_.back();
   }
-  if (token().starts_line) return true;
-  return kind == TokenKind::assign && tokens_[position_ - 1].starts_line;
+}
+
+void TokenStream::fail_unclosed(std::string_view what) {
+  if (poisoned_) return;
+  const Token& opener = tokens_[open_.back()];
+  report(span_of(opener), fmt::format("'{}' is never closed: expected {}, found {}", opener.text, what, found_text()))
+      .note(found_span().at, "found here");
+  poisoned_ = true;
 }
 
 void TokenStream::fail_expected(std::string_view what, std::string_view advice) {
   if (poisoned_) return;
   if (token().kind == TokenKind::invalid && !newline_shows()) {
-    poisoned_ = true;
-    return;
-  }
-  const std::string suffix = advice.empty() ? "" : fmt::format("; {}", advice);
-  if (unclosed()) {
-    const Token& opener = tokens_[open_.back()];
-    report(span_of(opener), fmt::format("'{}' is never closed: expected {}, found {}", opener.text, what, found_text()))
-        .note({file_, token().line, token().column}, "found here");
+    poisoned_ = true;  // the lexer has reported it
+  } else if (unclosed()) {
+    fail_unclosed(what);
   } else {
-    report(found_span(), fmt::format("expected {}, found {}{}", what, found_text(), suffix));
+    const std::string suffix = advice.empty() ? "" : fmt::format("; {}", advice);
+    fail(found_span(), fmt::format("expected {}, found {}{}", what, found_text(), suffix));
   }
-  poisoned_ = true;
 }
 
 void TokenStream::fail(const ast::Span& span, std::string message) {
@@ -159,6 +170,36 @@ void TokenStream::fail(const ast::Span& span, std::string message) {
 
 ir::Diagnostic& TokenStream::report(const ast::Span& span, std::string message) {
   return diagnostics_.error(span.at, std::move(message), span.width);
+}
+
+bool TokenStream::starts_declaration(bool in_train) const {
+  const Token& word = token();
+  const Token& name = tokens_[std::min(position_ + 1, tokens_.size() - 1)];
+  if (word.kind != TokenKind::name || !word.starts_line || name.starts_line) return false;
+  if (std::find(declaration_words.begin(), declaration_words.end(), word.text) == declaration_words.end()) return false;
+  if (word.text == "train" || word.text == "predict") return name.kind == TokenKind::open_brace;
+  return name.kind == TokenKind::name && !(in_train && word.text == "optimizer");
+}
+
+void TokenStream::recover(std::size_t open_brackets, bool in_train) {
+  open_.resize(std::min(open_.size(), open_brackets));
+  for (int depth = 0; token().kind != TokenKind::end && !starts_declaration(in_train); skip()) {
+    const TokenKind kind = token().kind;
+    if (depth == 0 && (kind == TokenKind::close_brace || kind == TokenKind::semicolon || newline_before())) {
+      newline_taken_ = true;
+      poisoned_ = false;
+      return;
+    }
+    if (kind == TokenKind::open_brace) ++depth;
+    if (kind == TokenKind::close_brace) --depth;
+  }
+}
+
+void TokenStream::recover_declaration(int start) {
+  open_.clear();
+  if (position() == start) skip();
+  while (token().kind != TokenKind::end && !starts_declaration(false)) skip();
+  poisoned_ = false;
 }
 
 }  // namespace nnc::frontend

@@ -6,24 +6,28 @@
 
 #include "frontend/lexer.h"
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nnc::frontend {
 
+constexpr auto declaration_words =
+    std::to_array<std::string_view>({"layer", "fn", "optimizer", "schedule", "init", "hyper", "train", "predict"});
+
 class TokenStream {
  public:
+  /// The tokens end with one of kind `end`.
   TokenStream(std::string file, std::vector<Token> tokens, ir::Diagnostics& diagnostics);
 
-  /// The kind of the current token. A token that starts a line shows as `newline` first, except inside `(` or `[`, after a
-  /// binary operator, `=`, `->` or a comma, and before `else`.
+  /// The kind of the current token. A token that starts a line shows as `newline` first, except inside `(` or `[`,
+  /// after a binary operator, `=`, `->` or a comma, and before `else`.
   TokenKind kind() const;
   bool at(TokenKind kind) const { return this->kind() == kind; }
-  /// At a name with this text.
-  bool at_name(std::string_view text) const { return at(TokenKind::name) && token().text == text; }
   /// The current token, whatever newline comes before it.
   const Token& token() const { return tokens_[position_]; }
-  /// The token after the current one on the same line; `end` if there is none.
+  /// The token after the current one in the same statement; of kind `end` if there is none.
   const Token& next() const;
 
   void advance();
@@ -35,6 +39,7 @@ class TokenStream {
   bool open(TokenKind opener);
   /// Takes the bracket that closes the last open one. `what` names all that could stand here.
   bool close(TokenKind closer, std::string_view what);
+  std::size_t open_brackets() const { return open_.size(); }
 
   int position() const { return static_cast<int>(position_); }
   ast::Span span() const { return span_of(token()); }
@@ -42,51 +47,38 @@ class TokenStream {
   ast::Span span_from(int first) const;
 
   bool failed() const { return poisoned_; }
-  /// Reports "expected `what`, found ..." at the current token and poisons the stream. Where the cause is a bracket that is
-  /// never closed, reports that at the bracket.
+  /// Reports "expected `what`, found ..." at the current token and poisons the stream. Where the cause is a bracket
+  /// that is never closed, reports that at the bracket.
   void fail_expected(std::string_view what, std::string_view advice = "");
   void fail(const ast::Span& span, std::string message);
   /// Reports an error that does not hinder parsing.
   ir::Diagnostic& report(const ast::Span& span, std::string message);
+  /// Reports that the innermost open bracket is never closed, and poisons the stream.
+  void fail_unclosed(std::string_view what);
 
-  /// After an error: goes to the next statement of this block or its end and clears the error; with `at_declaration` true for
-  /// the token where the next declaration starts, stops there and leaves the error standing, so that all blocks end.
-  template <class AtDeclaration> void recover(std::size_t open_brackets, AtDeclaration at_declaration) {
-    open_.resize(std::min(open_.size(), open_brackets));
-    for (int depth = 0; token().kind != TokenKind::end && !at_declaration(); skip()) {
-      const TokenKind kind = token().kind;
-      if (depth == 0 && (kind == TokenKind::close_brace || kind == TokenKind::semicolon || newline_before())) {
-        poisoned_ = false;
-        return;
-      }
-      if (kind == TokenKind::open_brace) ++depth;
-      if (kind == TokenKind::close_brace) --depth;
-    }
-  }
-  /// After an error: goes to the next declaration or the end and clears the error.
-  template <class AtDeclaration> void recover_declaration(AtDeclaration at_declaration) {
-    open_.clear();
-    while (token().kind != TokenKind::end && !at_declaration()) skip();
-    poisoned_ = false;
-  }
-  std::size_t open_brackets() const { return open_.size(); }
-  /// The token at the current place shown without the newline before it.
-  const Token& raw_next() const { return tokens_[std::min(position_ + 1, tokens_.size() - 1)]; }
+  /// Whether a declaration starts here (`optimizer NAME` is a statement in `train`).
+  bool starts_declaration(bool in_train) const;
+  /// After an error: goes to the next statement of this block, or to its end, and clears the error. Where a declaration
+  /// or the end of the file comes first, stops there and leaves the error standing, so that all blocks end.
+  void recover(std::size_t open_brackets, bool in_train);
+  /// After an error: goes to the next declaration or the end of the file, at least one token on, and clears the error.
+  void recover_declaration(int start);
 
  private:
   ast::Span span_of(const Token& token) const { return {{file_, token.line, token.column}, token.width}; }
+  ast::Span found_span() const;
+  std::string found_text() const;
   bool in_parentheses() const;
   bool newline_before() const { return token().starts_line && !newline_taken_; }
   bool newline_shows() const;
   bool unclosed() const;
-  std::string found() const;
   void skip();
 
   std::string file_;
   std::vector<Token> tokens_;
   ir::Diagnostics& diagnostics_;
-  std::vector<std::size_t> open_;     // positions of the brackets open here
-  std::vector<int> line_ends_;        // by line: the column after its last token
+  std::vector<std::size_t> open_;  // positions of the brackets open here
+  std::vector<int> line_ends_;     // by line: the column after its last token
   std::size_t position_ = 0;
   bool newline_taken_ = false;
   bool poisoned_ = false;
