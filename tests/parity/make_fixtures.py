@@ -1,0 +1,420 @@
+#!/usr/bin/env python3
+"""Writes the parity fixtures: what PyTorch computes in the first ten steps of each program (README.md).
+
+For each case, fixtures/<case>.init.safetensors holds the weights before the first step, by nnc's paths, and
+fixtures/<case>.steps.safetensors, with N in 1, 10:
+
+    loss                           ten batch losses, each before its update
+    stepN.grad.<param>             gradients of step N, before clipping; none for frozen parameters
+    stepN.param.<param>            parameters after step N
+    stepN.state.<param>.<state>    optimizer states after step N
+
+fixtures/cases.json lists the cases with their program, data, settings and batch. Batches are in file order, the last one
+of an epoch smaller.
+
+PyTorch computes in f64 from the f32 weights and inputs, and the results are rounded to f32: whoever is within 1e-5 of
+these values is as right as f32 allows. Each case also runs in f32, which must agree to MAX_F32_ERROR, so that no fixture
+asks for more digits than f32 has.
+"""
+
+import argparse
+import gzip
+import json
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+STEPS = 10
+RECORDED = (1, 10)
+MAX_F32_ERROR = 1e-6
+MIN_SIGN_DISTANCE = 20
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+
+FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
+BREAST_CANCER = "examples/data/breast_cancer.csv"
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def write_safetensors(path, tensors):
+    """8-byte length, JSON header, data; names sorted, header padded to 8 bytes."""
+    header, data = {}, b""
+    for name in sorted(tensors):
+        values = np.ascontiguousarray(tensors[name], dtype="<f4")
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(values.shape),
+            "data_offsets": [len(data), len(data) + values.nbytes],
+        }
+        data += values.tobytes()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def read_idx(path):
+    raw = gzip.decompress(Path(path).read_bytes())
+    rank = raw[3]
+    shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def read_data(path):
+    """The columns of a dataset as f32 (exact for u8), by field name."""
+    if path == FASHION_MNIST:
+        directory = Path(path)
+        return {
+            "image": read_idx(directory / "train-images-idx3-ubyte.gz").astype(np.float32),
+            "label": read_idx(directory / "train-labels-idx1-ubyte.gz").astype(np.float32),
+        }
+    lines = (REPOSITORY / path).read_text().splitlines()
+    label = lines[0].split(",").index("label")
+    table = np.array([[np.float32(cell) for cell in line.split(",")] for line in lines[1:]], np.float32)
+    return {"features": np.delete(table, label, axis=1), "label": table[:, label]}
+
+
+# --- Twins of the programs --------------------------------------------------------------------------------------------
+
+
+class SignMomentum(torch.optim.Optimizer):
+    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn spells it. Keeps the signs' arguments for check_signs."""
+
+    def __init__(self, params, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay))
+        self.mixes = []
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                mix = group["beta1"] * m + (1 - group["beta1"]) * p.grad
+                self.mixes.append(mix.double().numpy().copy())
+                m.mul_(group["beta2"]).add_((1 - group["beta2"]) * p.grad)
+                p.sub_(group["lr"] * (torch.sign(mix) + group["weight_decay"] * p))
+
+
+def modules(**layers):
+    return nn.ModuleDict(layers)
+
+
+def linear(inputs, outputs, bias=True):
+    return nn.Linear(inputs, outputs, bias=bias)
+
+
+def features(x):
+    return torch.log(1 + x["features"])
+
+
+def mlp_model(width):
+    return modules(model=modules(fc1=linear(784, width), fc2=linear(width, width // 2), fc3=linear(width // 2, 10)))
+
+
+def mlp_loss(m, x):
+    m = m["model"]
+    h = torch.flatten(x["image"] / 255, start_dim=1)
+    scores = m["fc3"](F.relu(m["fc2"](F.relu(m["fc1"](h)))))
+    return F.cross_entropy(scores, x["label"].long())
+
+
+def gated(inputs, units):
+    return modules(value=linear(inputs, units), gate=linear(inputs, units))
+
+
+def custom_optimizer_loss(m, x):
+    def apply(g, v):
+        return g["value"](v) * torch.sigmoid(g["gate"](v))
+
+    logit = m["head"](apply(m["g2"], apply(m["g1"], features(x))))[:, 0]
+    p = torch.sigmoid(torch.where(x["label"] > 0.5, logit, -logit))
+    return torch.mean(-((1 - p) ** 2) * torch.log(p + 1e-7))
+
+
+def sigmoid_mse_loss(m, x):
+    return F.mse_loss(m["fc2"](torch.sigmoid(m["fc1"](features(x))))[:, 0], x["label"])
+
+
+def tanh_momentum_loss(m, x):
+    h = torch.tanh(m["mix"](torch.tanh(m["mix"](features(x)))))
+    return F.cross_entropy(m["head"](h), x["label"].long())
+
+
+def softmax_nesterov_loss(m, x):
+    p = torch.softmax(m["fc2"](F.relu(m["fc1"](features(x)))), dim=-1)
+    return F.mse_loss(p[:, 1] + 0.5 * p[:, 2], x["label"])
+
+
+def log_softmax_dampening_loss(m, x):
+    return F.nll_loss(F.log_softmax(m["fc2"](torch.tanh(m["fc1"](features(x)))), dim=-1), x["label"].long())
+
+
+def smoothing_adam_loss(m, x):
+    scores = m["fc2"](F.relu(m["fc1"](features(x))))
+    return F.cross_entropy(scores, x["label"].long(), label_smoothing=0.1)
+
+
+def two_layers_loss(m, x):
+    return F.cross_entropy(m["fc2"](torch.tanh(m["fc1"](features(x)))), x["label"].long())
+
+
+def groups_loss(m, x):
+    h = features(x)
+    for layer in m["h"]:
+        h = torch.tanh(layer(h))
+    return F.cross_entropy(m["head"](h), x["label"].long())
+
+
+def groups_model():
+    m = modules(h=nn.ModuleList([linear(30, 10), linear(10, 10), linear(10, 10)]), head=linear(10, 2))
+    m["h"][1].requires_grad_(False)
+    return m
+
+
+def groups_optimizer(named):
+    def settings(name):
+        return dict(lr=0.03 if name.startswith("head.") else 0.01, weight_decay=0.0 if name.endswith("bias") else 0.1)
+
+    return torch.optim.Adam([dict(params=[p], **settings(name)) for name, p in named.items()])
+
+
+def class_axis_loss(m, x):
+    scores = m["fc2"](torch.tanh(m["fc1"](features(x)))).reshape(-1, 3, 4)
+    target = x["label"].long()[:, None] + torch.tensor([0, 1, 0, 1])
+    return F.cross_entropy(scores, target)
+
+
+def warmup_cosine(optimizer, warmup, total):
+    """Linear over `warmup` steps, then a half cosine from the peak down to zero at step `total`."""
+    up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup - 1)
+    down = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup)
+    return torch.optim.lr_scheduler.SequentialLR(optimizer, [up, down], milestones=[warmup])
+
+
+# --- Cases ------------------------------------------------------------------------------------------------------------
+
+# What our optimizers call PyTorch's states.
+STATE_NAMES = {"exp_avg": "m", "exp_avg_sq": "v", "momentum_buffer": "velocity", "m": "m"}
+
+
+@dataclass
+class Case:
+    name: str
+    model: Callable
+    loss: Callable
+    optimizer: Callable  # from trained parameters by name
+    program: str = ""
+    data: str = BREAST_CANCER
+    batch: int = 64
+    settings: dict = field(default_factory=dict)  # --set
+    clip_norm: float = 0.0
+    schedule: Callable = None
+    seed: int = 1
+
+    def __post_init__(self):
+        self.program = self.program or f"tests/parity/programs/{self.name}.nn"
+
+
+def sgd(**settings):
+    return lambda named: torch.optim.SGD(named.values(), **settings)
+
+
+def adam(**settings):
+    return lambda named: torch.optim.Adam(named.values(), **settings)
+
+
+def two_layers(middle, outputs, bias=True):
+    return lambda: modules(fc1=linear(30, middle), fc2=linear(middle, outputs, bias))
+
+
+CASES = [
+    Case(
+        "mlp",
+        model=lambda: mlp_model(16),
+        loss=mlp_loss,
+        optimizer=adam(lr=1e-3),
+        program="examples/mlp.nn",
+        data=FASHION_MNIST,
+        batch=128,
+        settings={"width": 16},
+    ),
+    # The seed is one for which no sign hangs on rounding (found with --find-seed): the nearest to 0 is 32
+    # rounding errors away, with most seeds less than 4.
+    Case(
+        "custom_optimizer",
+        model=lambda: modules(g1=gated(30, 64), g2=gated(64, 64), head=linear(64, 1)),
+        loss=custom_optimizer_loss,
+        optimizer=lambda named: SignMomentum(named.values(), lr=3e-4, weight_decay=0.01),
+        program="examples/custom_optimizer.nn",
+        seed=14,
+    ),
+    Case("sigmoid_mse", two_layers(12, 1, bias=False), sigmoid_mse_loss, sgd(lr=0.1)),
+    Case(
+        "tanh_momentum",
+        lambda: modules(mix=linear(30, 30), head=linear(30, 2)),
+        tanh_momentum_loss,
+        sgd(lr=0.02, momentum=0.9),
+    ),
+    Case(
+        "softmax_nesterov",
+        two_layers(12, 3),
+        softmax_nesterov_loss,
+        sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    ),
+    Case(
+        "log_softmax_dampening",
+        two_layers(12, 2),
+        log_softmax_dampening_loss,
+        sgd(lr=0.1, momentum=0.9, dampening=0.3, weight_decay=0.01),
+    ),
+    Case(
+        "smoothing_adam",
+        two_layers(12, 5),
+        smoothing_adam_loss,
+        adam(lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.02),
+    ),
+    Case(
+        "cosine_warmup",
+        two_layers(12, 2),
+        two_layers_loss,
+        sgd(lr=0.1, momentum=0.9),
+        schedule=lambda optimizer: warmup_cosine(optimizer, warmup=4, total=12),
+    ),
+    Case("clip_norm", two_layers(12, 2), two_layers_loss, sgd(lr=0.2, weight_decay=0.1), clip_norm=0.5),
+    Case("groups", groups_model, groups_loss, groups_optimizer),
+    Case("class_axis", two_layers(12, 12), class_axis_loss, sgd(lr=0.1)),
+]
+
+
+# --- Runs -------------------------------------------------------------------------------------------------------------
+
+
+def batches(columns, batch, dtype):
+    examples = len(columns["label"])
+    starts = range(0, examples, batch)
+    for step in range(STEPS):
+        start = starts[step % len(starts)]
+        yield {k: torch.tensor(v[start : start + batch]).to(dtype) for k, v in columns.items()}
+
+
+def run(case, columns, dtype):
+    """The initial weights, the recorded tensors in f64, and the optimizer."""
+    torch.manual_seed(case.seed)
+    model = case.model()  # PyTorch's default initialization, f32
+    initial = {name: p.detach().numpy().copy() for name, p in model.named_parameters()}
+    model = model.to(dtype)
+    parameters = dict(model.named_parameters())
+    trained = {name: p for name, p in parameters.items() if p.requires_grad}
+    optimizer = case.optimizer(trained)
+    schedule = case.schedule(optimizer) if case.schedule else None
+    record, losses, norms = {}, [], []
+
+    def keep(name, tensor):
+        record[name] = tensor.detach().double().numpy().copy()
+
+    for step, batch in enumerate(batches(columns, case.batch, dtype), start=1):
+        optimizer.zero_grad()
+        loss = case.loss(model, batch)
+        loss.backward()
+        losses.append(loss.item())
+        if step in RECORDED:
+            for name, p in trained.items():
+                keep(f"step{step}.grad.{name}", p.grad)
+        if case.clip_norm:
+            norms.append(float(nn.utils.clip_grad_norm_(trained.values(), case.clip_norm)))
+        optimizer.step()
+        if schedule:
+            schedule.step()
+        if step in RECORDED:
+            for name, p in parameters.items():
+                keep(f"step{step}.param.{name}", p)
+            for name, p in trained.items():
+                for key, state in optimizer.state[p].items():
+                    if key != "step" and state is not None:
+                        keep(f"step{step}.state.{name}.{STATE_NAMES[key]}", state)
+    record["loss"] = np.array(losses)
+    if case.clip_norm:
+        assert min(norms) < case.clip_norm < max(norms), f"{case.name}: clip_norm {case.clip_norm} within {norms}"
+    return initial, record, optimizer
+
+
+def relative_error(ours, theirs):
+    return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
+
+
+def check_signs(case, exact, rounded):
+    """No argument of a sign may be so near to 0 that rounding decides it: a flipped sign moves a weight by 2 lr.
+
+    The rounding error of an argument is taken as the largest within its row or its column, between f64 and f32. Returns
+    how many such errors the nearest argument is from 0.
+    """
+    worst = np.inf
+    for a, b in zip(exact.mixes, rounded.mixes):
+        error = np.abs(a - b)
+        if a.ndim == 2:
+            error = np.minimum(error.max(axis=0, keepdims=True), error.max(axis=1, keepdims=True))
+        else:
+            error = error.max()
+        worst = min(worst, np.min(np.abs(a) / np.maximum(error, 1e-30)))
+    return worst
+
+
+def find_seed(case, columns):
+    for case.seed in range(1, 200):
+        exact, rounded = (run(case, columns, dtype)[2] for dtype in (torch.float64, torch.float32))
+        worst = check_signs(case, exact, rounded)
+        print(f"{case.name}: seed {case.seed}: signs are {worst:.2g} rounding errors from 0")
+        if worst > MIN_SIGN_DISTANCE:
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=HERE / "fixtures")
+    parser.add_argument("--find-seed", action="store_true", help="search a seed for the cases with signs, write nothing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+
+    data = {path: read_data(path) for path in {case.data for case in CASES}}
+    for case in CASES:
+        columns = data[case.data]
+        if arguments.find_seed:
+            if case.optimizer({"p": nn.Parameter(torch.zeros(1))}).__class__ is SignMomentum:
+                find_seed(case, columns)
+            continue
+        initial, exact, optimizer = run(case, columns, torch.float64)
+        _, rounded, rounded_optimizer = run(case, columns, torch.float32)
+        for name, values in exact.items():
+            # Every tensor must be able to fail a comparison by relative error.
+            assert np.linalg.norm(values) > 0, f"{case.name}: {name} is zero"
+        errors = {name: relative_error(rounded[name], exact[name]) for name in exact}
+        worst = max(errors, key=errors.get)
+        print(f"{case.name}: {len(exact)} tensors, f32 is off by at most {errors[worst]:.1e} ({worst})")
+        assert errors[worst] < MAX_F32_ERROR, f"{case.name}: f32 cannot reach the fixture"
+        if isinstance(optimizer, SignMomentum):
+            distance = check_signs(case, optimizer, rounded_optimizer)
+            assert distance > MIN_SIGN_DISTANCE, f"{case.name}: a sign is {distance:.2g} rounding errors from 0: run with --find-seed"
+        write_safetensors(arguments.out / f"{case.name}.init.safetensors", initial)
+        write_safetensors(arguments.out / f"{case.name}.steps.safetensors", exact)
+
+    if not arguments.find_seed:
+        listed = [
+            {"name": c.name, "program": c.program, "data": c.data, "batch": c.batch}
+            | {"set": [f"{k}={v}" for k, v in c.settings.items()]}
+            for c in CASES
+        ]
+        lines = ",\n".join("  " + json.dumps(case) for case in listed)
+        (arguments.out / "cases.json").write_text(f"[\n{lines}\n]\n")
+
+
+if __name__ == "__main__":
+    main()

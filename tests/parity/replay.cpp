@@ -1,0 +1,117 @@
+#include "tests/parity/replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <stdexcept>
+
+#include "frontend/frontend.h"
+#include "ir/evaluate.h"
+#include "passes/pass.h"
+#include "runtime/data/dataset.h"
+#include "runtime/executor.h"
+#include "runtime/trainer.h"
+
+namespace nnc::parity {
+namespace {
+
+template <class T>
+T require(std::optional<T> value, const ir::Diagnostics& diagnostics) {
+  if (!value) throw std::runtime_error(diagnostics.render());
+  return *std::move(value);
+}
+
+void require(ir::Status status, const ir::Diagnostics& diagnostics) {
+  if (status == ir::Status::failed) throw std::runtime_error(diagnostics.render());
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The module after every pass up to autodiff: its train graphs give gradients.
+ir::Module differentiated(ir::Module module, ir::Diagnostics& diagnostics) {
+  std::vector<const passes::Pass*> until = passes::pipeline_to(passes::Stage::step);
+  const auto autodiff = std::ranges::find(until, "autodiff", &passes::Pass::name);
+  if (autodiff == until.end()) throw std::runtime_error("no pass is called autodiff");
+  until.erase(std::next(autodiff), until.end());
+  require(passes::run_passes(module, until, {}, diagnostics), diagnostics);
+  return module;
+}
+
+void record_gradients(const ir::Module& module, std::int64_t batch, const std::vector<ir::Tensor>& examples,
+                      const runtime::SlotValues& slots, const std::string& step, runtime::NamedTensors& record) {
+  const ir::Graph* graph = module.find_graph("train", batch);
+  if (graph == nullptr) throw std::runtime_error(fmt::format("no graph train@{}", batch));
+  const auto read = [&](std::string_view path) -> const ir::Tensor& { return slots.find(path)->second; };
+  std::vector<ir::Tensor> results = ir::evaluate(graph->body, examples, read);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (graph->results[i].kind != ir::GraphResult::Kind::gradient) continue;
+    record[fmt::format("{}.grad.{}", step, graph->results[i].name)] = std::move(results[i]);
+  }
+}
+
+void record_slots(const ir::Module& module, const runtime::SlotValues& slots, const std::string& step,
+                  runtime::NamedTensors& record) {
+  for (const ir::Slot& slot : module.slots) {
+    if (slot.kind != ir::SlotKind::parameter && slot.kind != ir::SlotKind::optimizer) continue;
+    const std::string_view kind = slot.kind == ir::SlotKind::parameter ? "param" : "state";
+    record[fmt::format("{}.{}.{}", step, kind, slot.path)] = slots.find(slot.path)->second;
+  }
+}
+
+double loss_of(const std::vector<std::pair<std::string, ir::Tensor>>& results) {
+  const auto loss = std::ranges::find(results, "loss", &std::pair<std::string, ir::Tensor>::first);
+  if (loss == results.end()) throw std::runtime_error("the train graph has no result `loss`");
+  return loss->second.real(0);
+}
+
+}  // namespace
+
+runtime::NamedTensors replay(const Case& test_case) {
+  ir::Diagnostics diagnostics;
+  const frontend::Options options{.set = test_case.set, .batch = test_case.batch, .epochs = {}};
+  const frontend::Model model =
+      require(frontend::load(test_case.program, read_text(test_case.program), options, diagnostics), diagnostics);
+  const runtime::OpenedData data =
+      require(runtime::open_data(test_case.data, model.recipe().data, diagnostics), diagnostics);
+  const std::int64_t examples = data.train.examples();
+  const std::vector<std::int64_t> sizes = runtime::batch_sizes(examples, test_case.batch);
+  ir::Module module = require(model.elaborate({.train = sizes, .eval = {}}, diagnostics), diagnostics);
+  const ir::Module gradients = differentiated(module, diagnostics);
+  require(passes::run_passes(module, passes::pipeline_to(passes::Stage::optimized), {}, diagnostics), diagnostics);
+
+  const std::unique_ptr<runtime::Executor> executor = runtime::make_reference_executor(module);
+  runtime::SlotValues& slots = executor->slots();
+  const std::int64_t steps_per_epoch = (examples + test_case.batch - 1) / test_case.batch;
+  if (const auto total = slots.find(ir::total_steps_slot); total != slots.end()) {
+    const ir::Recipe& recipe = module.recipe;
+    total->second.set_integer(0, recipe.steps ? *recipe.steps : recipe.epochs.value_or(1) * steps_per_epoch);
+  }
+  executor->run("init", 0, {});
+  require(runtime::load_weights(test_case.initial_weights, module, slots, diagnostics), diagnostics);
+
+  runtime::NamedTensors record;
+  ir::Tensor losses(ir::Type{.dtype = ir::DType::f32, .shape = {steps}, .layout = {}});
+  for (std::int64_t step = 1; step <= steps; ++step) {
+    const std::int64_t begin = (step - 1) % steps_per_epoch * test_case.batch;
+    std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(test_case.batch, examples - begin)));
+    std::iota(indices.begin(), indices.end(), begin);
+    const std::vector<ir::Tensor> batch = data.train.gather(indices);
+    const auto size = static_cast<std::int64_t>(indices.size());
+    const bool recorded = step == first_recorded || step == steps;
+    const std::string name = fmt::format("step{}", step);
+    if (recorded) record_gradients(gradients, size, batch, slots, name, record);
+    losses.set_real(step - 1, loss_of(executor->run("train", size, batch)));
+    if (recorded) record_slots(module, slots, name, record);
+  }
+  record["loss"] = std::move(losses);
+  return record;
+}
+
+}  // namespace nnc::parity
