@@ -1,1 +1,67 @@
 #include "tools/driver.h"
+
+#include "ir/op.h"
+#include "ir/text.h"
+
+#include <algorithm>
+
+namespace nnc::tools {
+
+bool is_module_text(std::string_view text) {
+  for (;;) {
+    const std::size_t start = text.find_first_not_of(" \t\r\n");
+    if (start == std::string_view::npos) return false;
+    text.remove_prefix(start);
+    if (!text.starts_with("//")) return text.starts_with("nnc module");
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return false;
+    text.remove_prefix(end);
+  }
+}
+
+std::optional<frontend::Model> load_model(const std::string& path, const frontend::Options& options,
+                                          ir::Diagnostics& diagnostics) {
+  const std::optional<TextFile> file = read_text(path, diagnostics);
+  if (!file) return std::nullopt;
+  if (is_module_text(file->text)) {
+    diagnostics.error({file->name, 1, 1}, "this is a printed module, expected .nn source (nnc-opt reads modules)");
+    return std::nullopt;
+  }
+  return frontend::load(file->name, file->text, options, diagnostics);
+}
+
+std::optional<ir::Module> compile(const frontend::Model& model, const frontend::BatchSizes& sizes, passes::Stage stage,
+                                  const passes::RunOptions& options, ir::Diagnostics& diagnostics) {
+  std::optional<ir::Module> module = model.elaborate(sizes, diagnostics);
+  if (!module) return std::nullopt;
+  if (passes::run_passes(*module, passes::pipeline_to(stage), options, diagnostics) == ir::Status::failed) {
+    return std::nullopt;
+  }
+  return module;
+}
+
+frontend::BatchSizes sizes_without_data(const ir::Recipe& recipe) { return {{recipe.batch}, {recipe.batch}}; }
+
+const ir::Graph* full_train_graph(const ir::Module& module) {
+  const ir::Graph* largest = nullptr;
+  for (const ir::Graph& graph : module.graphs) {
+    if (graph.name == "train" && (largest == nullptr || graph.batch > largest->batch)) largest = &graph;
+  }
+  return largest;
+}
+
+std::int64_t flops_of(const ir::Graph& graph) {
+  std::int64_t sum = 0;
+  for (const ir::Op& op : graph.body.ops()) sum += ir::flops(ir::view(graph.body, op));
+  return sum;
+}
+
+std::int64_t parameter_count(const ir::Module& module) {
+  std::int64_t sum = 0;
+  for (const ir::Slot& slot : module.slots) {
+    if (slot.kind == ir::SlotKind::parameter) sum += slot.type.elements();
+  }
+  return sum;
+}
+
+}  // namespace nnc::tools

@@ -1,3 +1,159 @@
+// nnc-train: trains the model of a `.nn` file on data until its recipe ends or the loss stops improving.
+#include "runtime/checkpoint.h"
+#include "runtime/trainer.h"
+#include "tools/command_line.h"
+#include "tools/describe_module.h"
+#include "tools/driver.h"
 #include "tools/exit_codes.h"
+#include "tools/render_progress.h"
+#include "tools/summary.h"
 
-int main() { return nnc::tools::exit_usage; }
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <string>
+
+namespace {
+
+using namespace nnc;
+
+struct Flags {
+  tools::TrainRequest request;
+  runtime::TrainOptions training;
+  std::optional<std::int64_t> epochs;
+  bool synthetic = false, reference = false, no_shuffle = false, dry_run = false, quiet = false;
+  std::string summary;
+};
+
+std::atomic<int> received_signal{0};  // the one thing that a signal handler can reach
+
+/// The first signal ends training after its step; a second one ends the process.
+void catch_signals() {
+  static_assert(std::atomic<int>::is_always_lock_free);
+  struct sigaction action {};
+  action.sa_handler = [](int number) { received_signal = number; };
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int exit_status(const runtime::TrainResult& result) {
+  switch (result.reason) {
+    case runtime::StopReason::diverged: return tools::exit_diverged;
+    case runtime::StopReason::signal: return tools::exit_signal_base + received_signal;
+    default: return tools::exit_done;
+  }
+}
+
+int write_summary(const Flags& flags, const tools::Prepared& prepared,
+                  const std::optional<runtime::TrainResult>& result, int status) {
+  if (flags.summary.empty()) return status;
+  ir::Diagnostics diagnostics;
+  const std::string json = tools::summary_json(prepared.module, result, prepared.compile_seconds);
+  return tools::write_text("", json, diagnostics) == ir::Status::ok ? status : tools::fail(diagnostics);
+}
+
+/// Says what would be trained, after the checks that training makes before its first step.
+int dry_run(const Flags& flags, tools::Prepared& prepared, ir::Diagnostics& diagnostics) {
+  const std::string& init = flags.training.init;
+  if (!init.empty() &&
+      runtime::load_weights(init, prepared.module, prepared.executor->slots(), diagnostics) == ir::Status::failed) {
+    return tools::fail(diagnostics);
+  }
+  if (!flags.quiet) {
+    std::cerr << flags.request.file << '\n' << tools::describe_module(prepared.module);
+    const std::int64_t valid = prepared.validation ? prepared.validation->examples() : 0;
+    std::cerr << fmt::format("examples       {} for training, {} for validation\n",
+                             tools::grouped(prepared.training.examples()), tools::grouped(valid));
+  }
+  return write_summary(flags, prepared, std::nullopt, tools::exit_done);
+}
+
+int run(const Flags& flags) {
+  ir::Diagnostics diagnostics;
+  std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
+  if (!prepared) return tools::fail(diagnostics);
+  const std::string& out = flags.training.out;
+  const bool made_out = !out.empty() && !std::filesystem::exists(out);
+  if (!out.empty() && runtime::prepare_output(out, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
+  if (flags.dry_run) {
+    std::error_code ignored;  // the folder was only made to see that it can be
+    if (made_out) std::filesystem::remove(out, ignored);
+    return dry_run(flags, *prepared, diagnostics);
+  }
+
+  if (!flags.quiet) std::cerr << "executing with the reference interpreter\n";
+  catch_signals();
+  const runtime::Watcher watcher = tools::progress_watcher(prepared->module.recipe, flags.quiet);
+  const std::optional<runtime::TrainResult> result =
+      runtime::train(prepared->module, *prepared->executor, prepared->training, prepared->validation, flags.training,
+                     watcher, diagnostics);
+  if (!result) return tools::fail(diagnostics);
+  if (!flags.quiet) std::cerr << tools::describe_result(*result, out) << '\n';
+  return write_summary(flags, *prepared, result, exit_status(*result));
+}
+
+void declare(CLI::App& app, Flags& flags) {
+  app.add_option("FILE", flags.request.file, "The .nn file, or a module that nnc printed; `-` is standard input")
+      ->required()
+      ->type_name("");
+  const auto path = [&](const char* name, std::string& value, const char* doc, const char* type) {
+    return app.add_option(name, value, doc)->type_name(type);
+  };
+  const auto positive = [&](const char* name, std::optional<std::int64_t>& value, const char* doc) {
+    app.add_option(name, value, doc)->type_name("N")->check(CLI::PositiveNumber);
+  };
+  CLI::Option* data = path("--data", flags.request.data, "Folder of IDX files, or a .csv file", "PATH");
+  CLI::Option* valid = path("--valid", flags.request.valid, "Data to validate on after each epoch", "PATH");
+  CLI::Option* split =
+      app.add_option("--val-split", flags.request.val_split, "Part of the data to validate on instead, between 0 and 1")
+          ->type_name("F")
+          ->check(CLI::Range(0.0, 1.0));
+  CLI::Option* synthetic = app.add_flag("--synthetic", flags.synthetic, "Train on random data");
+  valid->excludes(split);
+  for (CLI::Option* option : {data, valid, split}) synthetic->excludes(option);
+  positive("--epochs", flags.epochs, "Epochs to train, over the file's `epochs` or `steps`");
+  positive("--max-steps", flags.training.max_steps, "End after so many steps; schedules do not see it");
+  app.add_option("--seed", flags.request.seed, "Seed of initialization, order and split; 0 by default")->type_name("N");
+  path("--out", flags.training.out, "Write last.safetensors and best.safetensors to this folder", "DIR");
+  path("--init", flags.training.init, "Start from these weights", "FILE");
+  app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
+  app.add_flag("--reference", flags.reference, "Execute the step as written, without optimizations");
+  app.add_flag("--dry-run", flags.dry_run, "Check model and data, say what would be trained, and exit");
+  app.add_flag("--quiet", flags.quiet, "Print nothing but errors on stderr");
+  app.add_option("--summary", flags.summary, "End standard output with the run's figures: json")
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"json"}));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Train the model of a .nn file.", "nnc-train"};
+  Flags flags;
+  tools::ModelFlags model_flags;
+  tools::ThreadFlag thread_flag;
+  std::string resume;
+  declare(app, flags);
+  model_flags.declare(app);
+  thread_flag.declare(app);
+  const CLI::Option* resume_flag = app.add_option("--resume", resume)->group("");
+
+  if (const std::optional<int> status = tools::parse_command_line(app, argc, argv)) return *status;
+  if (!resume_flag->empty()) return tools::refuse("--resume is not built in this version");
+  if (const std::optional<int> status = thread_flag.check()) return *status;
+  if (flags.request.data.empty() && !flags.synthetic) return tools::refuse("--data PATH or --synthetic is required");
+  const std::optional<frontend::Options> options = model_flags.options();
+  if (!options) return tools::exit_usage;
+  flags.request.options = *options;
+  flags.request.options.epochs = flags.epochs;
+  flags.request.optimize = !flags.reference;
+  flags.training.seed = flags.request.seed;
+  flags.training.shuffle = !flags.no_shuffle;
+  flags.training.signal = &received_signal;
+  return run(flags);
+}

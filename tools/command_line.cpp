@@ -1,0 +1,126 @@
+#include "tools/command_line.h"
+
+#include "tools/exit_codes.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+namespace nnc::tools {
+namespace {
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+int refuse_unknown(const CLI::App& app, const std::string& argument) {
+  if (argument.empty() || argument[0] != '-') return refuse(fmt::format("unexpected argument `{}`", argument));
+  const std::string name = argument.substr(0, argument.find('='));
+  const std::string near = ir::nearest_name(name, option_names(app));
+  if (near.empty()) return refuse(fmt::format("unknown option {} (`{} --help` lists them)", name, app.get_name()));
+  return refuse(fmt::format("unknown option {}; did you mean {}?", name, near));
+}
+
+}  // namespace
+
+std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
+  app.allow_extras();  // so that unknown options can be answered with the near name
+  app.set_version_flag("--version", app.get_name() + " " NNC_VERSION, "Print the version and exit");
+  app.get_formatter()->column_width(34);
+  app.get_formatter()->label("REQUIRED", "");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    app.exit(request);
+    return exit_done;
+  } catch (const CLI::ParseError& error) {
+    for (const std::string& argument : app.remaining()) {
+      if (argument.size() > 1 && argument[0] == '-') return refuse_unknown(app, argument);
+    }
+    return refuse(error.what());
+  }
+  if (!app.remaining().empty()) return refuse_unknown(app, app.remaining().front());
+  return std::nullopt;
+}
+
+int refuse(const std::string& message) {
+  std::cerr << "error: " << message << '\n';
+  return exit_usage;
+}
+
+bool colour_on_stderr() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return isatty(STDERR_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
+}
+
+int fail(const ir::Diagnostics& diagnostics) {
+  std::cerr << diagnostics.render(colour_on_stderr());
+  return exit_user_error;
+}
+
+void ModelFlags::declare(CLI::App& app) {
+  app.add_option("--set", set_, "Give a hyper of the file another value; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--batch", batch_, "Examples in a step, over the file's `batch`")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
+std::optional<frontend::Options> ModelFlags::options() const {
+  frontend::Options options;
+  options.batch = batch_;
+  for (const std::string& setting : set_) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      refuse(fmt::format("--set {}: expected NAME=VALUE", setting));
+      return std::nullopt;
+    }
+    options.set.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  return options;
+}
+
+void ThreadFlag::declare(CLI::App& app) {
+  app.add_option("--threads", threads_, "Threads to compute with; the reference interpreter uses 1")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
+std::optional<int> ThreadFlag::check() const {
+  if (threads_ == 1) return std::nullopt;
+  return refuse(
+      fmt::format("--threads {} is not built in this version: the reference interpreter uses 1 thread", threads_));
+}
+
+void declare_pass_flags(CLI::App& app, passes::RunOptions& options) {
+  const std::string group = "Passes";
+  app.add_option("--print-after", options.print_after, "Print the module after this pass, or after `all`, on stderr")
+      ->type_name("PASS")
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_flag("--print-changed", options.print_changed, "Print the module after each pass that changed it")
+      ->group(group);
+  app.add_flag("--time-passes", options.time_passes, "Print the time of each pass and the rewrites it made")
+      ->group(group);
+  app.add_option("--stop-after", options.stop_after, "Run no pass after this one")->type_name("PASS")->group(group);
+  app.add_option("--pass-limit", options.pass_limit, "Run only the first N passes")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  app.add_option("--disable-pass", options.disabled, "Leave out an optimization; may be repeated")
+      ->type_name("PASS")
+      ->allow_extra_args(false)
+      ->group(group);
+  app.add_flag("--verify-roundtrip", options.verify_roundtrip,
+               "Print and reparse the module after each pass and compare")
+      ->group(group);
+  app.add_flag("--elide-constants", options.elide_constants, "Print large constants as `...`")->group(group);
+}
+
+}  // namespace nnc::tools

@@ -1,0 +1,52 @@
+// The command line, the same way in every tool: what is misspelt, missing or not built ends with exit_usage and a word
+// of what was meant.
+#pragma once
+
+#include "frontend/frontend.h"
+#include "ir/diagnostics.h"
+#include "passes/pass.h"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nnc::tools {
+
+/// Parses; a status means that the tool ends with it (after --help, --version or a complaint on stderr).
+std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv);
+
+/// `error: MESSAGE` on stderr; gives exit_usage.
+int refuse(const std::string& message);
+/// The errors on stderr, in colour on a terminal; gives exit_user_error.
+int fail(const ir::Diagnostics& diagnostics);
+/// Whether stderr is a terminal that wants colours.
+bool colour_on_stderr();
+
+/// --set and --batch, which nnc and nnc-train share.
+class ModelFlags {
+ public:
+  void declare(CLI::App& app);
+  /// What they say; a malformed --set is reported on stderr and gives nothing.
+  std::optional<frontend::Options> options() const;
+
+ private:
+  std::vector<std::string> set_;
+  std::optional<std::int64_t> batch_;
+};
+
+/// --threads, of which the reference interpreter uses one. A status means that the tool ends with it.
+class ThreadFlag {
+ public:
+  void declare(CLI::App& app);
+  std::optional<int> check() const;
+
+ private:
+  std::int64_t threads_ = 1;
+};
+
+/// --print-after and its like, which nnc and nnc-opt share.
+void declare_pass_flags(CLI::App& app, passes::RunOptions& options);
+
+}  // namespace nnc::tools

@@ -1,0 +1,192 @@
+// From a request to a module and data that are ready for the first step (driver.h).
+//
+//  1. The source gives the data fields; a printed module has them in its recipe.
+//  2. The data is opened, split, and its numbers of examples give the batch sizes.
+//  3. The source is elaborated for those sizes; a printed module must have them.
+//  4. What the model indexes by the data is checked, or drawn, before the passes run.
+#include "ir/analysis.h"
+#include "ir/text.h"
+#include "runtime/epoch_order.h"
+#include "runtime/trainer.h"
+#include "tools/driver.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace nnc::tools {
+namespace {
+
+constexpr std::int64_t synthetic_batches = 100;  // in an epoch
+
+/// Sums up the time between resume and pause.
+class Stopwatch {
+ public:
+  void resume() { began_ = std::chrono::steady_clock::now(); }
+  void pause() { total_ += std::chrono::steady_clock::now() - began_; }
+  double seconds() const { return std::chrono::duration<double>(total_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point began_;
+  std::chrono::steady_clock::duration total_{};
+};
+
+/// The program as the file gives it: source yet to be elaborated, or a module.
+struct Input {
+  std::optional<frontend::Model> model;
+  std::optional<ir::Module> module;
+
+  const ir::Recipe& recipe() const { return model ? model->recipe() : module->recipe; }
+};
+
+std::optional<Input> load_input(const TrainRequest& request, ir::Diagnostics& diagnostics) {
+  std::optional<TextFile> file = read_text(request.file, diagnostics);
+  if (!file) return std::nullopt;
+  Input input;
+  if (!is_module_text(file->text)) {
+    input.model = frontend::load(file->name, file->text, request.options, diagnostics);
+    return input.model ? std::optional{std::move(input)} : std::nullopt;
+  }
+  if (!request.options.set.empty() || request.options.batch) {
+    diagnostics.error({file->name, 1, 1},
+                      "a printed module is compiled already: --set and --batch need the .nn source");
+    return std::nullopt;
+  }
+  input.module = ir::parse_module(file->name, file->text, diagnostics);
+  if (!input.module) return std::nullopt;
+  if (full_train_graph(*input.module) == nullptr) {
+    diagnostics.error({file->name, 1, 1}, "the module has no `train` graph, so there is nothing to train");
+    return std::nullopt;
+  }
+  if (request.options.epochs) {
+    input.module->recipe.epochs = request.options.epochs;
+    input.module->recipe.steps = std::nullopt;
+  }
+  return input;
+}
+
+/// Sets a part of the training examples apart for validation.
+std::optional<runtime::OpenedData> split(const runtime::OpenedData& data, double fraction, std::uint64_t seed,
+                                         ir::Diagnostics& diagnostics) {
+  const std::int64_t examples = data.train.examples();
+  const std::vector<std::int64_t> indices = runtime::validation_indices(examples, fraction, seed);
+  const auto count = static_cast<std::int64_t>(indices.size());
+  if (count == 0 || count == examples) {
+    diagnostics.error(fmt::format("--val-split {} leaves {} of {} examples for training and {} for validation",
+                                  fraction, examples - count, examples, count));
+    return std::nullopt;
+  }
+  auto [training, validation] = data.train.split(indices);
+  return runtime::OpenedData{std::move(training), std::move(validation)};
+}
+
+std::optional<runtime::OpenedData> open(const TrainRequest& request, const std::vector<ir::DataField>& fields,
+                                        ir::Diagnostics& diagnostics) {
+  const bool own_validation = request.valid.empty() && !request.val_split;
+  std::optional<runtime::OpenedData> opened = runtime::open_data(request.data, fields, diagnostics, own_validation);
+  if (!opened) return std::nullopt;
+  if (!request.valid.empty()) {
+    opened->validation = runtime::open_validation(request.valid, fields, diagnostics);
+    if (!opened->validation) return std::nullopt;
+  } else if (request.val_split) {
+    return split(*opened, *request.val_split, request.seed, diagnostics);
+  }
+  return opened;
+}
+
+/// Reports the graphs that a printed module lacks for these batch sizes.
+ir::Status check_sizes(const ir::Module& module, const frontend::BatchSizes& sizes, const std::string& file,
+                       ir::Diagnostics& diagnostics) {
+  ir::Status status = ir::Status::ok;
+  const auto require = [&](std::string_view graph, const std::vector<std::int64_t>& batches) {
+    for (const std::int64_t batch : batches) {
+      if (module.find_graph(graph, batch) != nullptr) continue;
+      diagnostics.error({file, 1, 1}, fmt::format("the data needs the graph {0}@{1}, which the module does not have "
+                                                  "(batches of {2}); train the .nn source instead",
+                                                  graph, batch, fmt::join(batches, ", ")));
+      status = ir::Status::failed;
+    }
+  };
+  require("train", sizes.train);
+  require("eval", sizes.eval);
+  return status;
+}
+
+/// Whether the train graphs update parameters already, as they do from the step on.
+bool has_updates(const ir::Module& module) {
+  const ir::Graph* train = full_train_graph(module);
+  return std::any_of(module.slots.begin(), module.slots.end(), [&](const ir::Slot& slot) {
+    return slot.kind == ir::SlotKind::parameter && train->result(ir::GraphResult::Kind::slot, slot.path).valid();
+  });
+}
+
+/// The passes from where the module stands to where execution begins.
+std::vector<const passes::Pass*> remaining_passes(const ir::Module& module, bool optimize) {
+  const std::vector<const passes::Pass*> to_step = passes::pipeline_to(passes::Stage::step);
+  std::vector<const passes::Pass*> result = optimize ? passes::pipeline_to(passes::Stage::optimized) : to_step;
+  if (has_updates(module)) result.erase(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(to_step.size()));
+  return result;
+}
+
+ir::Status check_data(const TrainRequest& request, const std::map<std::string, std::int64_t>& ranges,
+                      const Prepared& prepared, ir::Diagnostics& diagnostics) {
+  const ir::Status training = runtime::check_ranges(prepared.training, ranges, request.data, diagnostics);
+  if (!prepared.validation) return training;
+  const std::string& path = request.valid.empty() ? request.data : request.valid;
+  const ir::Status validation = runtime::check_ranges(*prepared.validation, ranges, path, diagnostics);
+  return training == ir::Status::failed ? training : validation;
+}
+
+}  // namespace
+
+std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& diagnostics) {
+  Stopwatch compiling;
+  compiling.resume();
+  std::optional<Input> input = load_input(request, diagnostics);
+  if (!input) return std::nullopt;
+  const ir::Recipe& recipe = input->recipe();
+  compiling.pause();
+
+  Prepared prepared;
+  const bool synthetic = request.data.empty();
+  frontend::BatchSizes sizes{{recipe.batch}, {}};
+  if (!synthetic) {
+    std::optional<runtime::OpenedData> opened = open(request, recipe.data, diagnostics);
+    if (!opened) return std::nullopt;
+    prepared.training = std::move(opened->train);
+    prepared.validation = std::move(opened->validation);
+    sizes.train = runtime::batch_sizes(prepared.training.examples(), recipe.batch);
+    if (prepared.validation) sizes.eval = runtime::batch_sizes(prepared.validation->examples(), recipe.batch);
+  }
+
+  compiling.resume();
+  std::optional<ir::Module> module =
+      input->model ? input->model->elaborate(sizes, diagnostics) : std::move(input->module);
+  if (!module) return std::nullopt;
+  if (!input->model && check_sizes(*module, sizes, request.file, diagnostics) == ir::Status::failed) {
+    return std::nullopt;
+  }
+  const std::map<std::string, std::int64_t> ranges = ir::index_ranges(*module);
+  compiling.pause();
+
+  if (synthetic) {
+    const std::int64_t examples = synthetic_batches * module->recipe.batch;
+    prepared.training = runtime::synthetic(module->recipe.data, ranges, examples, request.seed);
+  } else if (check_data(request, ranges, prepared, diagnostics) == ir::Status::failed) {
+    return std::nullopt;
+  }
+
+  compiling.resume();
+  if (passes::run_passes(*module, remaining_passes(*module, request.optimize), {}, diagnostics) == ir::Status::failed) {
+    return std::nullopt;
+  }
+  prepared.module = std::move(*module);
+  prepared.executor = runtime::make_reference_executor(prepared.module);
+  compiling.pause();
+  prepared.compile_seconds = compiling.seconds();
+  return prepared;
+}
+
+}  // namespace nnc::tools

@@ -1,0 +1,79 @@
+#include "tools/summary.h"
+
+#include "tools/driver.h"
+
+#include <sys/resource.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+namespace nnc::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json metrics(const runtime::Metrics& values) {
+  Json object = Json::object();
+  for (const auto& [name, value] : values) object[name] = number(value);
+  return object;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::int64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+/// Validation figures are null without validation.
+void add_validation(Json& json, const runtime::TrainResult& result) {
+  json["valid_loss"] = result.valid ? number(result.valid->loss) : Json(nullptr);
+  json["best_valid_loss"] = result.best_valid_loss ? number(*result.best_valid_loss) : Json(nullptr);
+  json["best_epoch"] = result.valid ? Json(result.best_epoch) : Json(nullptr);
+}
+
+void add_times(Json& json, const runtime::TrainResult& result) {
+  if (result.step_seconds.empty()) return;
+  const std::vector<double>& seconds = result.step_seconds;
+  json["step_ms_median"] = number(median(seconds) * 1e3);
+  json["step_ms_min"] = number(*std::min_element(seconds.begin(), seconds.end()) * 1e3);
+  json["examples_per_s"] =
+      number(static_cast<double>(result.examples) / std::accumulate(seconds.begin(), seconds.end(), 0.0));
+}
+
+}  // namespace
+
+std::string summary_json(const ir::Module& module, const std::optional<runtime::TrainResult>& result,
+                         double compile_seconds) {
+  const runtime::TrainResult& figures = result ? *result : runtime::TrainResult{};
+  Json json;
+  json["steps"] = figures.steps;
+  json["epochs"] = figures.epochs;
+  if (result) {
+    json["train_loss"] = number(result->train.loss);
+    add_validation(json, *result);
+    json["train_metrics"] = metrics(result->train.metrics);
+    json["valid_metrics"] = result->valid ? metrics(result->valid->metrics) : Json(nullptr);
+    json["losses"] = Json::array();
+    for (const double loss : result->losses) json["losses"].push_back(number(loss));
+    json["stop_reason"] = std::string{runtime::name(result->reason)};
+    add_times(json, *result);
+  }
+  json["compile_ms"] = number(compile_seconds * 1e3);
+  json["peak_rss_bytes"] = peak_rss_bytes();
+  if (const ir::Graph* step = full_train_graph(module)) json["flops_per_step"] = flops_of(*step);
+  json["parameters"] = parameter_count(module);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace nnc::tools

@@ -1,0 +1,16 @@
+// The figures of a run as one line of JSON, for `nnc-train --summary=json`.
+#pragma once
+
+#include "ir/module.h"
+#include "runtime/trainer.h"
+
+#include <optional>
+#include <string>
+
+namespace nnc::tools {
+
+/// `result` is absent after --dry-run, which trains nothing.
+std::string summary_json(const ir::Module& module, const std::optional<runtime::TrainResult>& result,
+                         double compile_seconds);
+
+}  // namespace nnc::tools

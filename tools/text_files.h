@@ -1,0 +1,23 @@
+// Texts in and out: whole files, `-` for standard input, and no file left half-written.
+#pragma once
+
+#include "ir/diagnostics.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nnc::tools {
+
+struct TextFile {
+  std::string name;  // as errors show it
+  std::string text;
+};
+
+/// Reads a regular file or a pipe; `-` is standard input.
+std::optional<TextFile> read_text(const std::string& path, ir::Diagnostics& diagnostics);
+
+/// Writes to `path`, or to standard output if it is empty. A file gets its name only when it is whole.
+ir::Status write_text(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics);
+
+}  // namespace nnc::tools
