@@ -18,17 +18,24 @@
 namespace nnc::passes {
 
 struct PassContext {
+  /// For what the user did wrong. What a pass finds wrong in itself goes to `internal_error`.
   ir::Diagnostics& diagnostics;
   /// How often each rewrite rule applied, by the rule's text; printed by --time-passes.
   std::vector<std::pair<std::string, int>> rule_counts = {};
+  /// Set by a pass that fails through our own mistake: what went wrong.
+  std::string internal_error = {};
 };
 
 using PassFunction = ir::Status (*)(ir::Module&, PassContext&);
+
+/// The forms of a module, in the order in which passes bring it there.
+enum class Stage { graph, step, optimized };
 
 struct Pass {
   std::string_view name;
   std::string_view doc;
   PassFunction run;
+  Stage stage;    // the first stage whose pipeline has the pass
   bool optional;  // an optimization, which --disable-pass may switch off
 };
 
@@ -37,11 +44,10 @@ std::span<const Pass> all_passes();
 const Pass* find_pass(std::string_view name);
 
 /// The passes that bring a module to a stage, in order.
-enum class Stage { graph, step, optimized };
 std::vector<const Pass*> pipeline_to(Stage stage);
 
 struct RunOptions {
-  std::vector<std::string> disabled;   // --disable-pass=NAME
+  std::vector<std::string> disabled;     // --disable-pass=NAME
   std::vector<std::string> print_after;  // --print-after=NAME, or "all"
   bool print_changed = false;
   bool time_passes = false;

@@ -1,0 +1,180 @@
+#include "ir/simplify.h"
+
+#include "ir/check.h"
+#include "ir/constant.h"
+#include "ir/rewrite_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace nnc::ir {
+
+namespace {
+
+/// How much work a scalar instruction is, compared with an addition.
+std::int64_t weight(ScalarOp op) {
+  switch (op) {
+    case ScalarOp::input:
+    case ScalarOp::coordinate:
+    case ScalarOp::constant: return 0;
+    case ScalarOp::div:
+    case ScalarOp::sqrt: return 8;
+    case ScalarOp::exp:
+    case ScalarOp::log:
+    case ScalarOp::sin:
+    case ScalarOp::cos:
+    case ScalarOp::tanh:
+    case ScalarOp::erf: return 32;
+    case ScalarOp::pow: return 64;
+    default: return 1;
+  }
+}
+
+/// The values that the letters of a pattern stand for, and the ops that it matched.
+struct Match {
+  Bindings bindings;
+  std::vector<const Op*> ops;
+};
+
+class Matcher {
+ public:
+  explicit Matcher(Builder& builder) : builder_(&builder) {}
+
+  std::optional<Match> match(const Term& pattern, ValueId value) { return match_all({{&pattern, value}}, {}); }
+
+ private:
+  using Work = std::vector<std::pair<const Term*, ValueId>>;
+
+  /// Matches all pairs of term and value, the last one first; tries both orders of a commutative op's operands.
+  std::optional<Match> match_all(Work work, Match match) {
+    if (work.empty()) return match;
+    const auto [term, value] = work.back();
+    work.pop_back();
+    if (term->kind == Term::Kind::letter) {
+      const Expr& bound = match.bindings.try_emplace(term->letter, builder_->expr(value)).first->second;
+      return bound.value == value ? match_all(std::move(work), std::move(match)) : std::nullopt;
+    }
+    if (term->kind == Term::Kind::number) {
+      const std::optional<double> splat = splat_value(builder_->block(), value);
+      const bool same = splat && *splat == term->number && std::signbit(*splat) == std::signbit(term->number);
+      return same ? match_all(std::move(work), std::move(match)) : std::nullopt;
+    }
+    const Op* op = builder_->block().definer(value);
+    if (op == nullptr || op->def != term->def || op->operands.size() != term->args.size()) return std::nullopt;
+    match.ops.push_back(op);
+    std::vector<ValueId> operands = op->operands;
+    for (const bool swapped : {false, true}) {
+      if (swapped && (!op->def->commutative || operands.size() != 2)) break;
+      if (swapped) std::swap(operands[0], operands[1]);
+      Work more = work;
+      for (std::size_t i = operands.size(); i-- > 0;) more.emplace_back(&term->args[i], operands[i]);
+      if (std::optional<Match> found = match_all(std::move(more), match)) return found;
+    }
+    return std::nullopt;
+  }
+
+  Builder* builder_;
+};
+
+/// The cost of the ops of a block from position `first` on.
+std::int64_t cost_from(const Block& block, std::size_t first) {
+  std::int64_t cost = 0;
+  for (std::size_t i = first; i < block.ops().size(); ++i) cost += rule_cost(view(block, block.ops()[i]));
+  return cost;
+}
+
+/// Applies one rule of data. A match that would not get cheaper, because the replacement has to be broadcast, is none.
+std::optional<ValueId> apply_rule(Builder& builder, const Op& op, const RewriteRule& rule) {
+  Block& block = builder.block();
+  const std::optional<Match> match = Matcher(builder).match(rule.pattern, op.results[0]);
+  if (!match) return std::nullopt;
+  std::int64_t before = 0;
+  for (const Op* matched : match->ops) {
+    before += rule_cost(view(block, *matched));
+    builder.location = builder.location.merged(matched->location);
+  }
+  const Type type = block.type(op.results[0]);
+  const std::size_t first = block.ops().size();
+  const std::optional<Expr> value = build(builder, rule.replacement, match->bindings, type.dtype);
+  if (!value || value->dtype() != type.dtype) return std::nullopt;
+  const Expr whole = builder.broadcast_to(*value, type.shape);
+  return cost_from(block, first) < before ? std::optional(whole.value) : std::nullopt;
+}
+
+/// Applies the rule that is a function.
+std::optional<ValueId> apply_function(Builder& builder, const Op& op) {
+  Block& block = builder.block();
+  std::int64_t before = rule_cost(view(block, op));
+  for (const ValueId operand : op.operands) {
+    if (const Op* definer = block.definer(operand)) before += rule_cost(view(block, *definer));
+  }
+  const std::size_t first = block.ops().size();
+  SimplifyCtx context(builder, op);
+  const std::optional<ValueId> value = op.def->simplify(context);
+  if (!value) return std::nullopt;
+  NNC_CHECK_OP(block.type(*value) == block.type(op.results[0]), op, "simplified from {} to {}",
+               to_string(block.type(op.results[0])), to_string(block.type(*value)));
+  NNC_CHECK_OP(cost_from(block, first) < before, op, "the replacement costs {}, the op and its operands {}",
+               cost_from(block, first), before);
+  return value;
+}
+
+}  // namespace
+
+SimplifyCtx::SimplifyCtx(Builder& builder, const Op& op)
+    : builder_(&builder), op_(&op), view_(ir::view(builder.block(), op)) {}
+
+const Op* SimplifyCtx::definer(std::size_t i, std::string_view name) const {
+  const Op* op = builder_->block().definer(op_->operands[i]);
+  return op != nullptr && *op->def->name == name ? op : nullptr;
+}
+
+// An op costs its instructions, one unit for each element that it reads or writes, and one for being there. Constants
+// and slots are there already.
+std::int64_t rule_cost(const OpView& op) {
+  if (op.operands.empty()) return 0;
+  std::int64_t read = 0, written = 0;
+  for (const Type& type : op.operands) read += type.elements();
+  for (const Type& type : op.results) written += type.elements();
+  std::int64_t work = flops(op);
+  if (op.def->as<Elementwise>() != nullptr) {
+    work = 0;
+    for (const ScalarInstr& instr : scalar_program(op).instrs) work += weight(instr.op) * written;
+    read = written * static_cast<std::int64_t>(op.operands.size());  // a broadcast operand is read for each element
+  } else if (op.def->as<Movement>() != nullptr) {
+    read = written;
+  }
+  return 1 + read + written + work;
+}
+
+std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block) {
+  const Op op = in_block;
+  if (op.results.size() != 1) return std::nullopt;
+  // Rules look at ops of the block while they append to it: with this much room, none moves.
+  constexpr std::size_t most_appended = 64;
+  std::vector<Op>& ops = builder.block().ops();
+  if (ops.capacity() - ops.size() < most_appended) ops.reserve(2 * ops.size() + most_appended);
+
+  const Location location = std::exchange(builder.location, op.location);
+  const Role role = std::exchange(builder.role, op.role);
+  std::optional<Simplified> simpler;
+  for (const RewriteRule& rule : rewrites_of(*op.def)) {
+    builder.location = op.location;
+    if (const std::optional<ValueId> value = apply_rule(builder, op, rule)) {
+      simpler = {*value, rule.text};
+      break;
+    }
+  }
+  builder.location = op.location;
+  if (!simpler && op.def->simplify != nullptr) {
+    if (const std::optional<ValueId> value = apply_function(builder, op)) {
+      simpler = {*value, std::string(*op.def->name) + ": simplify"};
+    }
+  }
+  builder.location = location;
+  builder.role = role;
+  return simpler;
+}
+
+}  // namespace nnc::ir

@@ -1,0 +1,199 @@
+#include "passes/autodiff.h"
+
+#include "ir/analysis.h"
+#include "passes/dce.h"
+#include "passes/slot_reads.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace nnc::passes {
+
+using ir::Block;
+using ir::Builder;
+using ir::Graph;
+using ir::GraphResult;
+using ir::Op;
+using ir::Role;
+using ir::SourcePoint;
+using ir::ValueId;
+
+namespace {
+
+std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
+
+/// The gradient of each updated parameter, in the order of the updates; invalid where none reaches it. A parameter that
+/// is read several times gets the sum.
+std::vector<ValueId> parameter_gradients(Block& block, ValueId loss, const std::vector<ir::Update>& updates) {
+  std::vector<ValueId> reads;
+  std::vector<std::size_t> ends;
+  for (const ir::Update& update : updates) {
+    const std::vector<ValueId> of_one = reads_of(block, update.parameter);
+    reads.insert(reads.end(), of_one.begin(), of_one.end());
+    ends.push_back(reads.size());
+  }
+  Builder builder(block);
+  builder.role.kind = Role::Kind::gradient;
+  const std::vector<ValueId> of_reads = differentiate(builder, loss, reads);
+
+  std::vector<ValueId> gradients;
+  std::size_t read = 0;
+  for (const std::size_t end : ends) {
+    ValueId sum;
+    for (; read < end; ++read) {
+      if (!of_reads[read].valid()) continue;
+      builder.location = block.definer(reads[read])->location;
+      sum = sum.valid() ? (builder.expr(sum) + builder.expr(of_reads[read])).value : of_reads[read];
+    }
+    gradients.push_back(sum);
+  }
+  return gradients;
+}
+
+/// Writes the parameter into the role of the gradient ops, from position `first` on, that serve one parameter only.
+void name_owners(Block& block, std::size_t first, const std::vector<ValueId>& gradients,
+                 const std::vector<ir::Update>& updates) {
+  enum : int { nobody = -1, several = -2 };
+  std::vector<int> owner(static_cast<std::size_t>(block.value_count()), nobody);
+  const auto claim = [&](ValueId value, int by) {
+    int& present = owner[at(value)];
+    present = present == nobody || present == by ? by : static_cast<int>(several);
+  };
+  for (std::size_t i = 0; i < gradients.size(); ++i) claim(gradients[i], static_cast<int>(i));
+  for (std::size_t i = block.ops().size(); i-- > first;) {
+    Op& op = block.ops()[i];
+    for (const ValueId result : op.results) {
+      const int by = owner[at(result)];
+      if (by == nobody) continue;
+      op.role.slot = by == several ? "" : updates[static_cast<std::size_t>(by)].parameter;
+      for (const ValueId operand : op.operands) claim(operand, by);
+    }
+  }
+}
+
+/// Where the user wrote the parameter: where the graph reads it, else where another one reads or initializes it.
+SourcePoint place_of(const ir::Module& module, const Graph& graph, std::string_view path) {
+  std::vector<const Graph*> graphs{&graph};
+  for (const Graph& other : module.graphs) graphs.push_back(&other);
+  for (const Graph* candidate : graphs) {
+    for (const ValueId read : reads_of(candidate->body, path)) {
+      if (const SourcePoint point = candidate->body.definer(read)->location.point(); point.known()) return point;
+    }
+  }
+  for (const Graph* candidate : graphs) {
+    const ValueId value = candidate->result(GraphResult::Kind::slot, path);
+    const Op* op = value.valid() ? candidate->body.definer(value) : nullptr;
+    if (op != nullptr && op->location.point().known()) return op->location.point();
+  }
+  return {};
+}
+
+/// Why no gradient goes from the results of an op to its operands; empty if one does.
+std::string why_stopped(const Block& block, const Op& op) {
+  if (op.def->grad->kind != ir::Gradient::Kind::rule)
+    return fmt::format("`{}` stops it: {}", *op.def->name, op.def->grad->reason);
+  const bool floats = std::any_of(op.results.begin(), op.results.end(),
+                                  [&](ValueId result) { return is_float(block.type(result).dtype); });
+  if (floats) return "";
+  return fmt::format("`{}` stops it: its result is {}, and only floating values have gradients", *op.def->name,
+                     to_string(block.type(op.results[0])));
+}
+
+/// Reports a parameter without gradient, with every op that stops the gradient on its way from the loss.
+void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, std::string_view path,
+                    ir::Diagnostics& diagnostics) {
+  const Block& block = graph.body;
+  const std::vector<ValueId> reads = reads_of(block, path);
+  ir::Diagnostic& error =
+      diagnostics.error(place_of(module, graph, path), fmt::format("parameter `{}` gets no gradient", path));
+  if (reads.empty()) {
+    error.note({}, fmt::format("graph {} does not read it", graph.full_name()));
+    return;
+  }
+  if (!is_float(block.type(reads[0]).dtype)) {
+    error.note({}, fmt::format("it is {}, and only floating values have gradients", to_string(block.type(reads[0]))));
+    return;
+  }
+  const std::vector<bool> active = differentiable_from(block, reads);
+  const std::vector<bool> needed = ir::needed_for(block, {loss});
+  bool stopped = false;
+  for (const Op& op : block.ops()) {
+    const bool on_the_way =
+        std::any_of(op.operands.begin(), op.operands.end(), [&](ValueId operand) { return active[at(operand)]; }) &&
+        std::any_of(op.results.begin(), op.results.end(), [&](ValueId result) { return needed[at(result)]; });
+    if (!on_the_way) continue;
+    if (const std::string why = why_stopped(block, op); !why.empty()) {
+      error.note(op.location.point(), why);
+      stopped = true;
+    }
+  }
+  if (!stopped) error.note({}, "it does not reach the loss");
+}
+
+/// What a `train` graph has to have for a backward graph; reports what it lacks.
+std::optional<ValueId> differentiable_loss(const Graph& graph, ir::Diagnostics& diagnostics) {
+  const auto holds_gradient = [](const GraphResult& result) { return result.kind == GraphResult::Kind::gradient; };
+  if (std::any_of(graph.results.begin(), graph.results.end(), holds_gradient)) {
+    diagnostics.error(fmt::format("graph {} has gradients already", graph.full_name()));
+    return {};
+  }
+  const ValueId loss = graph.result(GraphResult::Kind::value, "loss");
+  if (!loss.valid()) {
+    diagnostics.error(fmt::format("graph {} has no result `loss` to differentiate", graph.full_name()));
+    return {};
+  }
+  const ir::Type& type = graph.body.type(loss);
+  if (!is_float(type.dtype) || !type.shape.empty()) {
+    const Op* op = graph.body.definer(loss);
+    diagnostics.error(
+        op == nullptr ? SourcePoint{} : op->location.point(),
+        fmt::format("the loss of graph {} is {}; it has to be a floating scalar", graph.full_name(), to_string(type)));
+    return {};
+  }
+  return loss;
+}
+
+/// Differentiates one graph. Parameters in `reported` had their error in a graph of another batch size.
+void differentiate_graph(const ir::Module& module, Graph& graph, std::set<std::string>& reported,
+                         ir::Diagnostics& diagnostics) {
+  const std::optional<ValueId> loss = differentiable_loss(graph, diagnostics);
+  if (!loss) return;
+  const std::size_t forward_ops = graph.body.ops().size();
+  const std::vector<ValueId> gradients = parameter_gradients(graph.body, *loss, module.updates);
+  bool complete = true;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (gradients[i].valid()) continue;
+    complete = false;
+    const std::string& path = module.updates[i].parameter;
+    if (reported.insert(path).second) report_missing(module, graph, *loss, path, diagnostics);
+  }
+  if (!complete) return;
+  name_owners(graph.body, forward_ops, gradients, module.updates);
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    graph.add_result(GraphResult::Kind::gradient, module.updates[i].parameter, gradients[i]);
+  }
+  remove_dead_ops(graph.body, forward_ops);
+}
+
+}  // namespace
+
+// 1. Differentiate the loss of each `train` graph with respect to every read of an updated parameter.
+// 2. A parameter without gradient is an error; go on to report all of them.
+// 3. Name in its role the parameter of each op that serves only one.
+// 4. Add the gradients to the results, and drop what the rules appended in vain.
+ir::Status autodiff(ir::Module& module, PassContext& context) {
+  if (module.updates.empty()) return ir::Status::ok;
+  const int errors = context.diagnostics.count();
+  std::set<std::string> reported;
+  for (Graph& graph : module.graphs) {
+    if (graph.name == "train") differentiate_graph(module, graph, reported, context.diagnostics);
+  }
+  return context.diagnostics.count() > errors ? ir::Status::failed : ir::Status::ok;
+}
+
+}  // namespace nnc::passes

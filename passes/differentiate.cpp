@@ -1,0 +1,108 @@
+#include "ir/check.h"
+#include "passes/autodiff.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+namespace nnc::passes {
+
+using ir::Block;
+using ir::Builder;
+using ir::Expr;
+using ir::Op;
+using ir::Type;
+using ir::ValueId;
+
+namespace {
+
+std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
+
+/// The gradients found so far, by value of the forward block.
+class Gradients {
+ public:
+  explicit Gradients(const Block& block) : of_(static_cast<std::size_t>(block.value_count())) {}
+
+  ValueId operator[](ValueId value) const { return of_[at(value)]; }
+  void add(Builder& builder, ValueId value, ValueId contribution) {
+    ValueId& sum = of_[at(value)];
+    sum = sum.valid() ? (builder.expr(sum) + builder.expr(contribution)).value : contribution;
+  }
+
+ private:
+  std::vector<ValueId> of_;
+};
+
+/// Applies the rule of one op, and adds what it gives to the gradients of the operands.
+void back_through(Builder& builder, const Op& op, const std::vector<bool>& active, Gradients& gradients) {
+  std::vector<Expr> operands, results, dys;
+  std::vector<bool> wanted;
+  for (const ValueId operand : op.operands) {
+    operands.push_back(builder.expr(operand));
+    wanted.push_back(active[at(operand)]);
+  }
+  for (const ValueId result : op.results) {
+    results.push_back(builder.expr(result));
+    const Type type = builder.block().type(result);
+    Expr dy = builder.expr(gradients[result]);
+    // A result that the loss does not depend on has a gradient of zero; one of integers has none.
+    if (!dy.value.valid() && is_float(type.dtype)) {
+      dy = builder.broadcast_to(builder.constant(0.0, type.dtype), type.shape);
+    }
+    dys.push_back(dy);
+  }
+  ir::GradCtx context(builder, op, operands, results, dys, wanted);
+  op.def->grad->rule(context);
+  for (std::size_t i = 0; i < op.operands.size(); ++i) {
+    const ValueId contribution = context.contributions()[i];
+    if (!wanted[i] || !contribution.valid()) continue;
+    NNC_CHECK_OP(builder.block().type(contribution) == builder.block().type(op.operands[i]), op,
+                 "the gradient of operand {} is {}, the operand {}", i, to_string(builder.block().type(contribution)),
+                 to_string(builder.block().type(op.operands[i])));
+    gradients.add(builder, op.operands[i], contribution);
+  }
+}
+
+}  // namespace
+
+std::vector<bool> differentiable_from(const Block& block, const std::vector<ValueId>& roots) {
+  std::vector<bool> active(static_cast<std::size_t>(block.value_count()));
+  for (const ValueId root : roots) active[at(root)] = is_float(block.type(root).dtype);
+  for (const Op& op : block.ops()) {
+    if (op.def->grad->kind != ir::Gradient::Kind::rule) continue;
+    if (std::none_of(op.operands.begin(), op.operands.end(), [&](ValueId value) { return active[at(value)]; }))
+      continue;
+    for (const ValueId result : op.results) active[at(result)] = is_float(block.type(result).dtype);
+  }
+  return active;
+}
+
+// 1. Mark the values through which a gradient can reach one of `wrt`; nothing else gets a gradient.
+// 2. Give the loss the gradient 1.
+// 3. Walk the ops backwards. An op of which a result has a gradient has, by then, the whole of it: all uses of the
+// result
+//    come later. Its rule turns the gradients of the results into contributions to those of its operands, which are
+//    added up.
+std::vector<ValueId> differentiate(Builder& builder, ValueId loss, const std::vector<ValueId>& wrt) {
+  Block& block = builder.block();
+  const Type type = block.type(loss);
+  NNC_CHECK(is_float(type.dtype) && type.shape.empty(), "the loss is {}, not a floating scalar", to_string(type));
+  const std::vector<bool> active = differentiable_from(block, wrt);
+  Gradients gradients(block);
+  if (active[at(loss)]) gradients.add(builder, loss, builder.constant(1.0, type.dtype).value);
+
+  for (std::size_t i = block.ops().size(); i-- > 0;) {
+    const Op op = block.ops()[i];  // a copy: the block grows
+    const auto reached = [&](ValueId result) { return gradients[result].valid(); };
+    const auto wanted = [&](ValueId operand) { return active[at(operand)]; };
+    if (std::none_of(op.results.begin(), op.results.end(), reached)) continue;
+    if (std::none_of(op.operands.begin(), op.operands.end(), wanted)) continue;
+    builder.location = op.location;
+    back_through(builder, op, active, gradients);
+  }
+  std::vector<ValueId> found;
+  for (const ValueId value : wrt) found.push_back(gradients[value]);
+  return found;
+}
+
+}  // namespace nnc::passes

@@ -1,0 +1,74 @@
+#include "passes/fold_constants.h"
+
+#include "ir/constant.h"
+#include "ir/evaluate.h"
+#include "passes/dce.h"
+#include "passes/rebuild.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace nnc::passes {
+
+using ir::Block;
+using ir::Op;
+using ir::Tensor;
+using ir::ValueId;
+
+namespace {
+
+/// The values of an op's operands, or nothing if one is no constant.
+std::vector<const Tensor*> constant_operands(const Block& block, const Op& op) {
+  std::vector<const Tensor*> values;
+  for (const ValueId operand : op.operands) {
+    const Tensor* value = ir::constant_value(block, operand);
+    if (value == nullptr) return {};
+    values.push_back(value);
+  }
+  return values;
+}
+
+bool is_worth_folding(const Block& block, const Op& op) {
+  std::int64_t read = 0, made = 0;
+  for (const ValueId operand : op.operands) read += block.type(operand).elements();
+  for (const ValueId result : op.results) made += block.type(result).elements();
+  return made <= std::max(read, fold_limit);
+}
+
+// 1. Copy each op; its operands may have become constants on the way.
+// 2. If now all of them are constants, evaluate it on the host, and let a constant with the op's role and location
+//    stand for each of its results.
+// 3. Drop the folded ops, and the constants that only they read.
+void fold(Block& block) {
+  Rebuild next(block);
+  ir::Builder builder(next.block());
+  for (const Op& op : block.ops()) {
+    Op copy = next.mapped(op);
+    for (Block& region : copy.regions) fold(region);
+    const std::vector<ValueId> made = next.block().append(copy, result_types(block, op));
+    for (std::size_t i = 0; i < made.size(); ++i) next.replace(op.results[i], made[i]);
+
+    copy.results = made;
+    const std::vector<const Tensor*> operands = constant_operands(next.block(), copy);
+    if (operands.empty() || !is_worth_folding(next.block(), copy)) continue;
+    std::vector<Tensor> values = ir::evaluate(ir::view(next.block(), copy), operands);
+    builder.location = op.location;
+    builder.role = op.role;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      next.replace(op.results[i], builder.constant(std::move(values[i])).value);
+    }
+  }
+  block = next.finish();
+}
+
+}  // namespace
+
+ir::Status fold_constants(ir::Module& module, PassContext&) {
+  for_each_body(module, [](Block& body) {
+    fold(body);
+    remove_dead_ops(body);
+  });
+  return ir::Status::ok;
+}
+
+}  // namespace nnc::passes

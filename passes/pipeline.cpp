@@ -1,0 +1,51 @@
+// The whole middle of the compiler, in the order in which it runs.
+#include "passes/autodiff.h"
+#include "passes/cse.h"
+#include "passes/dce.h"
+#include "passes/fold_constants.h"
+#include "passes/pass.h"
+#include "passes/simplify.h"
+#include "passes/updates.h"
+
+#include <array>
+
+namespace nnc::passes {
+
+namespace {
+
+constexpr bool required = false, optional = true;
+
+constexpr std::array table{
+    // The training step: `nnc --emit=step`.
+    Pass{"autodiff", "append the backward graph of the loss to `train`", autodiff, Stage::step, required},
+    Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
+
+    // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such; then
+    // rules,
+    // which make ops equal that were not; what all three left unused goes last.
+    Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
+    Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
+    Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
+    Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
+};
+
+}  // namespace
+
+std::span<const Pass> all_passes() { return table; }
+
+const Pass* find_pass(std::string_view name) {
+  for (const Pass& pass : table) {
+    if (pass.name == name) return &pass;
+  }
+  return nullptr;
+}
+
+std::vector<const Pass*> pipeline_to(Stage stage) {
+  std::vector<const Pass*> passes;
+  for (const Pass& pass : table) {
+    if (pass.stage <= stage) passes.push_back(&pass);
+  }
+  return passes;
+}
+
+}  // namespace nnc::passes
