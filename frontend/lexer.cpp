@@ -39,7 +39,7 @@ constexpr auto words = std::to_array<Spelling>({
 });
 
 // Longer ones first: the first that fits is taken.
-constexpr auto punctuation = std::to_array<Spelling>({
+constexpr auto spellings = std::to_array<Spelling>({
     {"...", TokenKind::ellipsis},   {"..", TokenKind::range},        {"->", TokenKind::arrow},
     {"==", TokenKind::is_equal},    {"!=", TokenKind::is_unequal},   {"<=", TokenKind::is_at_most},
     {">=", TokenKind::is_at_least}, {"(", TokenKind::open_paren},    {")", TokenKind::close_paren},
@@ -67,57 +67,28 @@ constexpr auto advices = std::to_array<Advice>({
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-class Lexer {
- public:
-  Lexer(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics)
-      : file_(file), text_(text), diagnostics_(diagnostics) {}
+}  // namespace
 
-  std::vector<Token> run();
-
- private:
-  char peek(std::size_t offset = 0) const {
-    return position_ + offset < text_.size() ? text_[position_ + offset] : '\0';
+Token Lexer::next() {
+  skip_space();
+  const char c = peek();
+  if (position_ == text_.size()) {
+    last_ = take(TokenKind::end, 0);
+    last_.width = 1;
+  } else if (is_letter(c)) {
+    last_ = name();
+  } else if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
+    last_ = number();
+  } else if (c == '"') {
+    last_ = string();
+  } else {
+    last_ = punctuation();
   }
-  std::string_view rest() const { return text_.substr(position_); }
-  void skip_space();
-  void lex_name();
-  void lex_number();
-  void lex_string();
-  void lex_punctuation();
-  void lex_invalid();
-  void convert(Token& token);
-  bool after_object() const;
-  // The next `bytes` as a token; its width is in characters.
-  Token& take(TokenKind kind, std::size_t bytes);
-  void error(const Token& token, std::string message) {
-    diagnostics_.error({file_, token.line, token.column}, std::move(message), token.width);
-  }
+  return last_;
+}
 
-  const std::string& file_;
-  std::string_view text_;
-  ir::Diagnostics& diagnostics_;
-  std::vector<Token> tokens_;
-  std::size_t position_ = 0;
-  int line_ = 1;
-  int column_ = 1;
-  bool starts_line_ = true;
-};
-
-std::vector<Token> Lexer::run() {
-  for (skip_space(); position_ < text_.size(); skip_space()) {
-    const char c = peek();
-    if (is_letter(c)) {
-      lex_name();
-    } else if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
-      lex_number();
-    } else if (c == '"') {
-      lex_string();
-    } else {
-      lex_punctuation();
-    }
-  }
-  take(TokenKind::end, 0).width = 1;
-  return std::move(tokens_);
+void Lexer::error(const Token& token, std::string message) {
+  diagnostics_.error({file_, token.line, token.column}, std::move(message), token.width);
 }
 
 void Lexer::skip_space() {
@@ -138,7 +109,7 @@ void Lexer::skip_space() {
   }
 }
 
-Token& Lexer::take(TokenKind kind, std::size_t bytes) {
+Token Lexer::take(TokenKind kind, std::size_t bytes) {
   const std::string_view text = text_.substr(position_, bytes);
   const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; });
   Token token{.kind = kind,
@@ -149,23 +120,22 @@ Token& Lexer::take(TokenKind kind, std::size_t bytes) {
               .starts_line = std::exchange(starts_line_, false)};
   position_ += bytes;
   column_ += token.width;
-  tokens_.push_back(token);
-  return tokens_.back();
+  return token;
 }
 
 // name := (letter | "_") { letter | digit | "_" }
-void Lexer::lex_name() {
+Token Lexer::name() {
   std::size_t size = 1;
   while (is_letter(peek(size)) || is_digit(peek(size))) ++size;
   const std::string_view text = text_.substr(position_, size);
   const auto* word = std::find_if(words.begin(), words.end(), [&](const Spelling& w) { return w.text == text; });
-  take(word == words.end() ? TokenKind::name : word->kind, size);
+  return take(word == words.end() ? TokenKind::name : word->kind, size);
 }
 
 // integer := digits
 // real    := digits "." digits [ exponent ] | digits exponent
 // exponent := ("e" | "E") [ "+" | "-" ] digits
-void Lexer::lex_number() {
+Token Lexer::number() {
   const bool adjacent = after_object();
   std::size_t size = 0;
   const auto digits = [&] {
@@ -190,8 +160,9 @@ void Lexer::lex_number() {
   const bool trailing_dot = size == number && peek(size) == '.' && peek(size + 1) != '.';
   if (trailing_dot) ++size;
 
-  Token& token = take(kind, size);
+  Token token = take(kind, size);
   if (leading_dot && adjacent) {
+    token.kind = TokenKind::invalid;
     error(token, fmt::format("an index stands in brackets: write '[{}]'", token.text.substr(1)));
   } else if (leading_dot) {
     error(token, fmt::format("a number may not start with a dot: write '0{}'", token.text));
@@ -202,14 +173,13 @@ void Lexer::lex_number() {
   } else {
     convert(token);
   }
+  return token;
 }
 
 // Whether the text before can be indexed: `h.0` asks for another advice than `.5`.
 bool Lexer::after_object() const {
-  if (tokens_.empty() || starts_line_) return false;
-  const Token& last = tokens_.back();
-  const bool object = last.kind == TokenKind::name || last.kind == TokenKind::close_bracket;
-  return object && last.text.data() + last.text.size() == text_.data() + position_;
+  const bool object = last_.kind == TokenKind::name || last_.kind == TokenKind::close_bracket;
+  return object && last_.text.data() + last_.text.size() == text_.data() + position_;
 }
 
 void Lexer::convert(Token& token) {
@@ -233,44 +203,36 @@ void Lexer::convert(Token& token) {
 }
 
 // string := '"' { any character but '"' and newline } '"'
-void Lexer::lex_string() {
+Token Lexer::string() {
   const std::string_view line = rest().substr(0, rest().find('\n'));
   const std::size_t close = line.find('"', 1);
   const bool closed = close != std::string_view::npos;
-  Token& token = take(TokenKind::string, closed ? close + 1 : line.size());
+  Token token = take(TokenKind::string, closed ? close + 1 : line.size());
   if (!closed) {
     token.width = 1;
     error(token, "the string is never closed: expected '\"' before the end of the line");
   }
   token.text = token.text.substr(1, closed ? close - 1 : std::string_view::npos);
+  return token;
 }
 
-void Lexer::lex_punctuation() {
-  const auto* found = std::find_if(punctuation.begin(), punctuation.end(),
-                                   [&](const Spelling& p) { return rest().starts_with(p.text); });
-  if (found != punctuation.end()) {
-    take(found->kind, found->text.size());
-  } else {
-    lex_invalid();
-  }
+Token Lexer::punctuation() {
+  const auto* found =
+      std::find_if(spellings.begin(), spellings.end(), [&](const Spelling& p) { return rest().starts_with(p.text); });
+  return found == spellings.end() ? invalid() : take(found->kind, found->text.size());
 }
 
-void Lexer::lex_invalid() {
+Token Lexer::invalid() {
   const auto* advice =
       std::find_if(advices.begin(), advices.end(), [&](const Advice& a) { return rest().starts_with(a.text); });
   if (advice != advices.end()) {
     const Token& token = take(TokenKind::invalid, advice->text.size());
     error(token, fmt::format("unexpected '{}': {}", token.text, advice->instead));
-    return;
+    return token;
   }
   const Token& token = take(TokenKind::invalid, std::max<std::size_t>(1, character_size(text_, position_)));
   error(token, fmt::format("unexpected character '{}'", token.text));
-}
-
-}  // namespace
-
-std::vector<Token> lex(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics) {
-  return Lexer(file, text, diagnostics).run();
+  return token;
 }
 
 bool is_reserved(TokenKind kind) {
@@ -290,7 +252,7 @@ std::string describe(TokenKind kind) {
   for (const Spelling& w : words) {
     if (w.kind == kind) return fmt::format("'{}'", w.text);
   }
-  for (const Spelling& p : punctuation) {
+  for (const Spelling& p : spellings) {
     if (p.kind == kind) return fmt::format("'{}'", p.text);
   }
   return "nothing";

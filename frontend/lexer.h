@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace nnc::frontend {
 
@@ -81,9 +81,43 @@ struct Token {
   double real = 0;
 };
 
-/// The tokens of `text`, ended by one of kind `end`. The text is valid UTF-8 without control characters but tab and
-/// newline (see source_text.h) and outlives the tokens.
-std::vector<Token> lex(const std::string& file, std::string_view text, ir::Diagnostics& diagnostics);
+/// Makes the tokens of a text one after another, so that its errors come in the text's order with the parser's.
+class Lexer {
+ public:
+  /// The text is what `normalize` makes of a file without fault (see source_text.h), and outlives the tokens.
+  Lexer(std::string file, std::string_view text, ir::Diagnostics& diagnostics)
+      : file_(std::move(file)), text_(text), diagnostics_(diagnostics) {}
+
+  /// The next token; of kind `end` once the text is at its end.
+  Token next();
+  const std::string& file() const { return file_; }
+
+ private:
+  char peek(std::size_t offset = 0) const {
+    return position_ + offset < text_.size() ? text_[position_ + offset] : '\0';
+  }
+  std::string_view rest() const { return text_.substr(position_); }
+  void skip_space();
+  Token name();
+  Token number();
+  Token string();
+  Token punctuation();
+  Token invalid();
+  void convert(Token& token);
+  bool after_object() const;
+  /// The next `bytes` as a token; its width is in characters.
+  Token take(TokenKind kind, std::size_t bytes);
+  void error(const Token& token, std::string message);
+
+  std::string file_;
+  std::string_view text_;
+  ir::Diagnostics& diagnostics_;
+  Token last_;
+  std::size_t position_ = 0;
+  int line_ = 1;
+  int column_ = 1;
+  bool starts_line_ = true;
+};
 
 /// As messages say it: "'('", "the reserved word 'for'", "the end of the line".
 std::string describe(const Token& token);

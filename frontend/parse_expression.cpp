@@ -255,6 +255,7 @@ ExprPtr Parser::list_literal() {
 // name_or_call := NAME [ "(" [ argument { "," argument } [ "," ] ] ")" [ alias ] ]
 ExprPtr Parser::call_or_name() {
   const int first = stream_.position();
+  if (stream_.starts_declaration(block_kind_ == BlockKind::train)) stream_.fail_expected("an expression");
   if (is_statement_word(stream_.token().text)) {
     stream_.fail(stream_.span(), fmt::format("expected an expression, found '{}', a reserved word in '{}'",
                                              stream_.token().text, spelling(block_kind_)));

@@ -7,26 +7,10 @@
 
 namespace nnc::frontend {
 
-// block := "{" { statement } "}"
-//
-// Statements are ended by newlines or ';', the last one also by '}'.
+// block := "{" { statement (newline | ";") } "}"
 ast::Block Parser::block() {
-  const Nesting nesting(*this);
   ast::Block block;
-  if (!stream_.open(TokenKind::open_brace)) return block;
-  const std::size_t brackets = stream_.open_brackets();
-  const bool in_train = block_kind_ == BlockKind::train;
-  while (true) {
-    while (stream_.accept(TokenKind::newline) || stream_.accept(TokenKind::semicolon)) {}
-    if (stream_.at(TokenKind::end) || (!stream_.failed() && stream_.starts_declaration(in_train))) {
-      stream_.fail_unclosed("'}'");
-    }
-    if (stream_.failed() || stream_.at(TokenKind::close_brace)) break;
-    block.push_back(statement());
-    statement_end();
-    if (stream_.failed()) stream_.recover(brackets, in_train);
-  }
-  stream_.close(TokenKind::close_brace, "'}'");
+  braced([&] { block.push_back(statement()); });
   return block;
 }
 

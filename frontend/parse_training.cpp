@@ -135,35 +135,28 @@ ast::UseOptimizer Parser::use_optimizer() {
   node.call = expression();
   const auto* call = std::get_if<ast::Call>(&node.call->node);
   if (call == nullptr) {
-    stream_.fail(node.call->span, "expected an optimizer, as in 'optimizer adam(lr = 1e-3)', found another expression");
+    stream_.fail(node.call->span, "an optimizer is called, as in 'optimizer adam(lr = 1e-3)'");
   } else if (call->alias) {
     stream_.fail(call->alias->span, "an optimizer takes no name");
   }
   return node;
 }
 
-// group := "group" pattern { "," pattern } "{" [ setting { (newline | ";") setting } ] "}"      setting := NAME "="
+// group := "group" pattern { "," pattern } "{" { setting (newline | ";") } "}"      setting := NAME "="
 // expression
 ast::Group Parser::group() {
   ast::Group node;
   do {
     node.patterns.push_back(pattern());
   } while (stream_.accept(TokenKind::comma));
-  if (!stream_.open(TokenKind::open_brace)) return node;
-  const auto skip_ends = [&] {
-    while (stream_.accept(TokenKind::newline) || stream_.accept(TokenKind::semicolon)) {}
-  };
-  for (skip_ends(); !stream_.at(TokenKind::close_brace) && !stream_.failed(); skip_ends()) {
-    if (stream_.at(TokenKind::end)) stream_.fail_unclosed("'}'");
+  braced([&] {
     ast::NamedValue setting = named_value();
     const auto same = [&](const ast::NamedValue& other) { return other.name.text == setting.name.text; };
-    if (std::any_of(node.settings.begin(), node.settings.end(), same)) {
+    if (!stream_.failed() && std::any_of(node.settings.begin(), node.settings.end(), same)) {
       stream_.report(setting.name.span, fmt::format("'{}' is set twice in this group", setting.name.text));
     }
     node.settings.push_back(std::move(setting));
-    statement_end();
-  }
-  stream_.close(TokenKind::close_brace, "'}'");
+  });
   return node;
 }
 

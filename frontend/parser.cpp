@@ -26,9 +26,8 @@ std::optional<ast::Program> parse(std::string file, std::string_view text, ir::D
     diagnostics.error({file, source.fault->line, source.fault->column}, source.fault->message);
     return std::nullopt;
   }
-  std::vector<Token> tokens = lex(file, source.text, diagnostics);
   ast::Program program;
-  program.declarations = Parser(TokenStream(file, std::move(tokens), diagnostics)).program();
+  program.declarations = Parser(TokenStream(Lexer(file, source.text, diagnostics), diagnostics)).program();
   program.file = std::move(file);
   if (diagnostics.count() > errors) return std::nullopt;
   return program;

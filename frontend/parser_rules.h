@@ -56,7 +56,9 @@ class Parser {
   void dimensions(ast::TypeExpr& type);
   void check_type(ast::TypeExpr& type, bool of_data);
 
-  // parse_statement.cpp
+  // parse_statement.cpp, parse_training.cpp
+  template <class Rule>
+  void braced(Rule rule);
   ast::Block block();
   void statement_end();
   ast::Statement statement();
@@ -68,7 +70,6 @@ class Parser {
   ast::Return return_statement();
   ast::Yield yield_statement();
   void fail_no_statement();
-  // parse_training.cpp
   std::optional<ast::Statement> word_statement();
   ast::Param param();
   ast::State state();
@@ -108,5 +109,27 @@ class Parser {
   int depth_ = 0;
   std::vector<std::string> loop_variables_;
 };
+
+// braced := "{" { rule (newline | ";") } "}"
+//
+// Recovers behind each rule that fails. The last one may also be ended by '}'.
+template <class Rule>
+void Parser::braced(Rule rule) {
+  const Nesting nesting(*this);
+  if (!stream_.open(TokenKind::open_brace)) return;
+  const std::size_t brackets = stream_.open_brackets();
+  const bool in_train = block_kind_ == BlockKind::train;
+  while (true) {
+    while (stream_.accept(TokenKind::newline) || stream_.accept(TokenKind::semicolon)) {}
+    if (stream_.at(TokenKind::end) || (!stream_.failed() && stream_.starts_declaration(in_train))) {
+      stream_.fail_unclosed("'}'");
+    }
+    if (stream_.failed() || stream_.at(TokenKind::close_brace)) break;
+    rule();
+    statement_end();
+    if (stream_.failed()) stream_.recover(brackets, in_train);
+  }
+  stream_.close(TokenKind::close_brace, "'}'");
+}
 
 }  // namespace nnc::frontend

@@ -38,10 +38,18 @@ constexpr Token no_token{};
 
 }  // namespace
 
-TokenStream::TokenStream(std::string file, std::vector<Token> tokens, ir::Diagnostics& diagnostics)
-    : file_(std::move(file)), tokens_(std::move(tokens)), diagnostics_(diagnostics) {
-  line_ends_.resize(static_cast<std::size_t>(tokens_.back().line) + 1);
-  for (const Token& t : tokens_) line_ends_[static_cast<std::size_t>(t.line)] = t.column + t.width;
+TokenStream::TokenStream(Lexer lexer, ir::Diagnostics& diagnostics)
+    : lexer_(std::move(lexer)), diagnostics_(diagnostics) {
+  lex_ahead();
+}
+
+// Keeps the current token and the one after it at hand.
+void TokenStream::lex_ahead() {
+  while (tokens_.size() < position_ + 2) {
+    const Token& t = tokens_.emplace_back(lexer_.next());
+    line_ends_.resize(static_cast<std::size_t>(t.line) + 1);
+    line_ends_.back() = t.column + t.width;
+  }
 }
 
 bool TokenStream::in_parentheses() const {
@@ -60,12 +68,13 @@ TokenKind TokenStream::kind() const {
 }
 
 const Token& TokenStream::next() const {
-  const std::size_t next = std::min(position_ + 1, tokens_.size() - 1);
-  return tokens_[next].starts_line && !in_parentheses() && !continues(token().kind) ? no_token : tokens_[next];
+  const Token& next = tokens_[position_ + 1];
+  return next.starts_line && !in_parentheses() && !continues(token().kind) ? no_token : next;
 }
 
 void TokenStream::skip() {
   if (token().kind != TokenKind::end) ++position_;
+  lex_ahead();
   newline_taken_ = false;
 }
 
@@ -121,7 +130,7 @@ std::string TokenStream::found_text() const {
 ast::Span TokenStream::found_span() const {
   if ((!newline_shows() && token().kind != TokenKind::end) || position_ == 0) return span();
   const Token& last = tokens_[position_ - 1];
-  return {{file_, last.line, last.column + last.width}, 1};
+  return {{lexer_.file(), last.line, last.column + last.width}, 1};
 }
 
 // Whether what is wrong here is that a bracket before is open still: something else closes, the file ends, a block
@@ -174,7 +183,7 @@ ir::Diagnostic& TokenStream::report(const ast::Span& span, std::string message) 
 
 bool TokenStream::starts_declaration(bool in_train) const {
   const Token& word = token();
-  const Token& name = tokens_[std::min(position_ + 1, tokens_.size() - 1)];
+  const Token& name = tokens_[position_ + 1];
   if (word.kind != TokenKind::name || !word.starts_line || name.starts_line) return false;
   if (std::find(declaration_words.begin(), declaration_words.end(), word.text) == declaration_words.end()) return false;
   if (word.text == "train" || word.text == "predict") return name.kind == TokenKind::open_brace;

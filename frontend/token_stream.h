@@ -18,8 +18,7 @@ constexpr auto declaration_words =
 
 class TokenStream {
  public:
-  /// The tokens end with one of kind `end`.
-  TokenStream(std::string file, std::vector<Token> tokens, ir::Diagnostics& diagnostics);
+  TokenStream(Lexer lexer, ir::Diagnostics& diagnostics);
 
   /// The kind of the current token. A token that starts a line shows as `newline` first, except inside `(` or `[`,
   /// after a binary operator, `=`, `->` or a comma, and before `else`.
@@ -65,7 +64,7 @@ class TokenStream {
   void recover_declaration(int start);
 
  private:
-  ast::Span span_of(const Token& token) const { return {{file_, token.line, token.column}, token.width}; }
+  ast::Span span_of(const Token& token) const { return {{lexer_.file(), token.line, token.column}, token.width}; }
   ast::Span found_span() const;
   std::string found_text() const;
   bool in_parentheses() const;
@@ -73,12 +72,13 @@ class TokenStream {
   bool newline_shows() const;
   bool unclosed() const;
   void skip();
+  void lex_ahead();
 
-  std::string file_;
-  std::vector<Token> tokens_;
+  Lexer lexer_;
+  std::vector<Token> tokens_;  // up to the one after the current one
   ir::Diagnostics& diagnostics_;
   std::vector<std::size_t> open_;  // positions of the brackets open here
-  std::vector<int> line_ends_;     // by line: the column after its last token
+  std::vector<int> line_ends_;     // by line: the column after its last token so far
   std::size_t position_ = 0;
   bool newline_taken_ = false;
   bool poisoned_ = false;
