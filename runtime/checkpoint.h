@@ -1,5 +1,5 @@
-// Weights on disk, as safetensors: an 8-byte length, a JSON header, then raw row-major little-endian elements. A file is
-// written beside its final name, synced and renamed, so that a reader finds the old file or the new one, whole.
+// Weights on disk, as safetensors: an 8-byte length, a JSON header, then raw row-major little-endian elements. A file
+// is written beside its final name, synced and renamed, so that a reader finds the old file or the new one, whole.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -16,7 +16,8 @@ namespace nnc::runtime {
 
 using NamedTensors = std::map<std::string, ir::Tensor>;
 
-/// Any well-formed safetensors file of dtypes that ours has; everything broken about the file is an error that names it.
+/// Any well-formed safetensors file of dtypes that ours has; everything broken about the file is an error that names
+/// it.
 std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagnostics& diagnostics);
 ir::Status write_safetensors(const std::string& path, const NamedTensors& tensors, ir::Diagnostics& diagnostics);
 

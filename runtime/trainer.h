@@ -1,9 +1,10 @@
 // The training loop: epochs of shuffled batches, validation, metrics, the stop rule, best and last weights.
 //
 // An epoch visits every training example once: full batches, then the rest as a smaller one. After it (and when
-// training ends within one) validation runs over the validation data in order, the `report` graph turns the epoch's
-// accumulators into loss and metrics, and last.safetensors is written, best.safetensors too if the watched loss
-// (validation, or training without validation data) is the lowest so far.
+// training ends within one) last.safetensors is written, validation runs over the validation data in order, the
+// `report` graph turns the epoch's accumulators into loss and metrics, and best.safetensors is written if the watched
+// loss (validation, or training without validation data) is the lowest so far. Where several reasons to stop meet in
+// one step, divergence counts first, then the end of the recipe, then no improvement, a signal, max_steps.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -26,8 +27,8 @@ struct TrainOptions {
   std::optional<std::int64_t> max_steps;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::string out;   // directory; empty: no files
-  std::string init;  // safetensors to start from; empty: the `init` graph alone
+  std::string out;                           // directory; empty: no files
+  std::string init;                          // safetensors to start from; empty: the `init` graph alone
   const std::atomic<int>* signal = nullptr;  // set to a signal's number to stop after the current step
 };
 
@@ -42,7 +43,8 @@ struct Report {
   Metrics metrics;
 };
 
-/// What watchers see after a step (for a moving bar) and after an epoch (for a line).
+/// What watchers see after a step (for a moving bar) and after an epoch or the part of one that was done (for a line).
+/// `improved`: the watched loss is the lowest so far.
 struct Progress {
   std::int64_t epoch = 0;  // from 1
   std::int64_t steps = 0;  // done so far
@@ -62,9 +64,9 @@ struct TrainResult {
   std::optional<Report> valid;
   std::optional<double> best_valid_loss;
   std::int64_t best_epoch = 0;
-  std::vector<double> losses;          // before each update, the first 1000 steps
-  std::vector<double> step_seconds;    // gathering the batch and the step
-  std::int64_t examples = 0;           // seen in training steps
+  std::vector<double> losses;        // before each update, the first 1000 steps
+  std::vector<double> step_seconds;  // gathering the batch and the step
+  std::int64_t examples = 0;         // seen in training steps
 };
 
 /// The batch sizes that training and validation on so many examples need, largest first.

@@ -11,18 +11,26 @@
 #include "ir/tensor.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace nnc::runtime {
+
+/// Where the file says an element of an example, counted from 0; may read the file again, to register the line. Unknown
+/// if the format has no lines.
+using PlaceInFile = std::function<ir::SourcePoint(std::int64_t example, std::int64_t element, ir::Diagnostics&)>;
 
 /// All examples of one field: [examples, ...field's shape] of the field's element type.
 struct Column {
   ir::DataField field;
   ir::Tensor values;
+  std::string file = {};  // it was read from; empty: none
+  PlaceInFile place = {};
 };
 
 class Dataset {
@@ -36,10 +44,15 @@ class Dataset {
   std::vector<ir::Tensor> gather(std::span<const std::int64_t> indices) const;
   /// Splits off the examples at `indices` (sorted) into the second part.
   std::pair<Dataset, Dataset> split(const std::vector<std::int64_t>& indices) const;
+  /// The number in the file, from 0, of an example.
+  std::int64_t number_in_file(std::int64_t example) const;
 
  private:
+  Dataset part(std::span<const std::int64_t> indices) const;
+
   std::vector<Column> columns_;
   std::int64_t examples_ = 0;
+  std::vector<std::int64_t> numbers_;  // in the file; empty: as they stand
 };
 
 /// What a path holds: training examples, and those that the format sets apart for validation (IDX: the t10k files).
@@ -49,9 +62,10 @@ struct OpenedData {
 };
 
 /// Reads `path` for `fields`; every problem is one error with its place (file, and line and column in text).
-/// Ranges are not known yet: see `check_ranges`.
+/// Ranges are not known yet: see `check_ranges`. Without `want_validation` (--valid or --val-split says what validates)
+/// an IDX directory's t10k files are not opened.
 std::optional<OpenedData> open_data(const std::string& path, const std::vector<ir::DataField>& fields,
-                                    ir::Diagnostics& diagnostics);
+                                    ir::Diagnostics& diagnostics, bool want_validation = true);
 /// The same for --valid: an IDX directory's t10k files if it has them, else its train files; any other format whole.
 std::optional<Dataset> open_validation(const std::string& path, const std::vector<ir::DataField>& fields,
                                        ir::Diagnostics& diagnostics);

@@ -1,0 +1,73 @@
+#include "runtime/atomic_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace nnc::runtime {
+
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+
+  int fd() const { return fd_; }
+  bool close() { return fd_ < 0 || ::close(std::exchange(fd_, -1)) == 0; }
+
+ private:
+  int fd_;
+};
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+/// The file under its name for the time being; errno says what went wrong.
+bool write_beside(const std::string& name, std::initializer_list<std::string_view> parts) {
+  Descriptor file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.fd() < 0) return false;
+  for (const std::string_view part : parts) {
+    if (!write_all(file.fd(), part)) return false;
+  }
+  return ::fsync(file.fd()) == 0 && file.close();
+}
+
+/// Some file systems cannot sync a directory; what they keep is then up to them.
+void sync_directory_of(const std::string& path) {
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  if (directory.empty()) directory = ".";
+  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.fd() >= 0) ::fsync(opened.fd());
+}
+
+}  // namespace
+
+ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
+                            ir::Diagnostics& diagnostics) {
+  const std::string beside = fmt::format("{}.{}.part", path, ::getpid());
+  if (write_beside(beside, parts) && ::rename(beside.c_str(), path.c_str()) == 0) {
+    sync_directory_of(path);
+    return ir::Status::ok;
+  }
+  const std::string why = std::generic_category().message(errno);
+  ::unlink(beside.c_str());
+  diagnostics.error({path, 0, 0}, fmt::format("cannot write it: {}", why));
+  return ir::Status::failed;
+}
+
+}  // namespace nnc::runtime

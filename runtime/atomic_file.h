@@ -1,0 +1,17 @@
+// Files that appear whole or not at all: written beside their final name, synced, renamed over it, and the directory
+// synced, so that not even a power cut leaves half a file.
+#pragma once
+
+#include "ir/diagnostics.h"
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace nnc::runtime {
+
+/// Writes the parts one after the other; on failure the file that was there stays as it was.
+ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
+                            ir::Diagnostics& diagnostics);
+
+}  // namespace nnc::runtime

@@ -1,0 +1,139 @@
+#include "runtime/data/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+namespace nnc::runtime {
+
+namespace {
+
+std::string system_message() { return std::generic_category().message(errno); }
+
+/// An open file; closed at the end of its scope.
+struct Descriptor {
+  int fd;
+  explicit Descriptor(int fd) : fd(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+/// A zlib stream that expects gzip; ended with its scope.
+struct InflateStream {
+  z_stream z{};
+  bool ready;
+  InflateStream() : ready(inflateInit2(&z, 16 + MAX_WBITS) == Z_OK) {}
+  InflateStream(const InflateStream&) = delete;
+  InflateStream& operator=(const InflateStream&) = delete;
+  ~InflateStream() {
+    if (ready) inflateEnd(&z);
+  }
+};
+
+}  // namespace
+
+ir::SourcePoint whole_file(std::string path) { return {std::move(path), 0, 0}; }
+
+std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics) {
+  const auto failed = [&](const std::string& what) {
+    diagnostics.error(whole_file(path), what);
+    return std::nullopt;
+  };
+  // Opening a pipe would wait for a writer: look at what the path is first.
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return failed(fmt::format("cannot read it: {}", system_message()));
+  if (S_ISDIR(status.st_mode)) return failed("expected a file, found a directory");
+  if (!S_ISREG(status.st_mode)) return failed("expected a file, found a device, pipe or socket");
+  if (status.st_size == 0) return failed("the file is empty");
+  const std::int64_t memory = std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  if (memory > 0 && status.st_size > memory) {
+    return failed(fmt::format("the file has {} bytes, more than this machine's memory", status.st_size));
+  }
+
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.fd < 0) return failed(fmt::format("cannot read it: {}", system_message()));
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t count = ::read(file.fd, bytes.data() + filled, bytes.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return failed(fmt::format("cannot read it: {}", system_message()));
+    if (count == 0) break;  // shortened meanwhile
+    filled += static_cast<std::size_t>(count);
+  }
+  bytes.resize(filled);
+  if (bytes.empty()) return failed("the file is empty");
+  return bytes;
+}
+
+Inflated inflate_gzip(std::string_view compressed, std::size_t limit) {
+  constexpr std::size_t most_at_once = std::size_t{1} << 24;
+  Inflated out;
+  InflateStream stream;
+  if (!stream.ready) {
+    out.problem = "no memory to decompress it";
+    return out;
+  }
+  stream.z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
+  std::size_t left = compressed.size();  // not yet handed to zlib, whose counts are 32 bits
+  std::size_t filled = 0;
+  char beyond = 0;  // room for the one byte that shows that there are more
+  for (;;) {
+    if (stream.z.avail_in == 0) {
+      stream.z.avail_in = static_cast<uInt>(std::min(left, most_at_once));
+      left -= stream.z.avail_in;
+    }
+    const bool full = filled == limit;
+    const std::size_t room = full ? 1 : std::min(limit - filled, most_at_once);
+    if (!full && out.bytes.size() < filled + room) out.bytes.resize(filled + room);
+    stream.z.next_out = reinterpret_cast<Bytef*>(full ? &beyond : out.bytes.data() + filled);
+    stream.z.avail_out = static_cast<uInt>(room);
+    const int result = inflate(&stream.z, Z_NO_FLUSH);
+    const std::size_t made = room - stream.z.avail_out;
+    if (full && made > 0) {
+      out.more = true;
+      break;
+    }
+    filled += made;
+    if (result == Z_STREAM_END) {
+      if (stream.z.avail_in == 0 && left == 0) break;
+      if (inflateReset(&stream.z) == Z_OK) continue;  // the next member
+    }
+    if (result == Z_BUF_ERROR && stream.z.avail_in == 0 && left == 0) {
+      out.problem = "the gzip stream is truncated";
+      break;
+    }
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
+      const bool begun = filled > 0 || stream.z.total_in > 2;
+      out.problem = begun
+                        ? fmt::format("the gzip stream is corrupted ({})", stream.z.msg ? stream.z.msg : "zlib failed")
+                        : "not a gzip file, as its name says";
+      break;
+    }
+  }
+  out.bytes.resize(filled);
+  return out;
+}
+
+std::string printable(std::string_view text, std::size_t most) {
+  std::string out(text.substr(0, most));
+  for (char& c : out) {
+    if (c == '\t') c = ' ';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  if (text.size() > most) out += "...";
+  return out;
+}
+
+}  // namespace nnc::runtime

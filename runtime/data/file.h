@@ -1,0 +1,31 @@
+// Files named by the user, read whole: missing, unreadable, empty or not a regular file are errors that name the path.
+#pragma once
+
+#include "ir/diagnostics.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nnc::runtime {
+
+/// The place of an error about a file as a whole: `FILE: error: ...`.
+ir::SourcePoint whole_file(std::string path);
+
+std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics);
+
+/// What came out of a gzip stream of one or more members.
+struct Inflated {
+  std::string bytes;
+  bool more = false;    // there are bytes beyond the limit
+  std::string problem;  // what is wrong with the stream, after `bytes`; empty: nothing up to the limit
+};
+
+/// Decompresses up to `limit` bytes, so that a small file cannot fill the memory.
+Inflated inflate_gzip(std::string_view compressed, std::size_t limit);
+
+/// Bytes of a file for a message: at most `most` of them, those that do not print as `?`.
+std::string printable(std::string_view text, std::size_t most);
+
+}  // namespace nnc::runtime

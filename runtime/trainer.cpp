@@ -1,0 +1,260 @@
+// The loop, in order:
+//
+//  1. The runtime's settings (random key, total steps) are set, `init` runs, weights given by file replace its own.
+//  2. Each epoch zeroes the accumulators and visits its batches; every step's loss is looked at.
+//  3. After the epoch's last step: last weights, validation, report, best weights, the stop rule.
+#include "runtime/trainer.h"
+
+#include "ir/check.h"
+#include "runtime/checkpoint.h"
+#include "runtime/epoch_order.h"
+#include "runtime/stop_rule.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <span>
+
+namespace nnc::runtime {
+
+namespace {
+
+constexpr std::size_t most_losses = 1000;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::int64_t batches(std::int64_t examples, std::int64_t batch) { return examples / batch + (examples % batch != 0); }
+
+class Trainer {
+ public:
+  Trainer(const ir::Module& module, Executor& executor, const Dataset& training,
+          const std::optional<Dataset>& validation, const TrainOptions& options, const Watcher& watcher,
+          ir::Diagnostics& diagnostics)
+      : module_(module),
+        recipe_(module.recipe),
+        executor_(executor),
+        training_(training),
+        validation_(validation),
+        options_(options),
+        watcher_(watcher),
+        diagnostics_(diagnostics),
+        rule_(module.recipe.stop),
+        steps_per_epoch_(batches(training.examples(), module.recipe.batch)) {}
+
+  std::optional<TrainResult> run() {
+    if (!begin()) return std::nullopt;
+    result_.losses.reserve(most_losses);
+    while (!reason_ && !over_before_epoch()) {
+      if (!epoch()) return std::nullopt;
+    }
+    if (result_.steps == 0 && !save("last.safetensors")) return std::nullopt;
+    result_.reason = *reason_;
+    return std::move(result_);
+  }
+
+ private:
+  bool begin() {
+    if (!recipe_.epochs && !recipe_.steps && !recipe_.stop) {
+      diagnostics_.error("training would never end: the recipe has neither epochs nor steps nor stop");
+      return false;
+    }
+    if (!options_.out.empty() && prepare_output(options_.out, diagnostics_) == ir::Status::failed) return false;
+    set(ir::key_slot, static_cast<std::int64_t>(options_.seed));
+    set(ir::total_steps_slot, total_steps());
+    executor_.run("init", 0, {});
+    return options_.init.empty() ||
+           load_weights(options_.init, module_, executor_.slots(), diagnostics_) == ir::Status::ok;
+  }
+
+  /// What schedules count towards; options that end training early do not change it.
+  std::int64_t total_steps() const {
+    if (recipe_.steps) return *recipe_.steps;
+    std::int64_t total = 0;
+    const bool too_many = __builtin_mul_overflow(recipe_.epochs.value_or(0), steps_per_epoch_, &total);
+    return too_many ? std::numeric_limits<std::int64_t>::max() : total;
+  }
+
+  /// A slot that no graph reads may be missing.
+  void set(std::string_view slot, std::int64_t value) {
+    if (const ir::Slot* found = module_.find_slot(slot)) {
+      executor_.slots().insert_or_assign(found->path, ir::Tensor::splat_integer(found->type, value));
+    }
+  }
+
+  void zero_accumulators() {
+    for (const ir::Slot& slot : module_.slots) {
+      if (slot.kind == ir::SlotKind::accumulator) {
+        executor_.slots().insert_or_assign(slot.path, ir::Tensor(slot.type));
+      }
+    }
+  }
+
+  bool signalled() const { return options_.signal != nullptr && options_.signal->load() != 0; }
+
+  /// Why training ends before another epoch begins.
+  bool over_before_epoch() {
+    if (recipe_.epochs && result_.epochs >= *recipe_.epochs) {
+      reason_ = StopReason::epochs;
+    } else if (recipe_.steps && result_.steps >= *recipe_.steps) {
+      reason_ = StopReason::steps;
+    } else if (rule_.exhausted()) {
+      reason_ = StopReason::no_improvement;
+    } else if (signalled()) {
+      reason_ = StopReason::signal;
+    } else if (options_.max_steps && result_.steps >= *options_.max_steps) {
+      reason_ = StopReason::max_steps;
+    }
+    return reason_.has_value();
+  }
+
+  /// Why training ends after a step within an epoch; the epoch's last step asks for divergence only.
+  void look_after_step(double loss, bool last) {
+    if (!std::isfinite(loss)) {
+      reason_ = StopReason::diverged;
+    } else if (last) {
+      return;
+    } else if (recipe_.steps && result_.steps >= *recipe_.steps) {
+      reason_ = StopReason::steps;
+    } else if (signalled()) {
+      reason_ = StopReason::signal;
+    } else if (options_.max_steps && result_.steps >= *options_.max_steps) {
+      reason_ = StopReason::max_steps;
+    }
+  }
+
+  /// One epoch, or the part of it until there is a reason to stop, and what follows it; false after an error.
+  bool epoch() {
+    const Clock::time_point begin = Clock::now();
+    Progress progress;
+    progress.epoch = result_.epochs + 1;
+    progress.steps_per_epoch = steps_per_epoch_;
+    zero_accumulators();
+    const std::vector<std::int64_t> order = options_.shuffle
+                                                ? epoch_order(training_.examples(), options_.seed, progress.epoch)
+                                                : file_order(training_.examples());
+    while (!reason_ && progress.step_in_epoch < steps_per_epoch_) {
+      progress.batch_loss = step(order, progress.step_in_epoch++);
+      progress.steps = result_.steps;
+      progress.seconds = seconds_since(begin);
+      look_after_step(progress.batch_loss, progress.step_in_epoch == steps_per_epoch_);
+      if (watcher_.step) watcher_.step(progress);
+    }
+    if (progress.step_in_epoch == steps_per_epoch_) ++result_.epochs;
+
+    // Saved before validation, which may take long.
+    if (!save("last.safetensors")) return false;
+    validate();
+    report();
+    const double watched = result_.valid ? result_.valid->loss : result_.train.loss;
+    const bool improved = rule_.add(progress.epoch, watched);
+    if (improved) {
+      result_.best_epoch = progress.epoch;
+      if (validation_) result_.best_valid_loss = watched;
+    }
+    progress.seconds = seconds_since(begin);
+    if (watcher_.epoch) watcher_.epoch(progress, result_.train, result_.valid, improved);
+    return !improved || save("best.safetensors");
+  }
+
+  /// The examples of batch `index`; the last one has what is left.
+  std::span<const std::int64_t> batch_of(const std::vector<std::int64_t>& order, std::int64_t index) const {
+    const std::int64_t begin = index * recipe_.batch;
+    const std::int64_t count = std::min(recipe_.batch, static_cast<std::int64_t>(order.size()) - begin);
+    return std::span(order).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+  }
+
+  /// Trains on one batch; gives its loss before the update.
+  double step(const std::vector<std::int64_t>& order, std::int64_t index) {
+    const Clock::time_point begin = Clock::now();
+    const std::span<const std::int64_t> batch = batch_of(order, index);
+    const auto size = static_cast<std::int64_t>(batch.size());
+    const double loss = named(executor_.run("train", size, training_.gather(batch)), "loss");
+    result_.step_seconds.push_back(seconds_since(begin));
+    if (result_.losses.size() < most_losses) result_.losses.push_back(loss);
+    ++result_.steps;
+    result_.examples += size;
+    return loss;
+  }
+
+  void validate() {
+    if (!validation_) return;
+    const std::vector<std::int64_t> order = file_order(validation_->examples());
+    for (std::int64_t i = 0; i < batches(validation_->examples(), recipe_.batch); ++i) {
+      const std::span<const std::int64_t> batch = batch_of(order, i);
+      executor_.run("eval", static_cast<std::int64_t>(batch.size()), validation_->gather(batch));
+    }
+  }
+
+  void report() {
+    const auto values = executor_.run("report", 0, {});
+    const auto figures = [&](const std::string& prefix) {
+      Report report;
+      report.loss = named(values, prefix + "loss");
+      for (const std::string& metric : recipe_.metrics) {
+        report.metrics.emplace_back(metric, named(values, prefix + metric));
+      }
+      return report;
+    };
+    result_.train = figures("train.");
+    if (validation_) result_.valid = figures("eval.");
+  }
+
+  static double named(const std::vector<std::pair<std::string, ir::Tensor>>& results, std::string_view name) {
+    const auto found = std::find_if(results.begin(), results.end(), [&](const auto& r) { return r.first == name; });
+    NNC_CHECK(found != results.end() && found->second.elements() == 1, "no result {} of one element", name);
+    return found->second.real(0);
+  }
+
+  bool save(const std::string& file) {
+    if (options_.out.empty()) return true;
+    const std::string path = (std::filesystem::path(options_.out) / file).string();
+    return write_safetensors(path, weights(module_, executor_.slots()), diagnostics_) == ir::Status::ok;
+  }
+
+  const ir::Module& module_;
+  const ir::Recipe& recipe_;
+  Executor& executor_;
+  const Dataset& training_;
+  const std::optional<Dataset>& validation_;
+  const TrainOptions& options_;
+  const Watcher& watcher_;
+  ir::Diagnostics& diagnostics_;
+  StopRule rule_;
+  std::int64_t steps_per_epoch_;
+  TrainResult result_;
+  std::optional<StopReason> reason_;
+};
+
+}  // namespace
+
+std::string_view name(StopReason reason) {
+  switch (reason) {
+    case StopReason::epochs: return "epochs";
+    case StopReason::steps: return "steps";
+    case StopReason::max_steps: return "max_steps";
+    case StopReason::no_improvement: return "no_improvement";
+    case StopReason::diverged: return "diverged";
+    case StopReason::signal: return "signal";
+  }
+  return "";
+}
+
+std::vector<std::int64_t> batch_sizes(std::int64_t examples, std::int64_t batch) {
+  std::vector<std::int64_t> sizes;
+  if (examples >= batch) sizes.push_back(batch);
+  if (examples % batch != 0) sizes.push_back(examples % batch);
+  return sizes;
+}
+
+std::optional<TrainResult> train(const ir::Module& module, Executor& executor, const Dataset& training,
+                                 const std::optional<Dataset>& validation, const TrainOptions& options,
+                                 const Watcher& watcher, ir::Diagnostics& diagnostics) {
+  NNC_CHECK(training.examples() > 0 && (!validation || validation->examples() > 0), "a dataset without examples");
+  NNC_CHECK(module.recipe.batch > 0, "a batch of {}", module.recipe.batch);
+  return Trainer(module, executor, training, validation, options, watcher, diagnostics).run();
+}
+
+}  // namespace nnc::runtime

@@ -1,0 +1,114 @@
+// Weights between a module's slots and files (checkpoint.h).
+#include "ir/check.h"
+#include "runtime/atomic_file.h"
+#include "runtime/checkpoint.h"
+#include "runtime/data/file.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace nnc::runtime {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_weight(const ir::Slot& slot) {
+  return slot.kind == ir::SlotKind::parameter || slot.kind == ir::SlotKind::statistic;
+}
+
+/// A bf16 is the upper half of an f32.
+ir::Tensor widened(const ir::Tensor& tensor) {
+  ir::Tensor out(ir::Type{ir::DType::f32, tensor.type().shape, {}});
+  const std::span<const std::uint16_t> from = tensor.as<std::uint16_t>();
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    out.as<float>()[i] = std::bit_cast<float>(std::uint32_t{from[i]} << 16);
+  }
+  return out;
+}
+
+/// A tensor of the file as the slot's value, or why it cannot be.
+std::string convert(const ir::Tensor& tensor, const ir::Slot& slot, ir::Tensor& value) {
+  if (tensor.type().shape != slot.type.shape) {
+    return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor.type()));
+  }
+  // Files keep statistics that count as f32; a parameter that is an integer in the file is another thing.
+  const bool reals = ir::is_float(tensor.type().dtype);
+  if (!reals && ir::is_float(slot.type.dtype)) {
+    return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor.type()));
+  }
+  const ir::Tensor& plain = tensor.type().dtype == ir::DType::bf16 ? value = widened(tensor) : tensor;
+  value = plain.converted(slot.type.dtype);
+  return {};
+}
+
+}  // namespace
+
+NamedTensors weights(const ir::Module& module, const SlotValues& slots) {
+  NamedTensors out;
+  for (const ir::Slot& slot : module.slots) {
+    if (!is_weight(slot)) continue;
+    const auto value = slots.find(slot.path);
+    NNC_CHECK(value != slots.end(), "slot @{} has no value", slot.path);
+    out.emplace(slot.path, value->second.converted(ir::DType::f32));
+  }
+  return out;
+}
+
+ir::Status load_weights(const std::string& path, const ir::Module& module, SlotValues& slots,
+                        ir::Diagnostics& diagnostics) {
+  std::optional<NamedTensors> tensors = read_safetensors(path, diagnostics);
+  if (!tensors) return ir::Status::failed;
+  const int before = diagnostics.count();
+  NamedTensors values;
+  std::vector<std::string> open;  // names of the model that the file does not have
+  for (const ir::Slot& slot : module.slots) {
+    if (!is_weight(slot)) continue;
+    const auto tensor = tensors->find(slot.path);
+    if (tensor == tensors->end()) {
+      open.push_back(slot.path);
+      if (slot.kind == ir::SlotKind::statistic) continue;  // stays as `init` made it
+      diagnostics.error(whole_file(path),
+                        fmt::format("no tensor `{}`, which is a parameter {}", slot.path, ir::to_string(slot.type)));
+      continue;
+    }
+    const std::string problem = convert(tensor->second, slot, values[slot.path]);
+    if (!problem.empty()) diagnostics.error(whole_file(path), fmt::format("tensor `{}`: {}", slot.path, problem));
+    tensors->erase(tensor);
+  }
+  for (const auto& [name, tensor] : *tensors) {
+    const std::string near = ir::nearest_name(name, open);
+    diagnostics.error(whole_file(path), fmt::format("tensor `{}` is no parameter of the model{}", printable(name, 200),
+                                                    near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  }
+  if (diagnostics.count() > before) return ir::Status::failed;
+  for (auto& [name, value] : values) slots[name] = std::move(value);
+  return ir::Status::ok;
+}
+
+ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (!fs::is_directory(directory)) {
+    const std::string why = error ? error.message() : "it is not a directory";
+    diagnostics.error(whole_file(directory), fmt::format("cannot make the output directory: {}", why));
+    return ir::Status::failed;
+  }
+  ir::Diagnostics attempt;
+  const std::string probe = (fs::path(directory) / fmt::format(".probe.{}", ::getpid())).string();
+  if (write_atomically(probe, {"writable"}, attempt) == ir::Status::failed) {
+    diagnostics.error(whole_file(directory), "cannot write to the output directory");
+    return ir::Status::failed;
+  }
+  fs::remove(probe, error);
+  return ir::Status::ok;
+}
+
+}  // namespace nnc::runtime
