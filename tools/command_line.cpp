@@ -2,8 +2,12 @@
 
 #include "tools/exit_codes.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <iostream>
 
@@ -13,17 +17,17 @@ namespace {
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
   }
   return names;
 }
 
 int refuse_unknown(const CLI::App& app, const std::string& argument) {
-  if (argument.empty() || argument[0] != '-') return refuse(fmt::format("unexpected argument `{}`", argument));
+  if (argument.size() < 2 || argument[0] != '-') return refuse(fmt::format("unexpected argument `{}`", argument));
   const std::string name = argument.substr(0, argument.find('='));
-  const std::string near = ir::nearest_name(name, option_names(app));
+  const std::string near = ir::nearest_name(name.substr(name.starts_with("--") ? 2 : 1), option_names(app));
   if (near.empty()) return refuse(fmt::format("unknown option {} (`{} --help` lists them)", name, app.get_name()));
-  return refuse(fmt::format("unknown option {}; did you mean {}?", name, near));
+  return refuse(fmt::format("unknown option {}; did you mean --{}?", name, near));
 }
 
 }  // namespace
@@ -48,6 +52,35 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const
   return std::nullopt;
 }
 
+CLI::Validator whole_number(std::int64_t lowest) {
+  const auto check = [lowest](const std::string& text) -> std::string {
+    std::int64_t value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = problem == std::errc{} && end == text.data() + text.size();
+    if (whole && value >= lowest) return "";
+    return fmt::format("expected a whole number of at least {}, found `{}`", lowest, text);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator proper_fraction() {
+  const auto check = [](const std::string& text) -> std::string {
+    double value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool number = problem == std::errc{} && end == text.data() + text.size();
+    return number && value > 0 && value < 1 ? "" : fmt::format("expected a number between 0 and 1, found `{}`", text);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  const auto check = [names](const std::string& text) -> std::string {
+    if (std::find(names.begin(), names.end(), text) != names.end()) return "";
+    return fmt::format("expected {}, found `{}`", fmt::join(names, ", "), text);
+  };
+  return CLI::Validator(check, "");
+}
+
 int refuse(const std::string& message) {
   std::cerr << "error: " << message << '\n';
   return exit_usage;
@@ -69,7 +102,7 @@ void ModelFlags::declare(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--batch", batch_, "Examples in a step, over the file's `batch`")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
 }
 
 std::optional<frontend::Options> ModelFlags::options() const {
@@ -89,7 +122,7 @@ std::optional<frontend::Options> ModelFlags::options() const {
 void ThreadFlag::declare(CLI::App& app) {
   app.add_option("--threads", threads_, "Threads to compute with; the reference interpreter uses 1")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
 }
 
 std::optional<int> ThreadFlag::check() const {
@@ -111,7 +144,7 @@ void declare_pass_flags(CLI::App& app, passes::RunOptions& options) {
   app.add_option("--stop-after", options.stop_after, "Run no pass after this one")->type_name("PASS")->group(group);
   app.add_option("--pass-limit", options.pass_limit, "Run only the first N passes")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->group(group);
   app.add_option("--disable-pass", options.disabled, "Leave out an optimization; may be repeated")
       ->type_name("PASS")

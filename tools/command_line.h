@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,11 @@ namespace nnc::tools {
 
 /// Parses; a status means that the tool ends with it (after --help, --version or a complaint on stderr).
 std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv);
+
+/// Checks for values of options: a whole number of at least `lowest`, a number between 0 and 1, one of these names.
+CLI::Validator whole_number(std::int64_t lowest);
+CLI::Validator proper_fraction();
+CLI::Validator one_of(std::vector<std::string> names);
 
 /// `error: MESSAGE` on stderr; gives exit_usage.
 int refuse(const std::string& message);

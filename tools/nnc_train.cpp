@@ -102,23 +102,22 @@ void declare(CLI::App& app, Flags& flags) {
       ->required()
       ->type_name("");
   const auto path = [&](const char* name, std::string& value, const char* doc, const char* type) {
-    return app.add_option(name, value, doc)->type_name(type);
+    app.add_option(name, value, doc)->type_name(type);
   };
   const auto positive = [&](const char* name, std::optional<std::int64_t>& value, const char* doc) {
-    app.add_option(name, value, doc)->type_name("N")->check(CLI::PositiveNumber);
+    app.add_option(name, value, doc)->type_name("N")->check(tools::whole_number(1));
   };
-  CLI::Option* data = path("--data", flags.request.data, "Folder of IDX files, or a .csv file", "PATH");
-  CLI::Option* valid = path("--valid", flags.request.valid, "Data to validate on after each epoch", "PATH");
-  CLI::Option* split =
-      app.add_option("--val-split", flags.request.val_split, "Part of the data to validate on instead, between 0 and 1")
-          ->type_name("F")
-          ->check(CLI::Range(0.0, 1.0));
-  CLI::Option* synthetic = app.add_flag("--synthetic", flags.synthetic, "Train on random data");
-  valid->excludes(split);
-  for (CLI::Option* option : {data, valid, split}) synthetic->excludes(option);
+  path("--data", flags.request.data, "Folder of IDX files, or a .csv file", "PATH");
+  path("--valid", flags.request.valid, "Data to validate on after each epoch", "PATH");
+  app.add_option("--val-split", flags.request.val_split, "Part of the data to validate on instead, between 0 and 1")
+      ->type_name("F")
+      ->check(tools::proper_fraction());
+  app.add_flag("--synthetic", flags.synthetic, "Train on random data instead");
   positive("--epochs", flags.epochs, "Epochs to train, over the file's `epochs` or `steps`");
   positive("--max-steps", flags.training.max_steps, "End after so many steps; schedules do not see it");
-  app.add_option("--seed", flags.request.seed, "Seed of initialization, order and split; 0 by default")->type_name("N");
+  app.add_option("--seed", flags.request.seed, "Seed of initialization, order and split; 0 by default")
+      ->type_name("N")
+      ->check(tools::whole_number(0));
   path("--out", flags.training.out, "Write last.safetensors and best.safetensors to this folder", "DIR");
   path("--init", flags.training.init, "Start from these weights", "FILE");
   app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
@@ -127,7 +126,21 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--quiet", flags.quiet, "Print nothing but errors on stderr");
   app.add_option("--summary", flags.summary, "End standard output with the run's figures: json")
       ->type_name("FORM")
-      ->check(CLI::IsMember({"json"}));
+      ->check(tools::one_of({"json"}));
+}
+
+/// What is wrong with the options that choose data, or nothing.
+std::string check_data_flags(const Flags& flags) {
+  const tools::TrainRequest& request = flags.request;
+  if (flags.synthetic) {
+    if (!request.data.empty()) return "--synthetic replaces --data: one of them is needed, not both";
+    if (!request.valid.empty()) return "--valid does not go with --synthetic";
+    if (request.val_split) return "--val-split does not go with --synthetic";
+    return "";
+  }
+  if (request.data.empty()) return "--data PATH or --synthetic is required";
+  if (!request.valid.empty() && request.val_split) return "--valid and --val-split exclude each other";
+  return "";
 }
 
 }  // namespace
@@ -146,7 +159,7 @@ int main(int argc, char** argv) {
   if (const std::optional<int> status = tools::parse_command_line(app, argc, argv)) return *status;
   if (!resume_flag->empty()) return tools::refuse("--resume is not built in this version");
   if (const std::optional<int> status = thread_flag.check()) return *status;
-  if (flags.request.data.empty() && !flags.synthetic) return tools::refuse("--data PATH or --synthetic is required");
+  if (const std::string problem = check_data_flags(flags); !problem.empty()) return tools::refuse(problem);
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   flags.request.options = *options;

@@ -1,4 +1,4 @@
-// Texts in and out: whole files, `-` for standard input, and no file left half-written.
+// Texts in and out: `-` for standard input, nothing for standard output, and no file left half-written.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -14,10 +14,9 @@ struct TextFile {
   std::string text;
 };
 
-/// Reads a regular file or a pipe; `-` is standard input.
 std::optional<TextFile> read_text(const std::string& path, ir::Diagnostics& diagnostics);
 
-/// Writes to `path`, or to standard output if it is empty. A file gets its name only when it is whole.
+/// Writes to `path`, or to standard output if it is empty.
 ir::Status write_text(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics);
 
 }  // namespace nnc::tools
