@@ -110,13 +110,11 @@ void Lexer::skip_space() {
 }
 
 Token Lexer::take(TokenKind kind, std::size_t bytes) {
-  const std::string_view text = text_.substr(position_, bytes);
-  const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; });
   Token token{.kind = kind,
-              .text = text,
+              .text = text_.substr(position_, bytes),
               .line = line_,
               .column = column_,
-              .width = static_cast<int>(characters),
+              .width = static_cast<int>(bytes),
               .starts_line = std::exchange(starts_line_, false)};
   position_ += bytes;
   column_ += token.width;
@@ -230,7 +228,8 @@ Token Lexer::invalid() {
     error(token, fmt::format("unexpected '{}': {}", token.text, advice->instead));
     return token;
   }
-  const Token& token = take(TokenKind::invalid, std::max<std::size_t>(1, character_size(text_, position_)));
+  Token token = take(TokenKind::invalid, std::max<std::size_t>(1, character_size(text_, position_)));
+  token.width = 1;
   error(token, fmt::format("unexpected character '{}'", token.text));
   return token;
 }

@@ -74,7 +74,7 @@ struct Token {
   TokenKind kind = TokenKind::end;
   std::string_view text;  // as typed; of a string, without the quotes
   int line = 1;
-  int column = 1;  // in characters, not bytes
+  int column = 1;  // in bytes, like `width`
   int width = 1;
   bool starts_line = false;
   std::int64_t integer = 0;
@@ -105,7 +105,7 @@ class Lexer {
   Token invalid();
   void convert(Token& token);
   bool after_object() const;
-  /// The next `bytes` as a token; its width is in characters.
+  /// The next `bytes` as a token.
   Token take(TokenKind kind, std::size_t bytes);
   void error(const Token& token, std::string message);
 

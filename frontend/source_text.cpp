@@ -62,12 +62,8 @@ SourceText normalize(std::string_view bytes) {
     }
     source.text += character;
     position += size;
-    if (character == "\n") {
-      ++line;
-      column = 1;
-    } else {
-      ++column;
-    }
+    column = character == "\n" ? 1 : column + static_cast<int>(size);
+    if (character == "\n") ++line;
   }
   return source;
 }

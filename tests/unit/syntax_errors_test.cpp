@@ -42,7 +42,7 @@ TEST_CASE("syntax errors: tokens") {
       {"hyper a = h.0", {"1:12+2 an index stands in brackets: write '[0]'"}},
       {"hyper a = 2D", {"1:11+2 '2D' is neither a number nor a name: no letter may follow a number"}},
       {"hyper a = 1e5x", {"1:11+4 '1e5x' is neither a number nor a name: no letter may follow a number"}},
-      {"hyper a = 5\xC3\xA9", {"1:11+2 '5\xC3\xA9' is neither a number nor a name: no letter may follow a number"}},
+      {"hyper a = 5\xC3\xA9", {"1:11+3 '5\xC3\xA9' is neither a number nor a name: no letter may follow a number"}},
       {"hyper a = 9223372036854775808",
        {"1:11+19 the integer 9223372036854775808 is too large: the largest is 9223372036854775807"}},
       {"hyper a = 1e999", {"1:11+5 the number 1e999 is too large: write 'inf'"}},
@@ -66,7 +66,7 @@ TEST_CASE("syntax errors: tokens") {
 TEST_CASE("syntax errors: bytes that are no text") {
   const auto c = GENERATE(values<Case>({
       {std::string("hyper a = 1\nhyper \0b = 2", 23), {"2:7+1 the file is not text: a NUL byte"}},
-      {"hyper a = 1 // \xC3\xA9\xFF", {"1:17+1 the file is not text: byte 0xff is not valid UTF-8"}},
+      {"hyper a = 1 // \xC3\xA9\xFF", {"1:18+1 the file is not text: byte 0xff is not valid UTF-8"}},
       {"hyper a = \"\xC0\x80\"", {"1:12+1 the file is not text: byte 0xc0 is not valid UTF-8"}},
       {"hyper a = \"\xED\xA0\x80\"", {"1:12+1 the file is not text: byte 0xed is not valid UTF-8"}},
       {"hyper a = \"\xF4\x90\x80\x80\"", {"1:12+1 the file is not text: byte 0xf4 is not valid UTF-8"}},
