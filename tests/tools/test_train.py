@@ -1,0 +1,200 @@
+"""nnc-train as users and scripts meet it: exit statuses, files, stderr, and the figures of --summary=json."""
+import json
+import math
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(os.environ["NNC_SOURCE_DIR"])
+BIN = pathlib.Path(os.environ["NNC_BUILD_DIR"]) / "bin"
+CUSTOM = ROOT / "examples/custom_optimizer.nn"
+CANCER = ROOT / "examples/data/breast_cancer.csv"
+
+# What is asked for to the letter; planned_bytes is absent, since nothing is planned without a Program.
+KEYS = {"steps", "epochs", "train_loss", "valid_loss", "best_valid_loss", "best_epoch", "train_metrics", "valid_metrics",
+        "losses", "stop_reason", "step_ms_median", "step_ms_min", "compile_ms", "examples_per_s", "peak_rss_bytes",
+        "flops_per_step", "parameters"}
+
+LINE = """
+hyper rate = 0.1
+hyper patience = 100
+train {
+  data x: f32[2], y: f32
+  scores = linear(x, 1) as fit
+  loss mse(scores[:, 0], y)
+  metric error = mean((scores[:, 0] - y) ^ 2)
+  optimizer sgd(lr = rate)
+  batch = 4
+  epochs = 3
+  stop patience = patience, min_delta = 0.0
+}
+"""
+
+
+def run(*arguments, **options):
+    return subprocess.run([BIN / "nnc-train", *map(str, arguments)], capture_output=True, text=True, **options)
+
+
+class Train(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+        self.line = self.dir / "line.nn"
+        self.line.write_text(LINE)
+        self.points = self.dir / "points.csv"
+        rng = random.Random(1)
+        rows = [(rng.random(), rng.random()) for _ in range(10)]
+        self.points.write_text("a,b,y\n" + "".join(f"{a},{b},{2 * a - b + 1}\n" for a, b in rows))
+
+    def figures(self, *arguments, status=0):
+        done = run(*arguments, "--summary=json")
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertTrue(done.stdout.endswith("\n"))
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def test_summary_has_every_key(self):
+        figures = self.figures(self.line, "--data", self.points, "--val-split", "0.2")
+        self.assertEqual(set(figures), KEYS)
+        self.assertEqual(figures["stop_reason"], "epochs")
+        self.assertEqual((figures["steps"], figures["epochs"]), (6, 3))  # 8 examples: 4 + 4
+        self.assertEqual(len(figures["losses"]), 6)
+        self.assertEqual(set(figures["train_metrics"]), {"error"})
+        self.assertEqual(set(figures["valid_metrics"]), {"error"})
+        self.assertAlmostEqual(figures["train_metrics"]["error"], figures["train_loss"], places=6)
+        self.assertLessEqual(figures["best_valid_loss"], figures["valid_loss"])
+        self.assertIn(figures["best_epoch"], (1, 2, 3))
+        self.assertEqual(figures["parameters"], 3)
+        for key in ("step_ms_median", "step_ms_min", "compile_ms", "examples_per_s", "peak_rss_bytes", "flops_per_step"):
+            self.assertGreater(figures[key], 0, key)
+        self.assertLessEqual(figures["step_ms_min"], figures["step_ms_median"])
+
+    def test_without_validation_its_figures_are_null(self):
+        figures = self.figures(self.line, "--data", self.points)
+        self.assertEqual(set(figures), KEYS)
+        for key in ("valid_loss", "best_valid_loss", "best_epoch", "valid_metrics"):
+            self.assertIsNone(figures[key], key)
+        self.assertEqual(figures["steps"], 9)  # 10 examples: 4 + 4 + 2
+        self.assertEqual(len(figures["losses"]), 9)
+
+    def test_the_summary_is_all_of_standard_output(self):
+        self.assertEqual(len(run(self.line, "--data", self.points, "--summary=json").stdout.splitlines()), 1)
+        self.assertEqual(run(self.line, "--data", self.points).stdout, "")
+
+    def test_stderr_is_plain_lines_for_people(self):
+        done = run(self.line, "--data", self.points, "--val-split", "0.2")
+        self.assertNotIn("\x1b", done.stderr)
+        self.assertNotIn("\r", done.stderr)
+        self.assertIn("reference interpreter", done.stderr)
+        epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch")]
+        self.assertEqual(len(epochs), 3, done.stderr)
+        self.assertRegex(epochs[0], r"^epoch 1/3  [\d.]+ s  loss [\d.]+  error [\d.]+  valid loss [\d.]+  error [\d.]+  best$")
+        self.assertEqual(run(self.line, "--data", self.points, "--quiet").stderr, "")
+
+    def test_with_or_without_reference_is_the_same(self):
+        first = self.figures(self.line, "--data", self.points)
+        second = self.figures(self.line, "--data", self.points, "--reference")
+        for ours, theirs in zip(first["losses"], second["losses"], strict=True):
+            self.assertTrue(math.isclose(ours, theirs, rel_tol=1e-5), (ours, theirs))
+
+    def test_the_seed_decides_everything(self):
+        losses = [self.figures(self.line, "--data", self.points, "--seed", seed)["losses"] for seed in (1, 1, 2)]
+        self.assertEqual(losses[0], losses[1])
+        self.assertNotEqual(losses[0], losses[2])
+
+    def test_max_steps_ends_within_an_epoch(self):
+        figures = self.figures(self.line, "--data", self.points, "--max-steps", "4", "--out", self.dir / "out")
+        self.assertEqual((figures["steps"], figures["epochs"], figures["stop_reason"]), (4, 1, "max_steps"))
+        self.assertTrue((self.dir / "out/last.safetensors").is_file())
+
+    def test_no_improvement(self):
+        figures = self.figures(self.line, "--data", self.points, "--set", "rate=0.0", "--set", "patience=2", "--epochs", "50")
+        self.assertEqual((figures["epochs"], figures["stop_reason"]), (3, "no_improvement"))
+
+    def test_divergence_is_status_3(self):
+        figures = self.figures(self.line, "--data", self.points, "--set", "rate=1e30", status=3)
+        self.assertEqual(figures["stop_reason"], "diverged")
+        self.assertIsNone(figures["losses"][-1])
+
+    def test_synthetic(self):
+        figures = self.figures(self.line, "--synthetic", "--epochs", "1")
+        self.assertEqual((figures["steps"], figures["epochs"]), (100, 1))
+        self.assertIsNone(figures["valid_loss"])
+
+    def test_out_holds_last_and_best(self):
+        out = self.dir / "deep/out"
+        run(self.line, "--data", self.points, "--out", out, check=True)
+        self.assertTrue({"last.safetensors", "best.safetensors"} <= set(os.listdir(out)))
+        self.assertFalse([name for name in os.listdir(out) if name.endswith(".part")])
+        again = self.figures(self.line, "--data", self.points, "--init", out / "last.safetensors", "--no-shuffle", "--max-steps", "1")
+        fresh = self.figures(self.line, "--data", self.points, "--no-shuffle", "--max-steps", "1")
+        self.assertLess(again["losses"][0], fresh["losses"][0])
+
+    def test_an_unwritable_out_is_one_error_before_the_first_step(self):
+        (self.dir / "file").write_text("in the way")
+        done = run(self.line, "--data", self.points, "--out", self.dir / "file/out", "--summary=json")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(done.stderr.count("error:"), 1, done.stderr)
+        self.assertNotIn("epoch", done.stderr)
+
+    def test_dry_run_checks_and_trains_nothing(self):
+        done = run(self.line, "--data", self.points, "--val-split", "0.2", "--dry-run", "--out", self.dir / "new")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("8 for training, 2 for validation", done.stderr)
+        self.assertNotIn("epoch 1", done.stderr)
+        self.assertFalse((self.dir / "new").exists())
+        figures = self.figures(self.line, "--data", self.points, "--dry-run")
+        self.assertEqual((figures["steps"], figures["parameters"]), (0, 3))
+        self.points.write_text("a,b,y\n1,2,3\n1,two,3\n")
+        self.assertEqual(run(self.line, "--data", self.points, "--dry-run").returncode, 1)
+        self.assertEqual(run(self.line, "--synthetic", "--dry-run", "--init", self.dir / "none").returncode, 1)
+        (self.dir / "file").write_text("")
+        self.assertEqual(run(self.line, "--synthetic", "--dry-run", "--out", self.dir / "file/out").returncode, 1)
+
+    def test_val_split_that_leaves_nothing(self):
+        for fraction in ("0.01", "0.99"):
+            done = run(self.line, "--data", self.points, "--val-split", fraction)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("--val-split", done.stderr)
+
+    def test_a_printed_module_trains_like_its_source(self):
+        batches = ["--data", self.points, "--max-steps", "3", "--val-split", "0.2"]  # 8 and 2 examples
+        source = self.figures(self.line, *batches, "--batch", "2")
+        for stage in ("graph", "step", "optimized"):
+            module = self.dir / f"{stage}.ir"
+            subprocess.run([BIN / "nnc", self.line, "--batch", "2", f"--emit={stage}", "-o", module], check=True)
+            self.assertEqual(self.figures(module, *batches)["losses"], source["losses"], stage)
+            done = run(module, "--data", self.points)  # 10 = 5 * 2: fits
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = run(module, "--data", self.points, "--val-split", "0.1")  # 9 is odd
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("train@1, which the module does not have", done.stderr)
+
+    def check_signal(self, number, status):
+        out = self.dir / "out"
+        process = subprocess.Popen([BIN / "nnc-train", CUSTOM, "--data", CANCER, "--epochs", "100000", "--out", out,
+                                    "--summary=json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                break
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, status, stderr)
+        figures = json.loads(stdout)
+        self.assertEqual(figures["stop_reason"], "signal")
+        self.assertGreaterEqual(figures["epochs"], 1)
+        self.assertTrue((out / "last.safetensors").is_file())
+
+    def test_sigint(self):
+        self.check_signal(signal.SIGINT, 130)
+
+    def test_sigterm(self):
+        self.check_signal(signal.SIGTERM, 143)
+
+
+if __name__ == "__main__":
+    unittest.main()
