@@ -22,6 +22,7 @@ enum class AttrKind : std::uint8_t {
   real,
   text,
   integers,
+  dtype,   // an element type
   axis,    // one dimension of operand 0; may be given negative, is held non-negative
   axes,    // dimensions of operand 0, held sorted; absent means all of them
   slot,    // a state slot's path, printed as @path

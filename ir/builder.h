@@ -82,6 +82,7 @@ Expr operator==(Expr a, double b);
 Expr operator>(Expr a, double b);
 Expr where(Expr condition, Expr a, Expr b);
 Expr where(Expr condition, Expr a, double b);
+Expr where(Expr condition, double a, Expr b);
 /// An elementwise op of one operand, by name.
 Expr apply(std::string_view op, Expr x);
 

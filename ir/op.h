@@ -26,6 +26,7 @@ class GradCtx;
 class Oracle;
 class Samples;
 class SimplifyCtx;
+struct OpView;
 
 /// A member that has to be written: it has no default constructor.
 template <class T> struct Required {
@@ -36,6 +37,26 @@ template <class T> struct Required {
   Required(U&& given) : value(std::forward<U>(given)) {}
   const T& operator*() const { return value; }
   const T* operator->() const { return &value; }
+};
+
+struct OperandDef {
+  std::string_view name;
+  /// For an index operand: the number of values it may take, i.e. the extent of the dimension it indexes.
+  std::int64_t (*index_extent)(const OpView&) = nullptr;
+};
+
+/// The operands of a record; they have to be written, `Operands::none()` where there are none.
+class Operands {
+ public:
+  Operands() = delete;
+  Operands(std::initializer_list<OperandDef> operands) : value_(operands) {}
+  static Operands none() { return Operands(std::vector<OperandDef>{}); }
+  const std::vector<OperandDef>& operator*() const { return value_; }
+  const std::vector<OperandDef>* operator->() const { return &value_; }
+
+ private:
+  explicit Operands(std::vector<OperandDef> operands) : value_(std::move(operands)) {}
+  std::vector<OperandDef> value_;
 };
 
 /// An op before its results are known, and a view of one afterwards.
@@ -161,12 +182,6 @@ inline Gradient no_gradient(std::string_view why) { return {Gradient::Kind::none
 
 // --- the rest of a record -------------------------------------------------------------------------------------------
 
-struct OperandDef {
-  std::string_view name;
-  /// For an index operand: the number of values it may take, i.e. the extent of the dimension it indexes.
-  std::int64_t (*index_extent)(const OpView&) = nullptr;
-};
-
 /// How the language converts operands before the call. Integers, u8, u16 and bool are i32 in arithmetic.
 enum class Promotion : std::uint8_t {
   none,        // operands as they are
@@ -188,7 +203,7 @@ enum class Precision : std::uint8_t {
 struct OpDef {
   Required<std::string_view> name;
   Required<std::string_view> doc;  // one sentence or two, for docs/ops.md
-  Required<std::vector<OperandDef>> operands;
+  Operands operands;
   std::vector<AttrDef> attrs = {};
   int region_count = 0;
   Required<Infer> infer;
@@ -236,8 +251,16 @@ struct CompletedAttrs {
 };
 CompletedAttrs complete_attrs(const OpDef& def, std::vector<NamedAttr> given, std::span<const Type> operands);
 
-/// The scalar program of an elementwise op, and the programs of a reduction's parts.
+/// The formula of an elementwise op; input i is operand i.
 ScalarProgram scalar_program(const OpView& op);
+
+/// The parts of a reduction over elements of `dtype`. Inputs of `step`: the accumulators, the element, its index; of
+/// `merge`: the accumulators of the first part, then of the second; of `finish`: the accumulators, the count (i64).
+struct ReductionPrograms {
+  std::vector<DType> accumulators;
+  ScalarProgram start, step, merge, finish;
+};
+ReductionPrograms reduction_programs(const Reduction& reduction, DType dtype);
 
 std::int64_t flops(const OpView& op);
 /// Bytes of operands and results.

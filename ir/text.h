@@ -47,8 +47,9 @@ struct PrintOptions {
 
 std::string print(const Module& module, const PrintOptions& options = {});
 std::string print(const Graph& graph, const PrintOptions& options = {});
-/// `matmul %3, %4 {transpose_b = true} : f32[128,512]`, for messages.
+/// `matmul %3, %4 {transpose_b = true}`, for messages; with the block, its result types too: ` : f32[128,512]`.
 std::string describe(const Op& op);
+std::string describe(const Block& block, const Op& op);
 
 /// Parses and verifies. Registers the text with `diagnostics`, reports every error it can reach.
 std::optional<Module> parse_module(std::string file, std::string_view text, Diagnostics& diagnostics);

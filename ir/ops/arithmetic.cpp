@@ -1,0 +1,252 @@
+#include "ir/builder.h"
+#include "ir/ops/families.h"
+#include "ir/ops/infer.h"
+#include "ir/samples.h"
+
+#include <cmath>
+
+namespace nnc::ir {
+
+namespace {
+
+void unary_samples(Samples& s) {
+  s.add({f32({2, 3})});
+  s.add({f32({})});
+}
+void binary_samples(Samples& s) {
+  s.add({f32({2, 3}), f32({2, 3})});
+  s.add({f32({2, 3}), f32({3})});
+  s.add({f32({2, 1}), f32({1, 3})});
+  s.add({f32({}), f32({4})});
+  s.add({i32({2, 3}), i32({3})}).range(-9, 9);
+}
+void step_samples(Samples& s) { s.add({f32({3, 5})}).avoid(-2).avoid(-1).avoid(0).avoid(1).avoid(2); }
+
+/// Where the two sides of a maximum or minimum are equal, each has half of the gradient, as in PyTorch.
+void accumulate_chosen(GradCtx& g, Expr first_wins, Expr tie) {
+  const Expr half = where(tie, g.dy() * 0.5, 0.0);
+  g.accumulate(0, where(first_wins, g.dy(), half));
+  g.accumulate(1, where(first_wins, 0.0, where(tie, half, g.dy())));
+}
+
+}  // namespace
+
+std::span<const OpDef> arithmetic_ops() {
+  static const OpDef ops[] = {
+      {.name = "add",
+       .doc = "x + y.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] + x[1]; }},
+       // d(x + y) = dx + dy
+       .grad = [](GradCtx& g) {
+         g.accumulate(0, g.dy());
+         g.accumulate(1, g.dy());
+       },
+       .precision = Precision::rounded,
+       .oracle = [](const Oracle& o) { return o[0] + o[1]; },
+       .samples = binary_samples,
+       .symbol = "+",
+       .promotion = Promotion::arithmetic,
+       .commutative = true,
+       .sum_signs = {1, 1},
+       .rewrites = {"add(x, 0) -> x", "add(x, neg(y)) -> sub(x, y)"}},
+
+      {.name = "sub",
+       .doc = "x - y.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] - x[1]; }},
+       // d(x - y) = dx - dy
+       .grad = [](GradCtx& g) {
+         g.accumulate(0, g.dy());
+         if (g.wants(1)) g.accumulate(1, -g.dy());
+       },
+       .precision = Precision::rounded,
+       .oracle = [](const Oracle& o) { return o[0] - o[1]; },
+       .samples = binary_samples,
+       .symbol = "-",
+       .promotion = Promotion::arithmetic,
+       .sum_signs = {1, -1},
+       .rewrites = {"sub(x, 0) -> x", "sub(0, x) -> neg(x)", "sub(x, neg(y)) -> add(x, y)"}},
+
+      {.name = "mul",
+       .doc = "x * y.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] * x[1]; }},
+       // d(x y) = y dx + x dy
+       .grad = [](GradCtx& g) {
+         if (g.wants(0)) g.accumulate(0, g.dy() * g.operand(1));
+         if (g.wants(1)) g.accumulate(1, g.dy() * g.operand(0));
+       },
+       .precision = Precision::rounded,
+       .oracle = [](const Oracle& o) { return o[0] * o[1]; },
+       .samples = binary_samples,
+       .symbol = "*",
+       .promotion = Promotion::arithmetic,
+       .commutative = true,
+       .rewrites = {"mul(x, 1) -> x", "mul(x, -1) -> neg(x)", "mul(neg(x), neg(y)) -> mul(x, y)"}},
+
+      {.name = "div",
+       .doc = "x / y, of floats.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] / x[1]; }},
+       // d(x / y) = dx / y - (x / y) dy / y
+       .grad = [](GradCtx& g) {
+         if (g.wants(0)) g.accumulate(0, g.dy() / g.operand(1));
+         if (g.wants(1)) g.accumulate(1, -g.dy() * g.result() / g.operand(1));
+       },
+       .precision = Precision::rounded,
+       .oracle = [](const Oracle& o) { return o[0] / o[1]; },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 3}), f32({2, 3})}).range(1, 0.5, 2);
+         s.add({f32({2, 3}), f32({3})}).range(1, -2, -0.5);
+         s.add({f32({}), f32({4})}).range(1, 0.5, 2);
+       },
+       .symbol = "/",
+       .promotion = Promotion::real,
+       .rewrites = {"div(x, 1) -> x", "div(x, -1) -> neg(x)"}},
+
+      {.name = "pow",
+       .doc = "x to the power of y, of floats; x must not be negative unless y is a whole number.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return pow(x[0], x[1]); }},
+       // d(x^y) = y x^(y - 1) dx + x^y log(x) dy; 0 for dx where y = 0 and for dy where x = 0, as in PyTorch
+       .grad = [](GradCtx& g) {
+         const Expr x = g.operand(0), y = g.operand(1);
+         if (g.wants(0)) g.accumulate(0, where(y == 0.0, 0.0, g.dy() * y * g.builder().op("pow", {x, y - 1.0})));
+         if (g.wants(1)) g.accumulate(1, where(x == 0.0, 0.0, g.dy() * g.result() * apply("log", x)));
+       },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::pow(o[0], o[1]); },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 3}), f32({2, 3})}).range(0, 0.5, 3);
+         s.add({f32({2, 3}), f32({3})}).range(0, 0.5, 3);
+       },
+       .symbol = "^",
+       .promotion = Promotion::real,
+       .rewrites = {"pow(x, 1) -> x", "pow(x, 2) -> mul(x, x)", "pow(x, 3) -> mul(mul(x, x), x)"}},
+
+      {.name = "neg",
+       .doc = "-x.",
+       .operands = {{"x"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return -x[0]; }},
+       // d(-x) = -dx
+       .grad = [](GradCtx& g) { g.accumulate(0, -g.dy()); },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return -o[0]; },
+       .samples = unary_samples,
+       .symbol = "-",
+       .promotion = Promotion::arithmetic,
+       .rewrites = {"neg(neg(x)) -> x", "neg(sub(x, y)) -> sub(y, x)"}},
+
+      {.name = "abs",
+       .doc = "The absolute value.",
+       .operands = {{"x"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return abs(x[0]); }},
+       // d|x| = sign(x) dx
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * apply("sign", g.operand(0))); },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return std::fabs(o[0]); },
+       .samples = [](Samples& s) { s.add({f32({3, 5})}).avoid(0); },
+       .promotion = Promotion::arithmetic,
+       .rewrites = {"abs(abs(x)) -> abs(x)", "abs(neg(x)) -> abs(x)"}},
+
+      {.name = "sign",
+       .doc = "-1, 0 or 1; NaN stays NaN.",
+       .operands = {{"x"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
+         const Scalar zero = x.builder->constant(0, x[0].dtype());
+         const Scalar one = x.builder->constant(1, x[0].dtype());
+         return select(x[0] > zero, one, select(x[0] < zero, -one, x[0]));
+       }},
+       .grad = zero_gradient("it is constant on either side of 0"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return static_cast<double>((o[0] > 0) - (o[0] < 0)); },
+       .samples = step_samples,
+       .promotion = Promotion::arithmetic},
+
+      {.name = "maximum",
+       .doc = "The larger of x and y; NaN if either is NaN.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
+         return select(x[0] > x[1] || x[0] != x[0], x[0], x[1]);
+       }},
+       // d max(x, y) = [x > y] dx + [y > x] dy, and half of each where x = y
+       .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) > g.operand(1), g.operand(0) == g.operand(1)); },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return o[0] < o[1] ? o[1] : o[0]; },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
+         s.add({f32({2, 3}), f32({1})}).keep_apart();
+       },
+       .promotion = Promotion::arithmetic,
+       .commutative = true,
+       .rewrites = {"maximum(x, x) -> x"}},
+
+      {.name = "minimum",
+       .doc = "The smaller of x and y; NaN if either is NaN.",
+       .operands = {{"x"}, {"y"}},
+       .infer = infer_arithmetic,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
+         return select(x[0] < x[1] || x[0] != x[0], x[0], x[1]);
+       }},
+       // d min(x, y) = [x < y] dx + [y < x] dy, and half of each where x = y
+       .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) < g.operand(1), g.operand(0) == g.operand(1)); },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return o[1] < o[0] ? o[1] : o[0]; },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
+         s.add({f32({2, 3}), f32({1})}).keep_apart();
+       },
+       .promotion = Promotion::arithmetic,
+       .commutative = true,
+       .rewrites = {"minimum(x, x) -> x"}},
+
+      {.name = "floor",
+       .doc = "The largest whole number not above x.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return floor(x[0]); }},
+       .grad = zero_gradient("it is constant between whole numbers"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return std::floor(o[0]); },
+       .samples = step_samples,
+       .promotion = Promotion::real,
+       .rewrites = {"floor(floor(x)) -> floor(x)"}},
+
+      {.name = "ceil",
+       .doc = "The smallest whole number not below x.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return ceil(x[0]); }},
+       .grad = zero_gradient("it is constant between whole numbers"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return std::ceil(o[0]); },
+       .samples = step_samples,
+       .promotion = Promotion::real,
+       .rewrites = {"ceil(ceil(x)) -> ceil(x)"}},
+
+      {.name = "round",
+       .doc = "The nearest whole number; halves go to the even one.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return round(x[0]); }},
+       .grad = zero_gradient("it is constant between halves"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return std::nearbyint(o[0]); },
+       .samples = step_samples,
+       .promotion = Promotion::real,
+       .rewrites = {"round(round(x)) -> round(x)"}},
+  };
+  return ops;
+}
+
+}  // namespace nnc::ir

@@ -1,0 +1,18 @@
+// The op records, a list for each file of this folder. A new op is a new entry in one of these lists.
+#pragma once
+
+#include "ir/op.h"
+
+#include <span>
+
+namespace nnc::ir {
+
+std::span<const OpDef> arithmetic_ops();   // + - * / and the like, elementwise
+std::span<const OpDef> math_ops();         // exp, tanh and the like, elementwise
+std::span<const OpDef> logic_ops();        // comparison, logic, choice, casts, elementwise
+std::span<const OpDef> reduction_ops();    // sum, max and the like
+std::span<const OpDef> movement_ops();     // reshape, permute, slice and the like
+std::span<const OpDef> contraction_ops();  // matrix product
+std::span<const OpDef> source_ops();       // constants, slots, random numbers
+
+}  // namespace nnc::ir

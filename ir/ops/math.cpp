@@ -1,0 +1,113 @@
+#include "ir/builder.h"
+#include "ir/ops/families.h"
+#include "ir/ops/infer.h"
+#include "ir/samples.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace nnc::ir {
+
+namespace {
+
+void samples(Samples& s) {
+  s.add({f32({3, 5})});
+  s.add({f32({})});
+}
+void positive_samples(Samples& s) { s.add({f32({3, 5})}).range(0.3, 4); }
+
+}  // namespace
+
+std::span<const OpDef> math_ops() {
+  static const OpDef ops[] = {
+      {.name = "exp",
+       .doc = "e to the power of x.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return exp(x[0]); }},
+       // d exp(x) = exp(x) dx
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * g.result()); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::exp(o[0]); },
+       .samples = samples,
+       .promotion = Promotion::real},
+
+      {.name = "log",
+       .doc = "The natural logarithm.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return log(x[0]); }},
+       // d log(x) = dx / x
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() / g.operand(0)); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::log(o[0]); },
+       .samples = positive_samples,
+       .promotion = Promotion::real},
+
+      {.name = "sqrt",
+       .doc = "The square root.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return sqrt(x[0]); }},
+       // d sqrt(x) = dx / (2 sqrt(x))
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() / (g.result() * 2.0)); },
+       .precision = Precision::rounded,
+       .oracle = [](const Oracle& o) { return std::sqrt(o[0]); },
+       .samples = positive_samples,
+       .promotion = Promotion::real},
+
+      {.name = "sin",
+       .doc = "The sine of x in radians.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return sin(x[0]); }},
+       // d sin(x) = cos(x) dx
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * apply("cos", g.operand(0))); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::sin(o[0]); },
+       .samples = samples,
+       .promotion = Promotion::real},
+
+      {.name = "cos",
+       .doc = "The cosine of x in radians.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return cos(x[0]); }},
+       // d cos(x) = -sin(x) dx
+       .grad = [](GradCtx& g) { g.accumulate(0, -g.dy() * apply("sin", g.operand(0))); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::cos(o[0]); },
+       .samples = samples,
+       .promotion = Promotion::real},
+
+      {.name = "tanh",
+       .doc = "The hyperbolic tangent.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return tanh(x[0]); }},
+       // d tanh(x) = (1 - tanh(x)^2) dx
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * (1.0 - g.result() * g.result())); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::tanh(o[0]); },
+       .samples = samples,
+       .promotion = Promotion::real},
+
+      {.name = "erf",
+       .doc = "The error function.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return erf(x[0]); }},
+       // d erf(x) = 2 / sqrt(pi) exp(-x^2) dx
+       .grad = [](GradCtx& g) {
+         const Expr x = g.operand(0);
+         g.accumulate(0, g.dy() * (apply("exp", -(x * x)) * (2.0 * std::numbers::inv_sqrtpi)));
+       },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::erf(o[0]); },
+       .samples = samples,
+       .promotion = Promotion::real},
+  };
+  return ops;
+}
+
+}  // namespace nnc::ir

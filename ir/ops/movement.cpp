@@ -1,0 +1,258 @@
+#include "ir/builder.h"
+#include "ir/ops/families.h"
+#include "ir/ops/infer.h"
+#include "ir/samples.h"
+#include "ir/simplify.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace nnc::ir {
+
+namespace {
+
+using Integers = std::vector<std::int64_t>;
+
+std::vector<Access> read_all(const OpView& op) { return {{.strides = row_major_strides(op.results[0].shape)}}; }
+
+bool same_type(const SimplifyCtx& c) { return c.view().operands[0] == c.view().results[0]; }
+
+/// Operand coordinates of a row-major position.
+Integers coordinates(std::int64_t position, const Shape& shape) {
+  Integers at(shape.size());
+  for (std::size_t d = shape.size(); d-- > 0; position /= shape[d]) at[d] = position % shape[d];
+  return at;
+}
+
+std::string check_rank(const OpView& op, std::string_view attr) {
+  if (op.integers(attr).size() == op.operands[0].shape.size()) return "";
+  return fmt::format("`{}` has {} entries for {}", attr, op.integers(attr).size(), to_string(op.operands[0]));
+}
+
+Inferred infer_permute(const OpView& op) {
+  if (std::string error = check_rank(op, "order"); !error.empty()) return Inferred::fail(std::move(error));
+  Type result{op.operands[0].dtype, {}, {}};
+  Integers sorted = op.integers("order");
+  std::ranges::sort(sorted);
+  for (std::size_t i = 0; i < sorted.size(); ++i)
+    if (sorted[i] != static_cast<std::int64_t>(i))
+      return Inferred::fail(fmt::format("`order` must name each dimension of {} once", to_string(op.operands[0])));
+  for (std::int64_t d : op.integers("order")) result.shape.push_back(op.operands[0].shape[static_cast<std::size_t>(d)]);
+  return {{result}, {}};
+}
+
+Inferred infer_broadcast_to(const OpView& op) {
+  const Shape& to = op.integers("shape");
+  if (const auto shape = broadcast(op.operands[0].shape, to); !shape || *shape != to)
+    return Inferred::fail(fmt::format("{} does not broadcast to {}", to_string(op.operands[0]), to_string(to)));
+  return {{Type{op.operands[0].dtype, to, {}}}, {}};
+}
+
+Inferred infer_slice(const OpView& op) {
+  for (std::string_view attr : {"start", "stop"})
+    if (std::string error = check_rank(op, attr); !error.empty()) return Inferred::fail(std::move(error));
+  Type result{op.operands[0].dtype, {}, {}};
+  for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d) {
+    const std::int64_t start = op.integers("start")[d], stop = op.integers("stop")[d];
+    if (start < 0 || stop <= start || stop > op.operands[0].shape[d])
+      return Inferred::fail(fmt::format("{}..{} is no part of dimension {} of {}", start, stop, d,
+                                        to_string(op.operands[0])));
+    result.shape.push_back(stop - start);
+  }
+  return {{result}, {}};
+}
+
+Inferred infer_pad(const OpView& op) {
+  constexpr std::int64_t largest = std::int64_t{1} << 40;
+  for (std::string_view attr : {"low", "high"}) {
+    if (std::string error = check_rank(op, attr); !error.empty()) return Inferred::fail(std::move(error));
+    for (std::int64_t amount : op.integers(attr))
+      if (amount < 0 || amount > largest) return Inferred::fail(fmt::format("`{}` has {}, out of range", attr, amount));
+  }
+  Type result{op.operands[0].dtype, {}, {}};
+  for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d)
+    result.shape.push_back(op.integers("low")[d] + op.operands[0].shape[d] + op.integers("high")[d]);
+  return {{result}, {}};
+}
+
+}  // namespace
+
+std::span<const OpDef> movement_ops() {
+  static const OpDef ops[] = {
+      {.name = "reshape",
+       .doc = "The same elements in row-major order with another shape.",
+       .operands = {{"x"}},
+       .attrs = {{"shape", AttrKind::result_shape}},
+       .infer = [](const OpView& op) -> Inferred {
+         const Shape& to = op.integers("shape");
+         if (element_count(to) != op.operands[0].elements())
+           return Inferred::fail(fmt::format("{} has {} elements, {} has {}", to_string(op.operands[0]),
+                                             op.operands[0].elements(), to_string(to), element_count(to)));
+         return {{Type{op.operands[0].dtype, to, {}}}, {}};
+       },
+       .kernel = Movement{.access = read_all},
+       // the gradient in the operand's shape
+       .grad = [](GradCtx& g) { g.accumulate(0, g.builder().reshape(g.dy(), g.operand(0).shape())); },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) {
+         std::int64_t position = 0;
+         for (std::size_t d = 0; d < o.at().size(); ++d) position = position * o.op().results[0].shape[d] + o.at()[d];
+         return o.operand(0, coordinates(position, o.op().operands[0].shape));
+       },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 6})}, {{"shape", Integers{3, 4}}});
+         s.add({f32({1, 1})}, {{"shape", Integers{}}});
+       },
+       .value_operands = {0},
+       // reshape(reshape(x)) -> reshape(x); to the same shape -> x
+       .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
+         if (same_type(c)) return c.op().operands[0];
+         const Op* inner = c.definer(0, "reshape");
+         if (!inner) return std::nullopt;
+         return c.builder().reshape(c.builder().expr(inner->operands[0]), c.view().results[0].shape).value;
+       }},
+
+      {.name = "permute",
+       .doc = "The dimensions in another order: dimension i of the result is dimension order[i] of x.",
+       .operands = {{"x"}},
+       .attrs = {{"order", AttrKind::integers}},
+       .infer = infer_permute,
+       .kernel = Movement{.access = [](const OpView& op) -> std::vector<Access> {
+         const Integers strides = row_major_strides(op.operands[0].shape);
+         Access access;
+         for (std::int64_t d : op.integers("order")) access.strides.push_back(strides[static_cast<std::size_t>(d)]);
+         return {access};
+       }},
+       // the gradient in the inverse order
+       .grad = [](GradCtx& g) {
+         const Integers& order = g.view().integers("order");
+         Integers inverse(order.size());
+         for (std::size_t i = 0; i < order.size(); ++i)
+           inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+         g.accumulate(0, g.builder().permute(g.dy(), inverse));
+       },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) {
+         Integers at(o.at().size());
+         for (std::size_t i = 0; i < at.size(); ++i) at[static_cast<std::size_t>(o.op().integers("order")[i])] = o.at()[i];
+         return o.operand(0, at);
+       },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 3, 4})}, {{"order", Integers{2, 0, 1}}});
+         s.add({f32({2, 3})}, {{"order", Integers{1, 0}}});
+       },
+       .value_operands = {0},
+       // the identity -> x; permute(permute(x)) -> permute(x)
+       .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
+         const Integers& order = c.view().integers("order");
+         if (std::ranges::is_sorted(order)) return c.op().operands[0];
+         const Op* inner = c.definer(0, "permute");
+         if (!inner) return std::nullopt;
+         const auto& first = std::get<Integers>(inner->attrs[0]);
+         Integers both;
+         for (std::int64_t d : order) both.push_back(first[static_cast<std::size_t>(d)]);
+         return c.builder().permute(c.builder().expr(inner->operands[0]), both).value;
+       }},
+
+      {.name = "broadcast",
+       .doc = "x repeated along new leading dimensions and those of extent 1, by NumPy's rule.",
+       .operands = {{"x"}},
+       .attrs = {{"shape", AttrKind::result_shape}},
+       .infer = infer_broadcast_to,
+       .kernel = Movement{.access = [](const OpView& op) -> std::vector<Access> {
+         const Shape& from = op.operands[0].shape;
+         const Integers strides = row_major_strides(from);
+         const std::size_t added = op.results[0].shape.size() - from.size();
+         Access access;
+         access.strides.assign(op.results[0].shape.size(), 0);
+         for (std::size_t d = 0; d < from.size(); ++d)
+           if (from[d] != 1) access.strides[added + d] = strides[d];
+         return {access};
+       }},
+       // what was repeated is summed, which `accumulate` does
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy()); },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return o[0]; },
+       .samples = [](Samples& s) {
+         s.add({f32({3, 1})}, {{"shape", Integers{2, 3, 4}}});
+         s.add({f32({})}, {{"shape", Integers{5}}});
+       },
+       .value_operands = {0},
+       .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
+         if (same_type(c)) return c.op().operands[0];
+         return std::nullopt;
+       }},
+
+      {.name = "slice",
+       .doc = "The part of x from `start` up to but not including `stop` in each dimension.",
+       .operands = {{"x"}},
+       .attrs = {{"start", AttrKind::integers}, {"stop", AttrKind::integers}},
+       .infer = infer_slice,
+       .kernel = Movement{.access = [](const OpView& op) -> std::vector<Access> {
+         Access access{.strides = row_major_strides(op.operands[0].shape)};
+         for (std::size_t d = 0; d < access.strides.size(); ++d)
+           access.offset += op.integers("start")[d] * access.strides[d];
+         return {access};
+       }},
+       // the gradient with zeros around it
+       .grad = [](GradCtx& g) {
+         Integers low = g.view().integers("start"), high = g.operand(0).shape();
+         for (std::size_t d = 0; d < high.size(); ++d) high[d] -= g.view().integers("stop")[d];
+         g.accumulate(0, g.builder().op("pad", {g.dy()}, {{"low", low}, {"high", high}}));
+       },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) {
+         Integers at = o.at();
+         for (std::size_t d = 0; d < at.size(); ++d) at[d] += o.op().integers("start")[d];
+         return o.operand(0, at);
+       },
+       .samples = [](Samples& s) {
+         s.add({f32({4, 5})}, {{"start", Integers{1, 0}}, {"stop", Integers{3, 5}}});
+         s.add({f32({6})}, {{"start", Integers{2}}, {"stop", Integers{3}}});
+       },
+       .value_operands = {0},
+       .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
+         if (same_type(c)) return c.op().operands[0];
+         return std::nullopt;
+       }},
+
+      {.name = "pad",
+       .doc = "x with `low` elements of `value` before and `high` after it in each dimension.",
+       .operands = {{"x"}},
+       .attrs = {{"low", AttrKind::integers}, {"high", AttrKind::integers}, {"value", AttrKind::real, Attr(0.0)}},
+       .infer = infer_pad,
+       .kernel = Movement{.access = [](const OpView& op) -> std::vector<Access> {
+                            Access access{.strides = row_major_strides(op.operands[0].shape)};
+                            for (std::size_t d = 0; d < access.strides.size(); ++d) {
+                              const std::int64_t low = op.integers("low")[d];
+                              access.offset -= low * access.strides[d];
+                              access.bounds.emplace_back(low, low + op.operands[0].shape[d]);
+                            }
+                            return {access};
+                          },
+                          .fill = [](const OpView& op) { return op.get<double>("value"); }},
+       // the part of the gradient where x is
+       .grad = [](GradCtx& g) {
+         const Integers& start = g.view().integers("low");
+         Integers stop = start;
+         for (std::size_t d = 0; d < stop.size(); ++d) stop[d] += g.operand(0).shape()[d];
+         g.accumulate(0, g.builder().op("slice", {g.dy()}, {{"start", start}, {"stop", stop}}));
+       },
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) {
+         Integers at = o.at();
+         for (std::size_t d = 0; d < at.size(); ++d) {
+           at[d] -= o.op().integers("low")[d];
+           if (at[d] < 0 || at[d] >= o.op().operands[0].shape[d]) return o.op().get<double>("value");
+         }
+         return o.operand(0, at);
+       },
+       .samples = [](Samples& s) {
+         s.add({f32({2, 3})}, {{"low", Integers{1, 0}}, {"high", Integers{0, 2}}});
+         s.add({f32({3})}, {{"low", Integers{2}}, {"high", Integers{1}}, {"value", 1.5}});
+       }},
+  };
+  return ops;
+}
+
+}  // namespace nnc::ir

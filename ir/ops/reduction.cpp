@@ -1,0 +1,221 @@
+#include "ir/builder.h"
+#include "ir/ops/families.h"
+#include "ir/ops/infer.h"
+#include "ir/samples.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace nnc::ir {
+
+namespace {
+
+using Args = Reduction::Args;
+using Scalars = Reduction::Scalars;
+
+/// The operand's shape without the reduced dimensions, or with extent 1 there.
+Shape reduced_shape(const OpView& op, bool keepdim) {
+  const auto& axes = op.integers("axis");
+  Shape shape;
+  for (std::int64_t d = 0; d < op.operands[0].rank(); ++d)
+    if (!std::ranges::binary_search(axes, d)) shape.push_back(op.operands[0].shape[static_cast<std::size_t>(d)]);
+    else if (keepdim) shape.push_back(1);
+  return shape;
+}
+
+std::int64_t reduced_count(const OpView& op) {
+  std::int64_t count = 1;
+  for (std::int64_t axis : op.integers("axis")) count *= op.operands[0].shape[static_cast<std::size_t>(axis)];
+  return count;
+}
+
+Inferred infer_numbers(const OpView& op) {
+  if (op.operands[0].dtype == DType::boolean) return Inferred::fail("expected numbers, found bool");
+  if (reduced_count(op) == 0) return Inferred::fail("nothing to reduce: a reduced dimension has extent 0");
+  return {{Type{op.operands[0].dtype, reduced_shape(op, op.flag("keepdim")), {}}}, {}};
+}
+
+Inferred infer_floats(const OpView& op) {
+  if (!is_float(op.operands[0].dtype))
+    return Inferred::fail(fmt::format("expected floats, found {}", to_string(op.operands[0])));
+  return infer_numbers(op);
+}
+
+Inferred infer_index(const OpView& op) {
+  Inferred result = infer_numbers(op);
+  if (result.error.empty()) result.types[0].dtype = DType::i32;
+  return result;
+}
+
+std::vector<AttrDef> attrs() { return {{"axis", AttrKind::axes}, {"keepdim", AttrKind::boolean, Attr(false)}}; }
+
+void samples(Samples& s) {
+  s.add({f32({3, 4})}).keep_apart();
+  s.add({f32({3, 4})}, {{"axis", std::int64_t{0}}}).keep_apart();
+  s.add({f32({3, 4})}, {{"axis", std::int64_t{-1}}, {"keepdim", true}}).keep_apart();
+  s.add({f32({2, 3, 4})}, {{"axis", std::vector<std::int64_t>{0, 2}}}).keep_apart();
+}
+
+/// A gradient of the result (or the result) with extent 1 at the reduced dimensions, so that it broadcasts to operand 0.
+Expr expand(GradCtx& g, Expr reduced) { return g.builder().reshape(reduced, reduced_shape(g.view(), true)); }
+
+/// Elements equal to the extremum share its gradient, as PyTorch's amax and amin do.
+void extremum_gradient(GradCtx& g) {
+  const Expr chosen = g.operand(0) == expand(g, g.result());
+  const Expr ones = g.builder().cast(chosen, g.dy().dtype());
+  const Expr ties = g.builder().sum(ones, g.view().integers("axis"), true);
+  g.accumulate(0, where(chosen, expand(g, g.dy()) / ties, 0.0));
+}
+
+/// Keeps the better of two elements; a NaN is better than anything, and then the first.
+using Better = Scalar (*)(Scalar, Scalar);
+Scalar larger(Scalar a, Scalar b) { return a > b || a != a; }
+Scalar smaller(Scalar a, Scalar b) { return a < b || a != a; }
+
+template <Better better> Reduction extremum(Scalars (*start)(const Args&)) {
+  return {.start = start,
+          .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars {
+            return {select(better(a[0], x), a[0], x)};
+          },
+          .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars {
+            return {select(better(a[0], b[0]), a[0], b[0])};
+          },
+          .finish = [](const Args&, const Scalars& a, Scalar) { return a[0]; }};
+}
+
+/// The first of two candidates (value, index) unless the second is strictly better; index -1 is no candidate.
+template <Better better> Scalars choose(const Args& args, const Scalars& a, Scalar value, Scalar index) {
+  const Scalar none = a[1] == args.index_constant(-1);
+  const Scalar second = none || (better(value, a[0]) && !(a[0] != a[0]));
+  return {select(second, value, a[0]), select(second, index, a[1])};
+}
+template <Better better> Reduction index_of_extremum() {
+  return {.start = [](const Args& args) -> Scalars { return {args.constant(0), args.index_constant(-1)}; },
+          .step = [](const Args& args, const Scalars& a, Scalar x, Scalar index) {
+            return choose<better>(args, a, x, index);
+          },
+          .merge = [](const Args& args, const Scalars& a, const Scalars& b) -> Scalars {
+            const Scalars chosen = choose<better>(args, a, b[0], b[1]);
+            const Scalar none = b[1] == args.index_constant(-1);
+            return {select(none, a[0], chosen[0]), select(none, a[1], chosen[1])};
+          },
+          .finish = [](const Args&, const Scalars& a, Scalar) { return cast(a[1], DType::i32); }};
+}
+
+/// Position of the first element that `better` prefers to all before it.
+double index_oracle(const Oracle& o, bool (*better)(double, double)) {
+  const std::vector<double> elements = o.reduced();
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < elements.size(); ++i)
+    if (better(elements[i], elements[best])) best = i;
+  return static_cast<double>(best);
+}
+
+Scalars start_zero(const Args& args) { return {args.constant(0)}; }
+Scalars step_sum(const Args&, const Scalars& a, Scalar x, Scalar) { return {a[0] + x}; }
+Scalars merge_sum(const Args&, const Scalars& a, const Scalars& b) { return {a[0] + b[0]}; }
+
+double oracle_sum(const Oracle& o) {
+  double sum = 0;
+  for (double x : o.reduced()) sum += x;
+  return sum;
+}
+
+}  // namespace
+
+std::span<const OpDef> reduction_ops() {
+  static const OpDef ops[] = {
+      {.name = "sum",
+       .doc = "The sum over the axes.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_numbers,
+       .kernel = Reduction{.start = start_zero,
+                           .step = step_sum,
+                           .merge = merge_sum,
+                           .finish = [](const Args&, const Scalars& a, Scalar) { return a[0]; },
+                           .accumulation = Accumulation::sum},
+       // d sum(x) = sum(dx)
+       .grad = [](GradCtx& g) { g.accumulate(0, g.builder().broadcast_to(expand(g, g.dy()), g.operand(0).shape())); },
+       .precision = Precision::accumulated,
+       .oracle = oracle_sum,
+       .samples = samples,
+       .promotion = Promotion::arithmetic},
+
+      {.name = "mean",
+       .doc = "The mean over the axes.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_floats,
+       .kernel = Reduction{.start = start_zero,
+                           .step = step_sum,
+                           .merge = merge_sum,
+                           .finish = [](const Args&, const Scalars& a,
+                                        Scalar count) { return a[0] / cast(count, a[0].dtype()); },
+                           .accumulation = Accumulation::mean},
+       // d mean(x) = sum(dx) / count
+       .grad = [](GradCtx& g) {
+         const Expr share = g.dy() / static_cast<double>(reduced_count(g.view()));
+         g.accumulate(0, g.builder().broadcast_to(expand(g, share), g.operand(0).shape()));
+       },
+       .precision = Precision::accumulated,
+       .oracle = [](const Oracle& o) { return oracle_sum(o) / static_cast<double>(o.reduced().size()); },
+       .samples = samples,
+       .promotion = Promotion::real},
+
+      {.name = "max",
+       .doc = "The largest element over the axes; NaN if one is NaN. Equal elements share the gradient.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_numbers,
+       .kernel = extremum<larger>([](const Args& args) -> Scalars { return {args.lowest()}; }),
+       // d max(x) = the mean of dx over the elements equal to the maximum
+       .grad = extremum_gradient,
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return std::ranges::max(o.reduced()); },
+       .samples = samples,
+       .promotion = Promotion::arithmetic},
+
+      {.name = "min",
+       .doc = "The smallest element over the axes; NaN if one is NaN. Equal elements share the gradient.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_numbers,
+       .kernel = extremum<smaller>([](const Args& args) -> Scalars { return {args.highest()}; }),
+       // d min(x) = the mean of dx over the elements equal to the minimum
+       .grad = extremum_gradient,
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return std::ranges::min(o.reduced()); },
+       .samples = samples,
+       .promotion = Promotion::arithmetic},
+
+      {.name = "argmax",
+       .doc = "The position of the largest element over the axes, the first of equal ones, counted in row-major order "
+              "of the reduced dimensions, i32.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_index,
+       .kernel = index_of_extremum<larger>(),
+       .grad = no_gradient("its result is a position"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return index_oracle(o, [](double a, double b) { return a > b; }); },
+       .samples = samples,
+       .promotion = Promotion::arithmetic},
+
+      {.name = "argmin",
+       .doc = "The position of the smallest element over the axes, the first of equal ones, counted in row-major order "
+              "of the reduced dimensions, i32.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_index,
+       .kernel = index_of_extremum<smaller>(),
+       .grad = no_gradient("its result is a position"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return index_oracle(o, [](double a, double b) { return a < b; }); },
+       .samples = samples,
+       .promotion = Promotion::arithmetic},
+  };
+  return ops;
+}
+
+}  // namespace nnc::ir

@@ -1,0 +1,36 @@
+// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): random numbers as a function of a
+// key and a counter.
+//
+// Element p of a random tensor is word (p / 16) % 4 of the block with number (p / 64) * 16 + p % 16, so that sixteen
+// consecutive blocks make 64 consecutive elements, whatever the vector width. A counter is made of the block number, the
+// step and the stream's hash; the key is the seed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace nnc::ir {
+
+using PhiloxWords = std::array<std::uint32_t, 4>;
+
+constexpr PhiloxWords philox(PhiloxWords counter, std::array<std::uint32_t, 2> key) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
+    const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
+    counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
+               static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
+    key[0] += 0x9E3779B9;
+    key[1] += 0xBB67AE85;
+  }
+  return counter;
+}
+
+/// FNV-1a, 64 bits: the stream's part of the counter.
+constexpr std::uint64_t stream_hash(std::string_view stream) {
+  std::uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : stream) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001B3;
+  return hash;
+}
+
+}  // namespace nnc::ir

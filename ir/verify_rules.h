@@ -1,0 +1,45 @@
+// The rules of verify.h, apart from where their violations are shown: `verify` shows them at the `.nn` line an op comes
+// from, the parser at the text it reads.
+#pragma once
+
+#include "ir/module.h"
+#include "ir/op.h"
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace nnc::ir {
+
+/// What a violation is about.
+struct Subject {
+  enum class Kind : std::uint8_t { module, data, predict_data, metric, slot, update, rule, graph };
+  enum class Part : std::uint8_t { whole, param, op, result };
+  Kind kind = Kind::module;
+  std::size_t index = 0;    // of the field, slot, update, rule or graph
+  Part part = Part::whole;  // of a rule or graph
+  std::size_t item = 0;     // of the part; ops are counted in the order of the text, with those of regions
+  const Op* op = nullptr;
+  const Block* block = nullptr;  // around op
+};
+
+using Report = std::function<void(const Subject&, std::string)>;
+
+/// Reports every violation, in the order of the text.
+void find_violations(const Module& module, const Report& report);
+
+/// What is wrong with an op whose operands and attributes have the record's form; `results` are the types it claims.
+struct OpFault {
+  std::string message;
+  std::optional<std::size_t> result;  // set if that result's type is wrong
+};
+/// Whether the record takes so many operands; an op with regions may take more than it names.
+bool takes_operands(const OpDef& def, std::size_t count);
+std::optional<OpFault> check_types(const OpView& op, std::span<const Type> results);
+
+/// The violations inside one block; `item` counts its ops on.
+void check_block(const Module& module, const Block& block, Subject subject, std::size_t& item, const Report& report);
+
+}  // namespace nnc::ir
