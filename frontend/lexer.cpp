@@ -1,6 +1,7 @@
 #include "frontend/lexer.h"
 
 #include "frontend/source_text.h"
+#include "frontend/words.h"
 
 #include <fmt/format.h>
 
@@ -13,30 +14,17 @@ namespace nnc::frontend {
 
 namespace {
 
+// The words reserved everywhere, in the order of TokenKind from and_word on.
+constexpr auto words = split_words<17>("and or not if then else for in as scan carry return yield true false none inf");
+
+TokenKind word_kind(std::size_t index) {
+  return static_cast<TokenKind>(static_cast<std::size_t>(TokenKind::and_word) + index);
+}
+
 struct Spelling {
   std::string_view text;
   TokenKind kind;
 };
-
-constexpr auto words = std::to_array<Spelling>({
-    {"and", TokenKind::and_word},
-    {"or", TokenKind::or_word},
-    {"not", TokenKind::not_word},
-    {"if", TokenKind::if_word},
-    {"then", TokenKind::then_word},
-    {"else", TokenKind::else_word},
-    {"for", TokenKind::for_word},
-    {"in", TokenKind::in_word},
-    {"as", TokenKind::as_word},
-    {"scan", TokenKind::scan_word},
-    {"carry", TokenKind::carry_word},
-    {"return", TokenKind::return_word},
-    {"yield", TokenKind::yield_word},
-    {"true", TokenKind::true_word},
-    {"false", TokenKind::false_word},
-    {"none", TokenKind::none_word},
-    {"inf", TokenKind::inf_word},
-});
 
 // Longer ones first: the first that fits is taken.
 constexpr auto spellings = std::to_array<Spelling>({
@@ -126,8 +114,9 @@ Token Lexer::name() {
   std::size_t size = 1;
   while (is_letter(peek(size)) || is_digit(peek(size))) ++size;
   const std::string_view text = text_.substr(position_, size);
-  const auto* word = std::find_if(words.begin(), words.end(), [&](const Spelling& w) { return w.text == text; });
-  return take(word == words.end() ? TokenKind::name : word->kind, size);
+  const auto* word = std::find(words.begin(), words.end(), text);
+  const auto index = static_cast<std::size_t>(word - words.begin());
+  return take(word == words.end() ? TokenKind::name : word_kind(index), size);
 }
 
 // integer := digits
@@ -234,9 +223,7 @@ Token Lexer::invalid() {
   return token;
 }
 
-bool is_reserved(TokenKind kind) {
-  return std::any_of(words.begin(), words.end(), [&](const Spelling& w) { return w.kind == kind; });
-}
+bool is_reserved(TokenKind kind) { return kind >= TokenKind::and_word && kind <= TokenKind::inf_word; }
 
 std::string describe(TokenKind kind) {
   switch (kind) {
@@ -248,8 +235,8 @@ std::string describe(TokenKind kind) {
     case TokenKind::string: return "a string";
     default: break;
   }
-  for (const Spelling& w : words) {
-    if (w.kind == kind) return fmt::format("'{}'", w.text);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (word_kind(i) == kind) return fmt::format("'{}'", words[i]);
   }
   for (const Spelling& p : spellings) {
     if (p.kind == kind) return fmt::format("'{}'", p.text);

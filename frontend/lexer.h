@@ -23,7 +23,7 @@ enum class TokenKind : std::uint8_t {
   integer,
   real,
   string,
-  // words reserved everywhere
+  // words reserved everywhere, in the order of lexer.cpp's list
   and_word,
   or_word,
   not_word,

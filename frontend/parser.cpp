@@ -3,6 +3,7 @@
 #include "frontend/lexer.h"
 #include "frontend/parser_rules.h"
 #include "frontend/source_text.h"
+#include "frontend/words.h"
 
 #include <fmt/format.h>
 
@@ -36,12 +37,14 @@ std::optional<ast::Program> parse(std::string file, std::string_view text, ir::D
 namespace ast {
 
 std::string_view spelling(BinaryOp op) {
-  constexpr auto spellings =
-      std::to_array<std::string_view>({"^", "*", "/", "@", "+", "-", "==", "!=", "<", "<=", ">", ">=", "and", "or"});
+  static constexpr auto spellings = split_words<14>("^ * / @ + - == != < <= > >= and or");
   return spellings.at(static_cast<std::size_t>(op));
 }
 
-std::string_view spelling(UnaryOp op) { return op == UnaryOp::minus ? "-" : "not"; }
+std::string_view spelling(UnaryOp op) {
+  static constexpr auto spellings = split_words<2>("- not");
+  return spellings.at(static_cast<std::size_t>(op));
+}
 
 std::string_view spelling(Definition::Kind kind) {
   constexpr auto spellings = std::to_array<std::string_view>({"layer", "fn", "optimizer", "schedule", "init"});
