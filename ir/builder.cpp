@@ -13,7 +13,7 @@ const Type& Expr::type() const { return builder->block().type(value); }
 
 std::variant<std::vector<Expr>, std::string> Builder::try_op(const OpDef& def, const std::vector<Expr>& operands,
                                                              std::vector<NamedAttr> attrs, std::vector<Block> regions) {
-  if (operands.size() != def.operands->size())
+  if (!def.takes(operands.size()))
     return fmt::format("expected {} operands, found {}", def.operands->size(), operands.size());
   OpView view{&def, {}, {}, regions, {}};
   for (const Expr& operand : operands) view.operands.push_back(operand.type());
@@ -36,7 +36,8 @@ Expr Builder::op(std::string_view name, const std::vector<Expr>& operands, std::
   auto built = try_op(*def, operands, std::move(attrs));
   if (const auto* error = std::get_if<std::string>(&built)) {
     const SourcePoint at = location.point();
-    internal_error(__FILE__, __LINE__, fmt::format("{}: {} (from {}:{}:{})", name, *error, at.file, at.line, at.column));
+    internal_error(__FILE__, __LINE__,
+                   fmt::format("{}: {} (from {}:{}:{})", name, *error, at.file, at.line, at.column));
   }
   return std::get<std::vector<Expr>>(built).front();
 }
@@ -57,8 +58,9 @@ Expr Builder::sum(Expr x, std::vector<std::int64_t> axes, bool keepdim) {
   return op("sum", {x}, {{"axis", std::move(axes)}, {"keepdim", keepdim}});
 }
 
-Expr Builder::sum_to(Expr x, const Shape& shape) {
-  if (x.shape() == shape) return x;
+Expr Builder::sum_to(Expr x, const Shape& given) {
+  if (x.shape() == given) return x;
+  const Shape shape = given;  // a copy: it may be the shape of a value of the block, which grows
   const std::size_t added = x.shape().size() - shape.size();
   std::vector<std::int64_t> axes;
   for (std::size_t d = 0; d < x.shape().size(); ++d)
@@ -66,7 +68,9 @@ Expr Builder::sum_to(Expr x, const Shape& shape) {
   return reshape(axes.empty() ? x : sum(x, axes), shape);
 }
 
-Expr Builder::permute(Expr x, std::vector<std::int64_t> order) { return op("permute", {x}, {{"order", std::move(order)}}); }
+Expr Builder::permute(Expr x, std::vector<std::int64_t> order) {
+  return op("permute", {x}, {{"order", std::move(order)}});
+}
 
 Expr Builder::transpose_last(Expr x) {
   std::vector<std::int64_t> order(x.shape().size());
@@ -118,13 +122,13 @@ GradCtx::GradCtx(Builder& builder, const Op& op, std::vector<Expr> operands, std
 
 void GradCtx::accumulate(std::size_t i, Expr contribution) {
   if (!wanted_[i]) return;
-  const Type& type = operands_[i].type();
+  const Type type = operands_[i].type();  // a copy: the block grows
   NNC_CHECK_OP(contribution.dtype() == type.dtype, *op_, "the gradient of operand {} is {}, the operand {}", i,
                to_string(contribution.type()), to_string(type));
-  contribution = builder_->sum_to(builder_->broadcast_to(contribution, *broadcast(contribution.shape(), type.shape)),
-                                  type.shape);
-  contributions_[i] = contributions_[i].valid() ? (builder_->expr(contributions_[i]) + contribution).value
-                                                : contribution.value;
+  contribution =
+      builder_->sum_to(builder_->broadcast_to(contribution, *broadcast(contribution.shape(), type.shape)), type.shape);
+  contributions_[i] =
+      contributions_[i].valid() ? (builder_->expr(contributions_[i]) + contribution).value : contribution.value;
 }
 
 std::vector<Expr> inline_block(Builder& builder, const Block& callee, const std::vector<Expr>& args, bool set_role) {
@@ -152,8 +156,7 @@ std::vector<Expr> inline_block(Builder& builder, const Block& callee, const std:
     std::vector<Type> types;
     for (ValueId result : op.results) types.push_back(callee.type(result));
     const std::vector<ValueId> results = builder.block().append(std::move(copy), types);
-    for (std::size_t i = 0; i < results.size(); ++i)
-      mapped[static_cast<std::size_t>(op.results[i].index)] = results[i];
+    for (std::size_t i = 0; i < results.size(); ++i) mapped[static_cast<std::size_t>(op.results[i].index)] = results[i];
   }
   std::vector<Expr> results;
   for (ValueId result : callee.results) results.push_back(builder.expr(mapped[static_cast<std::size_t>(result.index)]));

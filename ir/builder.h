@@ -50,12 +50,12 @@ class Builder {
   /// A scalar of that type.
   Expr constant(double value, DType dtype);
   Expr slot(std::string path, const Type& type);
-  Expr cast(Expr x, DType dtype);            // x itself if it has the type
-  Expr reshape(Expr x, Shape shape);         // x itself if it has the shape
-  Expr broadcast_to(Expr x, Shape shape);    // NumPy's rule; x itself if it has the shape
-  Expr sum_to(Expr x, const Shape& shape);   // the gradient of broadcast_to: sums what was broadcast
+  Expr cast(Expr x, DType dtype);           // x itself if it has the type
+  Expr reshape(Expr x, Shape shape);        // x itself if it has the shape
+  Expr broadcast_to(Expr x, Shape shape);   // NumPy's rule; x itself if it has the shape
+  Expr sum_to(Expr x, const Shape& shape);  // the gradient of broadcast_to: sums what was broadcast
   Expr sum(Expr x, std::vector<std::int64_t> axes, bool keepdim = false);
-  Expr transpose_last(Expr x);               // swaps the last two dimensions
+  Expr transpose_last(Expr x);  // swaps the last two dimensions
   Expr permute(Expr x, std::vector<std::int64_t> order);
 
  private:

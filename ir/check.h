@@ -30,11 +30,11 @@ class OnInternalError {
 
 }  // namespace nnc::ir
 
-#define NNC_CHECK(condition, ...)                                                                   \
-  do {                                                                                              \
-    if (!(condition)) ::nnc::ir::internal_error(__FILE__, __LINE__, fmt::format(__VA_ARGS__));      \
+#define NNC_CHECK(condition, ...)                                                              \
+  do {                                                                                         \
+    if (!(condition)) ::nnc::ir::internal_error(__FILE__, __LINE__, fmt::format(__VA_ARGS__)); \
   } while (false)
-#define NNC_CHECK_OP(condition, op, ...)                                                            \
-  do {                                                                                              \
+#define NNC_CHECK_OP(condition, op, ...)                                                             \
+  do {                                                                                               \
     if (!(condition)) ::nnc::ir::internal_error(__FILE__, __LINE__, (op), fmt::format(__VA_ARGS__)); \
   } while (false)

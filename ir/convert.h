@@ -7,7 +7,8 @@
 
 namespace nnc::ir {
 
-template <class To, class From> To convert_number(From value) {
+template <class To, class From>
+To convert_number(From value) {
   if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     if (std::isnan(value)) return 0;
     // The bounds are powers of two, exact in any float type.

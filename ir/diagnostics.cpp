@@ -88,8 +88,10 @@ std::string Diagnostics::excerpt(const SourcePoint& at, int width, bool colour) 
   std::string margin;  // tabs stay tabs, so that the caret stands below its character
   for (std::size_t i = 0; i < column; ++i) {
     const auto byte = static_cast<unsigned char>(line[i]);
-    if (byte == '\t') margin += '\t';
-    else if ((byte & 0xC0) != 0x80) margin += ' ';
+    if (byte == '\t')
+      margin += '\t';
+    else if ((byte & 0xC0) != 0x80)
+      margin += ' ';
   }
   for (char& c : line)
     if (static_cast<unsigned char>(c) < 0x20 && c != '\t') c = '?';
@@ -127,7 +129,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i)
     for (std::size_t j = 1; j <= b.size(); ++j) {
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }

@@ -18,7 +18,7 @@
 
 namespace nnc::ir {
 
-enum class [[nodiscard]] Status { ok, failed };
+enum class [[nodiscard]] Status{ok, failed};
 
 struct Note {
   SourcePoint at;

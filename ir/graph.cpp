@@ -59,7 +59,8 @@ constexpr std::array<std::pair<SlotKind, std::string_view>, 6> slot_kinds{{
     {SlotKind::setting, "setting"},
 }};
 
-template <class Range, class Predicate> auto find_in(const Range& range, Predicate predicate) {
+template <class Range, class Predicate>
+auto find_in(const Range& range, Predicate predicate) {
   auto found = std::ranges::find_if(range, predicate);
   return found == range.end() ? nullptr : &*found;
 }

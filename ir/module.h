@@ -1,5 +1,5 @@
-// A module: everything one `.nn` file says, for the batch sizes asked for. Slots hold what lives across steps, graphs say
-// what a step does, the recipe says how training goes. One grammar (text.h) and one pass signature serve all of it.
+// A module: everything one `.nn` file says, for the batch sizes asked for. Slots hold what lives across steps, graphs
+// say what a step does, the recipe says how training goes. One grammar (text.h) and one pass signature serve all of it.
 #pragma once
 
 #include "ir/graph.h"

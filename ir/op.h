@@ -1,8 +1,8 @@
 // The op record: everything about an op, in one place.
 //
 // Printing, parsing, verifying, docs/ops.md, the language's calls, promotion, autodiff, simplification, folding, the
-// reference interpreter, cost, code generation and the tests all read this record; a new op is one new record in one file
-// of ir/ops/. A record that lacks a required part does not compile.
+// reference interpreter, cost, code generation and the tests all read this record; a new op is one new record in one
+// file of ir/ops/. A record that lacks a required part does not compile.
 #pragma once
 
 #include "ir/attribute.h"
@@ -29,12 +29,12 @@ class SimplifyCtx;
 struct OpView;
 
 /// A member that has to be written: it has no default constructor.
-template <class T> struct Required {
+template <class T>
+struct Required {
   T value;
   Required() = delete;
   template <class U>
-    requires std::is_convertible_v<U&&, T>
-  Required(U&& given) : value(std::forward<U>(given)) {}
+  requires std::is_convertible_v<U&&, T> Required(U&& given) : value(std::forward<U>(given)) {}
   const T& operator*() const { return value; }
   const T* operator->() const { return &value; }
 };
@@ -68,7 +68,10 @@ struct OpView {
   std::vector<Type> results;  // empty during inference
 
   const Attr& attr(std::string_view name) const;
-  template <class T> const T& get(std::string_view name) const { return std::get<T>(attr(name)); }
+  template <class T>
+  const T& get(std::string_view name) const {
+    return std::get<T>(attr(name));
+  }
   std::int64_t integer(std::string_view name) const { return get<std::int64_t>(name); }
   bool flag(std::string_view name) const { return get<bool>(name); }
   const std::vector<std::int64_t>& integers(std::string_view name) const {
@@ -173,8 +176,7 @@ struct Gradient {
   Gradient() = delete;
   Gradient(void (*given)(GradCtx&)) : kind(Kind::rule), rule(given) {}
   template <class F>
-    requires std::is_convertible_v<F, void (*)(GradCtx&)>
-  Gradient(F given) : kind(Kind::rule), rule(given) {}
+  requires std::is_convertible_v<F, void (*)(GradCtx&)> Gradient(F given) : kind(Kind::rule), rule(given) {}
   Gradient(Kind k, std::string_view why) : kind(k), reason(why) {}
 };
 inline Gradient zero_gradient(std::string_view why) { return {Gradient::Kind::zero, why}; }
@@ -217,7 +219,7 @@ struct OpDef {
   std::int64_t (*flops)(const OpView&) = nullptr;
 
   // In the language.
-  bool callable = true;         // by its name, operands first, then attributes
+  bool callable = true;          // by its name, operands first, then attributes
   std::string_view symbol = {};  // "+": infix with two operands, prefix with one
   Promotion promotion = Promotion::none;
 
@@ -232,7 +234,14 @@ struct OpDef {
   /// For rules that compute attributes: a cheaper value equal to the op's only result, or nothing.
   std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
 
-  template <class K> const K* as() const { return std::get_if<K>(&*kernel); }
+  template <class K>
+  const K* as() const {
+    return std::get_if<K>(&*kernel);
+  }
+  /// An op with regions may take further operands, which its regions see.
+  bool takes(std::size_t operand_count) const {
+    return region_count == 0 ? operand_count == operands->size() : operand_count >= operands->size();
+  }
 };
 
 /// The record of that name, or null.

@@ -130,7 +130,7 @@ bool GraphParser::check_counts(const OpText& text, const OpDef& def) {
                         fmt::format("{} has {}, found {}", *def.name, counted(regions, "region"), text.regions.size()));
   }
   const std::size_t operands = def.operands->size();
-  if (!takes_operands(def, text.operands.size())) {
+  if (!def.takes(text.operands.size())) {
     const Token& place = text.operands.size() > operands ? text.operands[operands] : text.name;
     return cursor_.fail(
         place, fmt::format("{} takes {}, found {}", *def.name, counted(operands, "operand"), text.operands.size()));

@@ -2,8 +2,8 @@
 // key and a counter.
 //
 // Element p of a random tensor is word (p / 16) % 4 of the block with number (p / 64) * 16 + p % 16, so that sixteen
-// consecutive blocks make 64 consecutive elements, whatever the vector width. A counter is made of the block number, the
-// step and the stream's hash; the key is the seed.
+// consecutive blocks make 64 consecutive elements, whatever the vector width. A counter is made of the block number,
+// the step and the stream's hash; the key is the seed.
 #pragma once
 
 #include <array>

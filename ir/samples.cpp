@@ -56,8 +56,10 @@ std::vector<double> Oracle::reduced() const {
   std::vector<bool> running(shape.size());
   for (std::int64_t axis : axes) running[static_cast<std::size_t>(axis)] = true;
   for (std::size_t d = 0, from = 0; d < shape.size(); ++d)
-    if (!running[d]) at[d] = at_[from++];
-    else if (keepdim) ++from;
+    if (!running[d])
+      at[d] = at_[from++];
+    else if (keepdim)
+      ++from;
   std::vector<double> elements;
   while (true) {
     elements.push_back(operand(0, at));

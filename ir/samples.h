@@ -45,7 +45,8 @@ class Samples {
 /// The operands of an op, and the place of the result element that is asked for.
 class Oracle {
  public:
-  Oracle(const OpView& op, std::span<const Tensor* const> operands, std::vector<std::int64_t> at, std::size_t result = 0);
+  Oracle(const OpView& op, std::span<const Tensor* const> operands, std::vector<std::int64_t> at,
+         std::size_t result = 0);
 
   const OpView& op() const { return *op_; }
   /// Coordinates of the element asked for, and which result it is in.

@@ -22,11 +22,32 @@ enum class ScalarOp : std::uint8_t {
   input,       // element of operand `index`
   coordinate,  // position along dimension `index` of the op's domain, i64
   constant,    // `value`
-  add, sub, mul, div, neg, abs,
-  floor, ceil, round,  // round: halves to even
-  sqrt, exp, log, sin, cos, tanh, erf, pow,
-  eq, ne, lt, le, gt, ge,
-  logical_and, logical_or, logical_not,
+  add,
+  sub,
+  mul,
+  div,
+  neg,
+  abs,
+  floor,
+  ceil,
+  round,  // round: halves to even
+  sqrt,
+  exp,
+  log,
+  sin,
+  cos,
+  tanh,
+  erf,
+  pow,
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
+  logical_and,
+  logical_or,
+  logical_not,
   select,  // a ? b : c
   cast,    // to the instruction's type
 };

@@ -11,7 +11,8 @@ namespace nnc::ir {
 namespace {
 
 /// Two's complement with wrap-around for integers, IEEE for floats.
-template <class T, class F> T wrapping(T a, T b, F f) {
+template <class T, class F>
+T wrapping(T a, T b, F f) {
   if constexpr (std::is_integral_v<T>) {
     using U = std::make_unsigned_t<std::common_type_t<T, int>>;
     return static_cast<T>(f(static_cast<U>(a), static_cast<U>(b)));
@@ -20,27 +21,39 @@ template <class T, class F> T wrapping(T a, T b, F f) {
   }
 }
 
-template <class T> T power(T a, T b) { return static_cast<T>(std::pow(a, b)); }
+template <class T>
+T power(T a, T b) {
+  return static_cast<T>(std::pow(a, b));
+}
 
-template <class T, class F> void each(std::int64_t count, T* to, F f) {
+template <class T, class F>
+void each(std::int64_t count, T* to, F f) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = f(i);
 }
 
 template <class T>
 void arithmetic(const ScalarInstr& instr, std::int64_t n, T* to, const T* a, const T* b) {
   const auto real = [&](auto f) {
-    if constexpr (std::is_floating_point_v<T>) each(n, to, [&](std::int64_t i) { return f(a[i]); });
-    else internal_error(__FILE__, __LINE__, "a formula takes a function of floats of an integer");
+    if constexpr (std::is_floating_point_v<T>)
+      each(n, to, [&](std::int64_t i) { return f(a[i]); });
+    else
+      internal_error(__FILE__, __LINE__, "a formula takes a function of floats of an integer");
   };
   switch (instr.op) {
-    case ScalarOp::add: return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x + y; }); });
-    case ScalarOp::sub: return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x - y; }); });
-    case ScalarOp::mul: return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x * y; }); });
+    case ScalarOp::add:
+      return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x + y; }); });
+    case ScalarOp::sub:
+      return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x - y; }); });
+    case ScalarOp::mul:
+      return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x * y; }); });
     case ScalarOp::neg:
-      if constexpr (std::is_floating_point_v<T>) return each(n, to, [&](auto i) { return -a[i]; });
-      else return each(n, to, [&](auto i) { return wrapping(T(0), a[i], [](auto x, auto y) { return x - y; }); });
+      if constexpr (std::is_floating_point_v<T>)
+        return each(n, to, [&](auto i) { return -a[i]; });
+      else
+        return each(n, to, [&](auto i) { return wrapping(T(0), a[i], [](auto x, auto y) { return x - y; }); });
     case ScalarOp::abs:
-      if constexpr (std::is_floating_point_v<T>) return each(n, to, [&](auto i) { return std::fabs(a[i]); });
+      if constexpr (std::is_floating_point_v<T>)
+        return each(n, to, [&](auto i) { return std::fabs(a[i]); });
       else
         return each(n, to, [&](auto i) {
           return a[i] < T(0) ? wrapping(T(0), a[i], [](auto x, auto y) { return x - y; }) : a[i];

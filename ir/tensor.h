@@ -13,18 +13,44 @@
 namespace nnc::ir {
 
 /// The C++ type that stores one element: bf16 as its 16 bits, bool as one byte.
-template <DType D> struct Storage;
-template <> struct Storage<DType::f32> { using type = float; };
-template <> struct Storage<DType::f64> { using type = double; };
-template <> struct Storage<DType::bf16> { using type = std::uint16_t; };
-template <> struct Storage<DType::i32> { using type = std::int32_t; };
-template <> struct Storage<DType::i64> { using type = std::int64_t; };
-template <> struct Storage<DType::u16> { using type = std::uint16_t; };
-template <> struct Storage<DType::u8> { using type = std::uint8_t; };
-template <> struct Storage<DType::boolean> { using type = std::uint8_t; };
+template <DType D>
+struct Storage;
+template <>
+struct Storage<DType::f32> {
+  using type = float;
+};
+template <>
+struct Storage<DType::f64> {
+  using type = double;
+};
+template <>
+struct Storage<DType::bf16> {
+  using type = std::uint16_t;
+};
+template <>
+struct Storage<DType::i32> {
+  using type = std::int32_t;
+};
+template <>
+struct Storage<DType::i64> {
+  using type = std::int64_t;
+};
+template <>
+struct Storage<DType::u16> {
+  using type = std::uint16_t;
+};
+template <>
+struct Storage<DType::u8> {
+  using type = std::uint8_t;
+};
+template <>
+struct Storage<DType::boolean> {
+  using type = std::uint8_t;
+};
 
 /// Calls `f.template operator()<T>()` with the storage type of `dtype`; bf16 has no arithmetic on the host.
-template <class F> decltype(auto) visit_dtype(DType dtype, F&& f) {
+template <class F>
+decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
     case DType::f32: return f.template operator()<float>();
     case DType::f64: return f.template operator()<double>();
@@ -53,12 +79,14 @@ class Tensor {
   std::span<const std::byte> bytes() const { return bytes_; }
 
   /// The elements as T, which must be the storage type.
-  template <class T> std::span<T> as() {
+  template <class T>
+  std::span<T> as() {
     NNC_CHECK(sizeof(T) == static_cast<std::size_t>(size_of(type_.dtype)), "a {} tensor read with elements of {} bytes",
               to_string(type_), sizeof(T));
     return {reinterpret_cast<T*>(bytes_.data()), static_cast<std::size_t>(elements())};
   }
-  template <class T> std::span<const T> as() const {
+  template <class T>
+  std::span<const T> as() const {
     return const_cast<Tensor*>(this)->as<T>();
   }
 
@@ -70,7 +98,8 @@ class Tensor {
 
   /// The same elements with another shape of as many elements.
   Tensor reshaped(Shape shape) const;
-  /// The elements converted one by one: floats to integers truncate and saturate, NaN gives 0; anything but zero is true.
+  /// The elements converted one by one: floats to integers truncate and saturate, NaN gives 0; anything but zero is
+  /// true.
   Tensor converted(DType dtype) const;
 
   /// Same type and same bits.

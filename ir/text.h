@@ -24,8 +24,8 @@
 //     return loss = %9, @train.loss.sum = %12
 //   }
 //
-// Attributes that have their absent value, and those the result type shows, are not printed. Value names are derived, so
-// that renumbered text comes back canonical: a parameter has its declared name, the first read of a slot the slot's
+// Attributes that have their absent value, and those the result type shows, are not printed. Value names are derived,
+// so that renumbered text comes back canonical: a parameter has its declared name, the first read of a slot the slot's
 // path, anything else a number in order. `//` starts a comment. Floats print in the fewest digits that read back the
 // same bits.
 #pragma once

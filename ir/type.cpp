@@ -19,7 +19,8 @@ struct DTypeInfo {
   std::int64_t lowest, highest;
 };
 
-template <class T> constexpr DTypeInfo integer_info(DType dtype, std::string_view name) {
+template <class T>
+constexpr DTypeInfo integer_info(DType dtype, std::string_view name) {
   return {dtype, name, sizeof(T), false, true, std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max()};
 }
 

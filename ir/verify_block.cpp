@@ -96,7 +96,7 @@ class BlockChecker {
     for (std::size_t i = 0; i < op.operands.size(); ++i) {
       if (!is_defined(op.operands[i])) return fail(fmt::format("operand {} is not defined before its use", i));
     }
-    if (!takes_operands(*op.def, op.operands.size())) {
+    if (!op.def->takes(op.operands.size())) {
       return fail(
           fmt::format("{} takes {} operands, found {}", *op.def->name, op.def->operands->size(), op.operands.size()));
     }
@@ -161,9 +161,6 @@ class BlockChecker {
 
 }  // namespace
 
-bool takes_operands(const OpDef& def, std::size_t count) {
-  return def.region_count == 0 ? count == def.operands->size() : count >= def.operands->size();
-}
 
 std::optional<OpFault> check_types(const OpView& op, std::span<const Type> results) {
   const Inferred inferred = (*op.def->infer)(op);

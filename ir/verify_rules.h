@@ -35,8 +35,6 @@ struct OpFault {
   std::string message;
   std::optional<std::size_t> result;  // set if that result's type is wrong
 };
-/// Whether the record takes so many operands; an op with regions may take more than it names.
-bool takes_operands(const OpDef& def, std::size_t count);
 std::optional<OpFault> check_types(const OpView& op, std::span<const Type> results);
 
 /// The violations inside one block; `item` counts its ops on.

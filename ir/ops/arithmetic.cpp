@@ -39,10 +39,11 @@ std::span<const OpDef> arithmetic_ops() {
        .infer = infer_arithmetic,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] + x[1]; }},
        // d(x + y) = dx + dy
-       .grad = [](GradCtx& g) {
-         g.accumulate(0, g.dy());
-         g.accumulate(1, g.dy());
-       },
+       .grad =
+           [](GradCtx& g) {
+             g.accumulate(0, g.dy());
+             g.accumulate(1, g.dy());
+           },
        .precision = Precision::rounded,
        .oracle = [](const Oracle& o) { return o[0] + o[1]; },
        .samples = binary_samples,
@@ -58,10 +59,11 @@ std::span<const OpDef> arithmetic_ops() {
        .infer = infer_arithmetic,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] - x[1]; }},
        // d(x - y) = dx - dy
-       .grad = [](GradCtx& g) {
-         g.accumulate(0, g.dy());
-         if (g.wants(1)) g.accumulate(1, -g.dy());
-       },
+       .grad =
+           [](GradCtx& g) {
+             g.accumulate(0, g.dy());
+             if (g.wants(1)) g.accumulate(1, -g.dy());
+           },
        .precision = Precision::rounded,
        .oracle = [](const Oracle& o) { return o[0] - o[1]; },
        .samples = binary_samples,
@@ -76,10 +78,11 @@ std::span<const OpDef> arithmetic_ops() {
        .infer = infer_arithmetic,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] * x[1]; }},
        // d(x y) = y dx + x dy
-       .grad = [](GradCtx& g) {
-         if (g.wants(0)) g.accumulate(0, g.dy() * g.operand(1));
-         if (g.wants(1)) g.accumulate(1, g.dy() * g.operand(0));
-       },
+       .grad =
+           [](GradCtx& g) {
+             if (g.wants(0)) g.accumulate(0, g.dy() * g.operand(1));
+             if (g.wants(1)) g.accumulate(1, g.dy() * g.operand(0));
+           },
        .precision = Precision::rounded,
        .oracle = [](const Oracle& o) { return o[0] * o[1]; },
        .samples = binary_samples,
@@ -94,17 +97,19 @@ std::span<const OpDef> arithmetic_ops() {
        .infer = infer_real,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return x[0] / x[1]; }},
        // d(x / y) = dx / y - (x / y) dy / y
-       .grad = [](GradCtx& g) {
-         if (g.wants(0)) g.accumulate(0, g.dy() / g.operand(1));
-         if (g.wants(1)) g.accumulate(1, -g.dy() * g.result() / g.operand(1));
-       },
+       .grad =
+           [](GradCtx& g) {
+             if (g.wants(0)) g.accumulate(0, g.dy() / g.operand(1));
+             if (g.wants(1)) g.accumulate(1, -g.dy() * g.result() / g.operand(1));
+           },
        .precision = Precision::rounded,
        .oracle = [](const Oracle& o) { return o[0] / o[1]; },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 3}), f32({2, 3})}).range(1, 0.5, 2);
-         s.add({f32({2, 3}), f32({3})}).range(1, -2, -0.5);
-         s.add({f32({}), f32({4})}).range(1, 0.5, 2);
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3}), f32({2, 3})}).range(1, 0.5, 2);
+             s.add({f32({2, 3}), f32({3})}).range(1, -2, -0.5);
+             s.add({f32({}), f32({4})}).range(1, 0.5, 2);
+           },
        .symbol = "/",
        .promotion = Promotion::real,
        .rewrites = {"div(x, 1) -> x", "div(x, -1) -> neg(x)"}},
@@ -115,17 +120,19 @@ std::span<const OpDef> arithmetic_ops() {
        .infer = infer_real,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return pow(x[0], x[1]); }},
        // d(x^y) = y x^(y - 1) dx + x^y log(x) dy; 0 for dx where y = 0 and for dy where x = 0, as in PyTorch
-       .grad = [](GradCtx& g) {
-         const Expr x = g.operand(0), y = g.operand(1);
-         if (g.wants(0)) g.accumulate(0, where(y == 0.0, 0.0, g.dy() * y * g.builder().op("pow", {x, y - 1.0})));
-         if (g.wants(1)) g.accumulate(1, where(x == 0.0, 0.0, g.dy() * g.result() * apply("log", x)));
-       },
+       .grad =
+           [](GradCtx& g) {
+             const Expr x = g.operand(0), y = g.operand(1);
+             if (g.wants(0)) g.accumulate(0, where(y == 0.0, 0.0, g.dy() * y * g.builder().op("pow", {x, y - 1.0})));
+             if (g.wants(1)) g.accumulate(1, where(x == 0.0, 0.0, g.dy() * g.result() * apply("log", x)));
+           },
        .precision = Precision::approximate,
        .oracle = [](const Oracle& o) { return std::pow(o[0], o[1]); },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 3}), f32({2, 3})}).range(0, 0.5, 3);
-         s.add({f32({2, 3}), f32({3})}).range(0, 0.5, 3);
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3}), f32({2, 3})}).range(0, 0.5, 3);
+             s.add({f32({2, 3}), f32({3})}).range(0, 0.5, 3);
+           },
        .symbol = "^",
        .promotion = Promotion::real,
        .rewrites = {"pow(x, 1) -> x", "pow(x, 2) -> mul(x, x)", "pow(x, 3) -> mul(mul(x, x), x)"}},
@@ -153,7 +160,10 @@ std::span<const OpDef> arithmetic_ops() {
        .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * apply("sign", g.operand(0))); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return std::fabs(o[0]); },
-       .samples = [](Samples& s) { s.add({f32({3, 5})}).avoid(0); },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 5})}).avoid(0);
+           },
        .promotion = Promotion::arithmetic,
        .rewrites = {"abs(abs(x)) -> abs(x)", "abs(neg(x)) -> abs(x)"}},
 
@@ -161,11 +171,12 @@ std::span<const OpDef> arithmetic_ops() {
        .doc = "-1, 0 or 1; NaN stays NaN.",
        .operands = {{"x"}},
        .infer = infer_arithmetic,
-       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
-         const Scalar zero = x.builder->constant(0, x[0].dtype());
-         const Scalar one = x.builder->constant(1, x[0].dtype());
-         return select(x[0] > zero, one, select(x[0] < zero, -one, x[0]));
-       }},
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   const Scalar zero = x.builder->constant(0, x[0].dtype());
+                                   const Scalar one = x.builder->constant(1, x[0].dtype());
+                                   return select(x[0] > zero, one, select(x[0] < zero, -one, x[0]));
+                                 }},
        .grad = zero_gradient("it is constant on either side of 0"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return static_cast<double>((o[0] > 0) - (o[0] < 0)); },
@@ -176,17 +187,17 @@ std::span<const OpDef> arithmetic_ops() {
        .doc = "The larger of x and y; NaN if either is NaN.",
        .operands = {{"x"}, {"y"}},
        .infer = infer_arithmetic,
-       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
-         return select(x[0] > x[1] || x[0] != x[0], x[0], x[1]);
-       }},
+       .kernel =
+           Elementwise{.formula = [](const ScalarArgs& x) { return select(x[0] > x[1] || x[0] != x[0], x[0], x[1]); }},
        // d max(x, y) = [x > y] dx + [y > x] dy, and half of each where x = y
        .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) > g.operand(1), g.operand(0) == g.operand(1)); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[0] < o[1] ? o[1] : o[0]; },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
-         s.add({f32({2, 3}), f32({1})}).keep_apart();
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
+             s.add({f32({2, 3}), f32({1})}).keep_apart();
+           },
        .promotion = Promotion::arithmetic,
        .commutative = true,
        .rewrites = {"maximum(x, x) -> x"}},
@@ -195,17 +206,17 @@ std::span<const OpDef> arithmetic_ops() {
        .doc = "The smaller of x and y; NaN if either is NaN.",
        .operands = {{"x"}, {"y"}},
        .infer = infer_arithmetic,
-       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
-         return select(x[0] < x[1] || x[0] != x[0], x[0], x[1]);
-       }},
+       .kernel =
+           Elementwise{.formula = [](const ScalarArgs& x) { return select(x[0] < x[1] || x[0] != x[0], x[0], x[1]); }},
        // d min(x, y) = [x < y] dx + [y < x] dy, and half of each where x = y
        .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) < g.operand(1), g.operand(0) == g.operand(1)); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[1] < o[0] ? o[1] : o[0]; },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
-         s.add({f32({2, 3}), f32({1})}).keep_apart();
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
+             s.add({f32({2, 3}), f32({1})}).keep_apart();
+           },
        .promotion = Promotion::arithmetic,
        .commutative = true,
        .rewrites = {"minimum(x, x) -> x"}},

@@ -32,13 +32,14 @@ std::optional<Product> product_of(const OpView& op) {
 Inferred infer_matmul(const OpView& op) {
   const Type &a = op.operands[0], &b = op.operands[1];
   if (!is_float(a.dtype) || a.dtype != b.dtype)
-    return Inferred::fail(fmt::format("expected two float tensors of one element type, found {} and {}", to_string(a),
-                                      to_string(b)));
+    return Inferred::fail(
+        fmt::format("expected two float tensors of one element type, found {} and {}", to_string(a), to_string(b)));
   if (a.rank() < 2 || b.rank() < 2)
     return Inferred::fail(fmt::format("expected at least 2 dimensions, found {} and {}", to_string(a), to_string(b)));
   const auto p = product_of(op);
   if (!p)
-    return Inferred::fail(fmt::format("the leading dimensions of {} and {} do not broadcast", to_string(a), to_string(b)));
+    return Inferred::fail(
+        fmt::format("the leading dimensions of {} and {} do not broadcast", to_string(a), to_string(b)));
   if (p->k != p->k_of_b)
     return Inferred::fail(fmt::format("the inner dimensions differ: {} and {}, of {} and {}", p->k, p->k_of_b,
                                       to_string(a), to_string(b)));
@@ -100,7 +101,8 @@ std::vector<Tensor> evaluate_matmul(const EvalArgs& args) {
         for (std::int64_t n = 0; n < p.n; ++n) row[static_cast<std::size_t>(n)] += left * right[n];
       }
       visit_dtype(result.type().dtype, [&]<class T>() {
-        std::ranges::transform(row, result.as<T>().begin() + (i * p.m + m) * p.n, [](double x) { return static_cast<T>(x); });
+        std::ranges::transform(row, result.as<T>().begin() + (i * p.m + m) * p.n,
+                               [](double x) { return static_cast<T>(x); });
       });
     }
   }
@@ -109,10 +111,9 @@ std::vector<Tensor> evaluate_matmul(const EvalArgs& args) {
 
 /// a @ b with the given transposes, in g's accumulation type.
 Expr product(GradCtx& g, Expr a, Expr b, bool transpose_a, bool transpose_b) {
-  return g.builder().op("matmul", {a, b},
-                        {{"transpose_a", transpose_a},
-                         {"transpose_b", transpose_b},
-                         {"accumulate", g.view().get<DType>("accumulate")}});
+  return g.builder().op(
+      "matmul", {a, b},
+      {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}, {"accumulate", g.view().get<DType>("accumulate")}});
 }
 
 /// With C = A B: dA = dC B^T and dB = A^T dC; a transposed operand swaps the sides. Rows that share one b are one long
@@ -120,7 +121,8 @@ Expr product(GradCtx& g, Expr a, Expr b, bool transpose_a, bool transpose_b) {
 void matmul_gradient(GradCtx& g) {
   const bool ta = g.view().flag("transpose_a"), tb = g.view().flag("transpose_b");
   Expr a = g.operand(0), b = g.operand(1), dc = g.dy();
-  if (b.type().rank() == 2 && a.type().rank() > 2 && !ta) {
+  const bool one_matrix = b.type().rank() == 2 && a.type().rank() > 2 && !ta;
+  if (one_matrix) {
     const auto rows = [&](Expr x) {
       const std::int64_t columns = x.shape().back();
       return g.builder().reshape(x, {x.type().elements() / columns, columns});
@@ -130,8 +132,7 @@ void matmul_gradient(GradCtx& g) {
   }
   if (g.wants(0)) {
     const Expr da = ta ? product(g, b, dc, tb, true) : product(g, dc, b, false, !tb);
-    g.accumulate(0, da.type().rank() == g.operand(0).type().rank() ? da
-                                                                    : g.builder().reshape(da, g.operand(0).shape()));
+    g.accumulate(0, one_matrix ? g.builder().reshape(da, g.operand(0).shape()) : da);
   }
   if (g.wants(1)) g.accumulate(1, tb ? product(g, dc, a, true, ta) : product(g, a, dc, !ta, false));
 }
@@ -182,37 +183,40 @@ std::span<const OpDef> contraction_ops() {
        .kernel = Contraction{.evaluate = evaluate_matmul},
        .grad = matmul_gradient,
        .precision = Precision::accumulated,
-       .oracle = [](const Oracle& o) {
-         const Product p = *product_of(o.op());
-         const auto element = [&](std::size_t i, std::int64_t row, std::int64_t column, bool transposed) {
-           const Shape& shape = o.op().operands[i].shape;
-           std::vector<std::int64_t> at(shape.size());
-           for (std::size_t d = 0; d + 2 < shape.size(); ++d)
-             at[d] = shape[d] == 1 ? 0 : o.at()[o.at().size() - shape.size() + d];
-           at[shape.size() - 2] = transposed ? column : row;
-           at[shape.size() - 1] = transposed ? row : column;
-           return o.operand(i, at);
-         };
-         double sum = 0;
-         for (std::int64_t k = 0; k < p.k; ++k)
-           sum += element(0, o.at()[o.at().size() - 2], k, o.op().flag("transpose_a")) *
-                  element(1, k, o.at().back(), o.op().flag("transpose_b"));
-         return sum;
-       },
-       .samples = [](Samples& s) {
-         s.add({f32({3, 4}), f32({4, 5})});
-         s.add({f32({4, 3}), f32({4, 5})}, {{"transpose_a", true}});
-         s.add({f32({3, 4}), f32({5, 4})}, {{"transpose_b", true}});
-         s.add({f32({4, 3}), f32({5, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
-         s.add({f32({2, 3, 4}), f32({4, 5})});
-         s.add({f32({2, 3, 4}), f32({5, 4})}, {{"transpose_b", true}});
-         s.add({f32({2, 1, 3, 4}), f32({3, 4, 2})});
-         s.add({f32({3, 4}), f32({2, 4, 5})}, {{"accumulate", DType::f64}});
-       },
-       .flops = [](const OpView& op) {
-         const Product p = *product_of(op);
-         return 2 * element_count(p.batch) * p.m * p.k * p.n;
-       },
+       .oracle =
+           [](const Oracle& o) {
+             const Product p = *product_of(o.op());
+             const auto element = [&](std::size_t i, std::int64_t row, std::int64_t column, bool transposed) {
+               const Shape& shape = o.op().operands[i].shape;
+               std::vector<std::int64_t> at(shape.size());
+               for (std::size_t d = 0; d + 2 < shape.size(); ++d)
+                 at[d] = shape[d] == 1 ? 0 : o.at()[o.at().size() - shape.size() + d];
+               at[shape.size() - 2] = transposed ? column : row;
+               at[shape.size() - 1] = transposed ? row : column;
+               return o.operand(i, at);
+             };
+             double sum = 0;
+             for (std::int64_t k = 0; k < p.k; ++k)
+               sum += element(0, o.at()[o.at().size() - 2], k, o.op().flag("transpose_a")) *
+                      element(1, k, o.at().back(), o.op().flag("transpose_b"));
+             return sum;
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 4}), f32({4, 5})});
+             s.add({f32({4, 3}), f32({4, 5})}, {{"transpose_a", true}});
+             s.add({f32({3, 4}), f32({5, 4})}, {{"transpose_b", true}});
+             s.add({f32({4, 3}), f32({5, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
+             s.add({f32({2, 3, 4}), f32({4, 5})});
+             s.add({f32({2, 3, 4}), f32({5, 4})}, {{"transpose_b", true}});
+             s.add({f32({2, 1, 3, 4}), f32({3, 4, 2})});
+             s.add({f32({3, 4}), f32({2, 4, 5})}, {{"accumulate", DType::f64}});
+           },
+       .flops =
+           [](const OpView& op) {
+             const Product p = *product_of(op);
+             return 2 * element_count(p.batch) * p.m * p.k * p.n;
+           },
        .symbol = "@",
        .promotion = Promotion::real,
        .simplify = absorb_transposes},

@@ -8,7 +8,10 @@
 namespace nnc::ir {
 
 /// The type of operand I, whatever it is.
-template <std::size_t I> Inferred same_type_as(const OpView& op) { return {{op.operands[I]}, {}}; }
+template <std::size_t I>
+Inferred same_type_as(const OpView& op) {
+  return {{op.operands[I]}, {}};
+}
 
 /// Result: the common element type and NumPy's broadcast of the shapes, from operand `first` on.
 inline Inferred infer_broadcast(const OpView& op, std::size_t first = 0) {
@@ -19,8 +22,8 @@ inline Inferred infer_broadcast(const OpView& op, std::size_t first = 0) {
       return Inferred::fail(fmt::format("the element types differ: {} and {}", to_string(result), to_string(operand)));
     const auto shape = broadcast(result.shape, operand.shape);
     if (!shape)
-      return Inferred::fail(fmt::format("the shapes {} and {} do not broadcast", to_string(result.shape),
-                                        to_string(operand.shape)));
+      return Inferred::fail(
+          fmt::format("the shapes {} and {} do not broadcast", to_string(result.shape), to_string(operand.shape)));
     result.shape = *shape;
   }
   result.layout = {};
@@ -50,7 +53,8 @@ inline Inferred infer_comparison(const OpView& op) {
 /// Broadcasting logic on bool.
 inline Inferred infer_logical(const OpView& op) {
   for (const Type& operand : op.operands)
-    if (operand.dtype != DType::boolean) return Inferred::fail(fmt::format("expected bool, found {}", to_string(operand)));
+    if (operand.dtype != DType::boolean)
+      return Inferred::fail(fmt::format("expected bool, found {}", to_string(operand)));
   return infer_broadcast(op);
 }
 

@@ -37,10 +37,10 @@ OpDef truth_op(std::string_view name, std::string_view doc, std::string_view sym
           .commutative = commutative};
 }
 
-#define NNC_COMPARISON(NAME, SYMBOL, DOC, COMMUTATIVE)                                                       \
-  truth_op(                                                                                                  \
-      NAME, DOC, #SYMBOL, Promotion::arithmetic, infer_comparison,                                           \
-      [](const ScalarArgs& x) { return x[0] SYMBOL x[1]; },                                                  \
+#define NNC_COMPARISON(NAME, SYMBOL, DOC, COMMUTATIVE)             \
+  truth_op(                                                        \
+      NAME, DOC, #SYMBOL, Promotion::arithmetic, infer_comparison, \
+      [](const ScalarArgs& x) { return x[0] SYMBOL x[1]; },        \
       [](const Oracle& o) -> double { return o[0] SYMBOL o[1]; }, comparison_samples, COMMUTATIVE)
 
 }  // namespace
@@ -71,7 +71,10 @@ std::span<const OpDef> logic_ops() {
        .grad = no_truth_gradient,
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) -> double { return o[0] == 0; },
-       .samples = [](Samples& s) { s.add({boolean({4, 5})}); },
+       .samples =
+           [](Samples& s) {
+             s.add({boolean({4, 5})});
+           },
        .callable = false,
        .symbol = "not",
        .promotion = Promotion::logical,
@@ -87,17 +90,19 @@ std::span<const OpDef> logic_ops() {
        },
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return select(x[0], x[1], x[2]); }},
        // d where(c, x, y) = [c] dx + [not c] dy
-       .grad = [](GradCtx& g) {
-         if (g.wants(1)) g.accumulate(1, where(g.operand(0), g.dy(), 0.0));
-         if (g.wants(2)) g.accumulate(2, where(g.operand(0), 0.0, g.dy()));
-       },
+       .grad =
+           [](GradCtx& g) {
+             if (g.wants(1)) g.accumulate(1, where(g.operand(0), g.dy(), 0.0));
+             if (g.wants(2)) g.accumulate(2, where(g.operand(0), 0.0, g.dy()));
+           },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[0] != 0 ? o[1] : o[2]; },
-       .samples = [](Samples& s) {
-         s.add({boolean({2, 3}), f32({2, 3}), f32({2, 3})});
-         s.add({boolean({2, 3}), f32({3}), f32({})});
-         s.add({boolean({3}), f32({2, 3}), f32({2, 1})});
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({boolean({2, 3}), f32({2, 3}), f32({2, 3})});
+             s.add({boolean({2, 3}), f32({3}), f32({})});
+             s.add({boolean({3}), f32({2, 3}), f32({2, 1})});
+           },
        .promotion = Promotion::branches,
        .value_operands = {1, 2},
        .rewrites = {"where(c, x, x) -> x"}},
@@ -114,17 +119,19 @@ std::span<const OpDef> logic_ops() {
        // d cast(x) = dx, in x's type
        .grad = [](GradCtx& g) { g.accumulate(0, g.builder().cast(g.dy(), g.operand(0).dtype())); },
        .precision = Precision::rounded,
-       .oracle = [](const Oracle& o) {
-         const DType to = o.op().results[0].dtype;
-         if (to == DType::boolean) return static_cast<double>(o[0] != 0);
-         return is_float(to) ? o[0] : std::trunc(o[0]);
-       },
-       .samples = [](Samples& s) {
-         s.add({u8({2, 3})}, {{"dtype", DType::f32}}).range(0, 256);
-         s.add({f32({2, 3})}, {{"dtype", DType::f64}});
-         s.add({f32({2, 3})}, {{"dtype", DType::i32}}).range(-9, 9);
-         s.add({i32({2, 3})}, {{"dtype", DType::boolean}});
-       },
+       .oracle =
+           [](const Oracle& o) {
+             const DType to = o.op().results[0].dtype;
+             if (to == DType::boolean) return static_cast<double>(o[0] != 0);
+             return is_float(to) ? o[0] : std::trunc(o[0]);
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({u8({2, 3})}, {{"dtype", DType::f32}}).range(0, 256);
+             s.add({f32({2, 3})}, {{"dtype", DType::f64}});
+             s.add({f32({2, 3})}, {{"dtype", DType::i32}}).range(-9, 9);
+             s.add({i32({2, 3})}, {{"dtype", DType::boolean}});
+           },
        .callable = false,
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
@@ -140,7 +147,10 @@ std::span<const OpDef> logic_ops() {
        .grad = no_gradient("it was asked for"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[0]; },
-       .samples = [](Samples& s) { s.add({f32({2, 3})}); },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3})});
+           },
        .value_operands = {0}},
 
       {.name = "equals_index",
@@ -158,18 +168,20 @@ std::span<const OpDef> logic_ops() {
          result.shape[static_cast<std::size_t>(axis)] = size;
          return {{result}, {}};
        },
-       .kernel = Elementwise{.formula = [](const ScalarArgs& x) {
-         return cast(x[0], DType::i64) == x.coordinate(x.op->integer("axis"));
-       }},
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   return cast(x[0], DType::i64) == x.coordinate(x.op->integer("axis"));
+                                 }},
        .grad = no_truth_gradient,
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) -> double {
          return o[0] == static_cast<double>(o.at()[static_cast<std::size_t>(o.op().integer("axis"))]);
        },
-       .samples = [](Samples& s) {
-         s.add({i32({4, 1})}, {{"size", std::int64_t{3}}}).range(0, 3);
-         s.add({i32({2, 1, 3})}, {{"size", std::int64_t{4}}, {"axis", std::int64_t{1}}}).range(0, 4);
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({i32({4, 1})}, {{"size", std::int64_t{3}}}).range(0, 3);
+             s.add({i32({2, 1, 3})}, {{"size", std::int64_t{4}}, {"axis", std::int64_t{1}}}).range(0, 4);
+           },
        .promotion = Promotion::index},
 
       {.name = "iota",
@@ -186,7 +198,10 @@ std::span<const OpDef> logic_ops() {
        .grad = no_gradient("it depends on nothing"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return static_cast<double>(o.at()[0]); },
-       .samples = [](Samples& s) { s.add({}, {{"size", std::int64_t{7}}}); }},
+       .samples =
+           [](Samples& s) {
+             s.add({}, {{"size", std::int64_t{7}}});
+           }},
   };
   return ops;
 }

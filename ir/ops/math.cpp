@@ -98,10 +98,11 @@ std::span<const OpDef> math_ops() {
        .infer = infer_real,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return erf(x[0]); }},
        // d erf(x) = 2 / sqrt(pi) exp(-x^2) dx
-       .grad = [](GradCtx& g) {
-         const Expr x = g.operand(0);
-         g.accumulate(0, g.dy() * (apply("exp", -(x * x)) * (2.0 * std::numbers::inv_sqrtpi)));
-       },
+       .grad =
+           [](GradCtx& g) {
+             const Expr x = g.operand(0);
+             g.accumulate(0, g.dy() * (apply("exp", -(x * x)) * (2.0 * std::numbers::inv_sqrtpi)));
+           },
        .precision = Precision::approximate,
        .oracle = [](const Oracle& o) { return std::erf(o[0]); },
        .samples = samples,

@@ -55,8 +55,8 @@ Inferred infer_slice(const OpView& op) {
   for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d) {
     const std::int64_t start = op.integers("start")[d], stop = op.integers("stop")[d];
     if (start < 0 || stop <= start || stop > op.operands[0].shape[d])
-      return Inferred::fail(fmt::format("{}..{} is no part of dimension {} of {}", start, stop, d,
-                                        to_string(op.operands[0])));
+      return Inferred::fail(
+          fmt::format("{}..{} is no part of dimension {} of {}", start, stop, d, to_string(op.operands[0])));
     result.shape.push_back(stop - start);
   }
   return {{result}, {}};
@@ -94,15 +94,18 @@ std::span<const OpDef> movement_ops() {
        // the gradient in the operand's shape
        .grad = [](GradCtx& g) { g.accumulate(0, g.builder().reshape(g.dy(), g.operand(0).shape())); },
        .precision = Precision::exact,
-       .oracle = [](const Oracle& o) {
-         std::int64_t position = 0;
-         for (std::size_t d = 0; d < o.at().size(); ++d) position = position * o.op().results[0].shape[d] + o.at()[d];
-         return o.operand(0, coordinates(position, o.op().operands[0].shape));
-       },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 6})}, {{"shape", Integers{3, 4}}});
-         s.add({f32({1, 1})}, {{"shape", Integers{}}});
-       },
+       .oracle =
+           [](const Oracle& o) {
+             std::int64_t position = 0;
+             for (std::size_t d = 0; d < o.at().size(); ++d)
+               position = position * o.op().results[0].shape[d] + o.at()[d];
+             return o.operand(0, coordinates(position, o.op().operands[0].shape));
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 6})}, {{"shape", Integers{3, 4}}});
+             s.add({f32({1, 1})}, {{"shape", Integers{}}});
+           },
        .value_operands = {0},
        // reshape(reshape(x)) -> reshape(x); to the same shape -> x
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
@@ -124,23 +127,27 @@ std::span<const OpDef> movement_ops() {
          return {access};
        }},
        // the gradient in the inverse order
-       .grad = [](GradCtx& g) {
-         const Integers& order = g.view().integers("order");
-         Integers inverse(order.size());
-         for (std::size_t i = 0; i < order.size(); ++i)
-           inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
-         g.accumulate(0, g.builder().permute(g.dy(), inverse));
-       },
+       .grad =
+           [](GradCtx& g) {
+             const Integers& order = g.view().integers("order");
+             Integers inverse(order.size());
+             for (std::size_t i = 0; i < order.size(); ++i)
+               inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+             g.accumulate(0, g.builder().permute(g.dy(), inverse));
+           },
        .precision = Precision::exact,
-       .oracle = [](const Oracle& o) {
-         Integers at(o.at().size());
-         for (std::size_t i = 0; i < at.size(); ++i) at[static_cast<std::size_t>(o.op().integers("order")[i])] = o.at()[i];
-         return o.operand(0, at);
-       },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 3, 4})}, {{"order", Integers{2, 0, 1}}});
-         s.add({f32({2, 3})}, {{"order", Integers{1, 0}}});
-       },
+       .oracle =
+           [](const Oracle& o) {
+             Integers at(o.at().size());
+             for (std::size_t i = 0; i < at.size(); ++i)
+               at[static_cast<std::size_t>(o.op().integers("order")[i])] = o.at()[i];
+             return o.operand(0, at);
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3, 4})}, {{"order", Integers{2, 0, 1}}});
+             s.add({f32({2, 3})}, {{"order", Integers{1, 0}}});
+           },
        .value_operands = {0},
        // the identity -> x; permute(permute(x)) -> permute(x)
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
@@ -173,10 +180,11 @@ std::span<const OpDef> movement_ops() {
        .grad = [](GradCtx& g) { g.accumulate(0, g.dy()); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[0]; },
-       .samples = [](Samples& s) {
-         s.add({f32({3, 1})}, {{"shape", Integers{2, 3, 4}}});
-         s.add({f32({})}, {{"shape", Integers{5}}});
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 1})}, {{"shape", Integers{2, 3, 4}}});
+             s.add({f32({})}, {{"shape", Integers{5}}});
+           },
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
          if (same_type(c)) return c.op().operands[0];
@@ -195,21 +203,24 @@ std::span<const OpDef> movement_ops() {
          return {access};
        }},
        // the gradient with zeros around it
-       .grad = [](GradCtx& g) {
-         Integers low = g.view().integers("start"), high = g.operand(0).shape();
-         for (std::size_t d = 0; d < high.size(); ++d) high[d] -= g.view().integers("stop")[d];
-         g.accumulate(0, g.builder().op("pad", {g.dy()}, {{"low", low}, {"high", high}}));
-       },
+       .grad =
+           [](GradCtx& g) {
+             Integers low = g.view().integers("start"), high = g.operand(0).shape();
+             for (std::size_t d = 0; d < high.size(); ++d) high[d] -= g.view().integers("stop")[d];
+             g.accumulate(0, g.builder().op("pad", {g.dy()}, {{"low", low}, {"high", high}}));
+           },
        .precision = Precision::exact,
-       .oracle = [](const Oracle& o) {
-         Integers at = o.at();
-         for (std::size_t d = 0; d < at.size(); ++d) at[d] += o.op().integers("start")[d];
-         return o.operand(0, at);
-       },
-       .samples = [](Samples& s) {
-         s.add({f32({4, 5})}, {{"start", Integers{1, 0}}, {"stop", Integers{3, 5}}});
-         s.add({f32({6})}, {{"start", Integers{2}}, {"stop", Integers{3}}});
-       },
+       .oracle =
+           [](const Oracle& o) {
+             Integers at = o.at();
+             for (std::size_t d = 0; d < at.size(); ++d) at[d] += o.op().integers("start")[d];
+             return o.operand(0, at);
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({4, 5})}, {{"start", Integers{1, 0}}, {"stop", Integers{3, 5}}});
+             s.add({f32({6})}, {{"start", Integers{2}}, {"stop", Integers{3}}});
+           },
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
          if (same_type(c)) return c.op().operands[0];
@@ -232,25 +243,28 @@ std::span<const OpDef> movement_ops() {
                           },
                           .fill = [](const OpView& op) { return op.get<double>("value"); }},
        // the part of the gradient where x is
-       .grad = [](GradCtx& g) {
-         const Integers& start = g.view().integers("low");
-         Integers stop = start;
-         for (std::size_t d = 0; d < stop.size(); ++d) stop[d] += g.operand(0).shape()[d];
-         g.accumulate(0, g.builder().op("slice", {g.dy()}, {{"start", start}, {"stop", stop}}));
-       },
+       .grad =
+           [](GradCtx& g) {
+             const Integers& start = g.view().integers("low");
+             Integers stop = start;
+             for (std::size_t d = 0; d < stop.size(); ++d) stop[d] += g.operand(0).shape()[d];
+             g.accumulate(0, g.builder().op("slice", {g.dy()}, {{"start", start}, {"stop", stop}}));
+           },
        .precision = Precision::exact,
-       .oracle = [](const Oracle& o) {
-         Integers at = o.at();
-         for (std::size_t d = 0; d < at.size(); ++d) {
-           at[d] -= o.op().integers("low")[d];
-           if (at[d] < 0 || at[d] >= o.op().operands[0].shape[d]) return o.op().get<double>("value");
-         }
-         return o.operand(0, at);
-       },
-       .samples = [](Samples& s) {
-         s.add({f32({2, 3})}, {{"low", Integers{1, 0}}, {"high", Integers{0, 2}}});
-         s.add({f32({3})}, {{"low", Integers{2}}, {"high", Integers{1}}, {"value", 1.5}});
-       }},
+       .oracle =
+           [](const Oracle& o) {
+             Integers at = o.at();
+             for (std::size_t d = 0; d < at.size(); ++d) {
+               at[d] -= o.op().integers("low")[d];
+               if (at[d] < 0 || at[d] >= o.op().operands[0].shape[d]) return o.op().get<double>("value");
+             }
+             return o.operand(0, at);
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3})}, {{"low", Integers{1, 0}}, {"high", Integers{0, 2}}});
+             s.add({f32({3})}, {{"low", Integers{2}}, {"high", Integers{1}}, {"value", 1.5}});
+           }},
   };
   return ops;
 }

@@ -18,8 +18,10 @@ Shape reduced_shape(const OpView& op, bool keepdim) {
   const auto& axes = op.integers("axis");
   Shape shape;
   for (std::int64_t d = 0; d < op.operands[0].rank(); ++d)
-    if (!std::ranges::binary_search(axes, d)) shape.push_back(op.operands[0].shape[static_cast<std::size_t>(d)]);
-    else if (keepdim) shape.push_back(1);
+    if (!std::ranges::binary_search(axes, d))
+      shape.push_back(op.operands[0].shape[static_cast<std::size_t>(d)]);
+    else if (keepdim)
+      shape.push_back(1);
   return shape;
 }
 
@@ -56,7 +58,8 @@ void samples(Samples& s) {
   s.add({f32({2, 3, 4})}, {{"axis", std::vector<std::int64_t>{0, 2}}}).keep_apart();
 }
 
-/// A gradient of the result (or the result) with extent 1 at the reduced dimensions, so that it broadcasts to operand 0.
+/// A gradient of the result (or the result) with extent 1 at the reduced dimensions, so that it broadcasts to operand
+/// 0.
 Expr expand(GradCtx& g, Expr reduced) { return g.builder().reshape(reduced, reduced_shape(g.view(), true)); }
 
 /// Elements equal to the extremum share its gradient, as PyTorch's amax and amin do.
@@ -72,7 +75,8 @@ using Better = Scalar (*)(Scalar, Scalar);
 Scalar larger(Scalar a, Scalar b) { return a > b || a != a; }
 Scalar smaller(Scalar a, Scalar b) { return a < b || a != a; }
 
-template <Better better> Reduction extremum(Scalars (*start)(const Args&)) {
+template <Better better>
+Reduction extremum(Scalars (*start)(const Args&)) {
   return {.start = start,
           .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars {
             return {select(better(a[0], x), a[0], x)};
@@ -84,16 +88,19 @@ template <Better better> Reduction extremum(Scalars (*start)(const Args&)) {
 }
 
 /// The first of two candidates (value, index) unless the second is strictly better; index -1 is no candidate.
-template <Better better> Scalars choose(const Args& args, const Scalars& a, Scalar value, Scalar index) {
+template <Better better>
+Scalars choose(const Args& args, const Scalars& a, Scalar value, Scalar index) {
   const Scalar none = a[1] == args.index_constant(-1);
   const Scalar second = none || (better(value, a[0]) && !(a[0] != a[0]));
   return {select(second, value, a[0]), select(second, index, a[1])};
 }
-template <Better better> Reduction index_of_extremum() {
-  return {.start = [](const Args& args) -> Scalars { return {args.constant(0), args.index_constant(-1)}; },
-          .step = [](const Args& args, const Scalars& a, Scalar x, Scalar index) {
-            return choose<better>(args, a, x, index);
+template <Better better>
+Reduction index_of_extremum() {
+  return {.start = [](const Args& args) -> Scalars {
+            return {args.constant(0), args.index_constant(-1)};
           },
+          .step = [](const Args& args, const Scalars& a, Scalar x,
+                     Scalar index) { return choose<better>(args, a, x, index); },
           .merge = [](const Args& args, const Scalars& a, const Scalars& b) -> Scalars {
             const Scalars chosen = choose<better>(args, a, b[0], b[1]);
             const Scalar none = b[1] == args.index_constant(-1);
@@ -154,10 +161,11 @@ std::span<const OpDef> reduction_ops() {
                                         Scalar count) { return a[0] / cast(count, a[0].dtype()); },
                            .accumulation = Accumulation::mean},
        // d mean(x) = sum(dx) / count
-       .grad = [](GradCtx& g) {
-         const Expr share = g.dy() / static_cast<double>(reduced_count(g.view()));
-         g.accumulate(0, g.builder().broadcast_to(expand(g, share), g.operand(0).shape()));
-       },
+       .grad =
+           [](GradCtx& g) {
+             const Expr share = g.dy() / static_cast<double>(reduced_count(g.view()));
+             g.accumulate(0, g.builder().broadcast_to(expand(g, share), g.operand(0).shape()));
+           },
        .precision = Precision::accumulated,
        .oracle = [](const Oracle& o) { return oracle_sum(o) / static_cast<double>(o.reduced().size()); },
        .samples = samples,

@@ -36,7 +36,8 @@ std::vector<Tensor> evaluate_random(const EvalArgs& args) {
     for (std::size_t lane = 0; lane < 16; ++lane) {
       const PhiloxWords words = stream.block(static_cast<std::int64_t>(begin / 4 + lane));
       for (std::size_t word = 0; word < 4; ++word)
-        if (const std::size_t p = begin + word * 16 + lane; p < elements.size()) elements[p] = unit_fraction(words[word]);
+        if (const std::size_t p = begin + word * 16 + lane; p < elements.size())
+          elements[p] = unit_fraction(words[word]);
     }
   return {std::move(result)};
 }
@@ -49,21 +50,26 @@ std::span<const OpDef> source_ops() {
        .doc = "Known numbers.",
        .operands = Operands::none(),
        .attrs = {{"value", AttrKind::tensor}},
-       .infer = [](const OpView& op) -> Inferred { return {{op.get<Tensor>("value").type()}, {}}; },
+       .infer = [](const OpView& op) -> Inferred {
+         return {{op.get<Tensor>("value").type()}, {}};
+       },
        .kernel = Whole{.evaluate = [](const EvalArgs& args) { return std::vector{args.op->get<Tensor>("value")}; }},
        .grad = no_gradient("it depends on nothing"),
        .precision = Precision::exact,
-       .oracle = [](const Oracle& o) {
-         std::int64_t position = 0;
-         for (std::size_t d = 0; d < o.at().size(); ++d) position = position * o.op().results[0].shape[d] + o.at()[d];
-         return o.op().get<Tensor>("value").real(position);
-       },
-       .samples = [](Samples& s) {
-         Tensor numbers(Type{DType::f32, {2, 2}, {}});
-         for (std::int64_t i = 0; i < 4; ++i) numbers.set_real(i, static_cast<double>(i) - 0.1);
-         s.add({}, {{"value", numbers}});
-         s.add({}, {{"value", Tensor::splat(Type{DType::u8, {3}, {}}, 200)}});
-       },
+       .oracle =
+           [](const Oracle& o) {
+             std::int64_t position = 0;
+             for (std::size_t d = 0; d < o.at().size(); ++d)
+               position = position * o.op().results[0].shape[d] + o.at()[d];
+             return o.op().get<Tensor>("value").real(position);
+           },
+       .samples =
+           [](Samples& s) {
+             Tensor numbers(Type{DType::f32, {2, 2}, {}});
+             for (std::int64_t i = 0; i < 4; ++i) numbers.set_real(i, static_cast<double>(i) - 0.1);
+             s.add({}, {{"value", numbers}});
+             s.add({}, {{"value", Tensor::splat(Type{DType::u8, {3}, {}}, 200)}});
+           },
        .callable = false},
 
       {.name = "slot",
@@ -77,9 +83,11 @@ std::span<const OpDef> source_ops() {
        .grad = no_gradient("it depends on nothing"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return static_cast<double>(o.at()[0]); },  // the sample's slot holds 0, 1, 2 ...
-       .samples = [](Samples& s) {
-         s.add({}, {{"path", std::string("counting")}, {"shape", std::vector<std::int64_t>{3}}, {"dtype", DType::f32}});
-       },
+       .samples =
+           [](Samples& s) {
+             s.add({},
+                   {{"path", std::string("counting")}, {"shape", std::vector<std::int64_t>{3}}, {"dtype", DType::f32}});
+           },
        .callable = false},
 
       {.name = "random_uniform",
@@ -99,17 +107,21 @@ std::span<const OpDef> source_ops() {
        .kernel = Whole{.evaluate = evaluate_random},
        .grad = no_gradient("it depends on no parameter"),
        .precision = Precision::exact,
-       .oracle = [](const Oracle& o) {
-         std::int64_t p = 0;
-         for (std::size_t d = 0; d < o.at().size(); ++d) p = p * o.op().results[0].shape[d] + o.at()[d];
-         const Stream stream(static_cast<std::int64_t>(o.operand(0, {})), static_cast<std::int64_t>(o.operand(1, {})),
-                             o.op().get<std::string>("stream"));
-         return static_cast<double>(unit_fraction(stream.block(p / 64 * 16 + p % 16)[static_cast<std::size_t>(p / 16 % 4)]));
-       },
-       .samples = [](Samples& s) {
-         s.add({i64({}), i64({})}, {{"shape", std::vector<std::int64_t>{5, 30}}, {"stream", std::string("fc1.weight")}})
-             .range(0, 1000);
-       },
+       .oracle =
+           [](const Oracle& o) {
+             std::int64_t p = 0;
+             for (std::size_t d = 0; d < o.at().size(); ++d) p = p * o.op().results[0].shape[d] + o.at()[d];
+             const Stream stream(static_cast<std::int64_t>(o.operand(0, {})),
+                                 static_cast<std::int64_t>(o.operand(1, {})), o.op().get<std::string>("stream"));
+             return static_cast<double>(
+                 unit_fraction(stream.block(p / 64 * 16 + p % 16)[static_cast<std::size_t>(p / 16 % 4)]));
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({i64({}), i64({})},
+                   {{"shape", std::vector<std::int64_t>{5, 30}}, {"stream", std::string("fc1.weight")}})
+                 .range(0, 1000);
+           },
        .callable = false},
   };
   return ops;
