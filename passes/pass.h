@@ -47,13 +47,13 @@ const Pass* find_pass(std::string_view name);
 std::vector<const Pass*> pipeline_to(Stage stage);
 
 struct RunOptions {
-  std::vector<std::string> disabled;     // --disable-pass=NAME
-  std::vector<std::string> print_after;  // --print-after=NAME, or "all"
+  std::vector<std::string> disabled = {};     // --disable-pass=NAME
+  std::vector<std::string> print_after = {};  // --print-after=NAME, or "all"
   bool print_changed = false;
   bool time_passes = false;
   bool verify_roundtrip = false;
-  std::optional<std::string> stop_after;
-  std::optional<int> pass_limit;
+  std::optional<std::string> stop_after = {};
+  std::optional<int> pass_limit = {};
   bool elide_constants = false;
   /// Where a failing pass leaves its input and the rest of the pipeline; nnc-opt runs that file again.
   std::string reproducer = "nnc-reproducer.ir";

@@ -1,0 +1,215 @@
+// What passes keep: the values of random graphs, the meaning of every rewrite rule, gradients of values used twice.
+#include "ir/evaluate.h"
+#include "ir/rewrite_rules.h"
+#include "ir/simplify.h"
+#include "ir/text.h"
+#include "passes/autodiff.h"
+#include "passes/pass.h"
+#include "passes/simplify.h"
+#include "tests/unit/random_graph.h"
+
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <set>
+
+using namespace nnc;
+using namespace nnc::ir;
+using nnc::tests::Random;
+
+namespace {
+
+std::vector<Tensor> run(const Block& block, const std::vector<Tensor>& params) {
+  static const Tensor none;
+  return evaluate(block, params, [](std::string_view) -> const Tensor& { return none; });
+}
+
+Module module_of(const Block& block) {
+  Graph graph{.name = "train", .batch = 1, .param_names = {}, .body = block, .results = {}};
+  for (std::size_t i = 0; i < block.params().size(); ++i) graph.param_names.push_back("p" + std::to_string(i));
+  for (std::size_t i = 0; i < block.results.size(); ++i) {
+    graph.results.push_back({GraphResult::Kind::value, "r" + std::to_string(i)});
+  }
+  Module module;
+  module.graphs.push_back(std::move(graph));
+  return module;
+}
+
+/// One side of a rule over parameters of the given types; numbers are of the type `dtype` where nothing says more.
+Block side(const Term& term, const std::map<char, DType>& typing, DType dtype) {
+  const Shape shape{4, 3};
+  Block block;
+  Builder builder(block);
+  Bindings bindings;
+  for (const auto& [letter, type] : typing) bindings[letter] = builder.expr(block.add_param({type, shape, {}}));
+  const std::optional<Expr> value = build(builder, term, bindings, dtype);
+  REQUIRE(value);
+  block.results = {builder.broadcast_to(*value, shape).value};
+  return block;
+}
+
+std::int64_t cost(const Block& block) {
+  std::int64_t total = 0;
+  for (const Op& op : block.ops()) total += rule_cost(view(block, op));
+  return total;
+}
+
+/// A rule with types for its letters.
+struct TypedRule {
+  const RewriteRule* rule;
+  std::map<char, DType> typing;
+
+  Block pattern() const { return side(rule->pattern, typing, DType::f32); }
+};
+
+std::vector<TypedRule> all_rules() {
+  std::vector<TypedRule> rules;
+  for (const OpDef* def : all_ops()) {
+    for (const RewriteRule& rule : rewrites_of(*def)) {
+      for (const auto& typing : typings_of(rule)) rules.push_back({&rule, typing});
+    }
+  }
+  return rules;
+}
+
+/// Runs the pass over random graphs: what they compute stays, to the bit if the tolerance is 0.
+void check_keeps_values(std::string_view name, double tolerance) {
+  const passes::Pass* pass = passes::find_pass(name);
+  REQUIRE(pass != nullptr);
+  bool changed = false;
+  for (Random::result_type seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    const tests::RandomGraph graph = tests::random_graph(24, random);
+    const std::vector<Tensor> before = run(graph.block, graph.params);
+    Module module = module_of(graph.block);
+    const std::string text = print(module.graphs[0]);
+    Diagnostics diagnostics;
+    passes::PassContext context{.diagnostics = diagnostics};
+    REQUIRE(pass->run(module, context) == Status::ok);
+    const std::string text_after = print(module.graphs[0]);
+    changed |= text_after != text;
+    const std::vector<Tensor> after = run(module.graphs[0].body, graph.params);
+    INFO("seed " << seed << "\n" << text << "\nafter " << name << "\n" << text_after);
+    REQUIRE(after.size() == before.size());
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      INFO("result r" << i);
+      REQUIRE((tolerance == 0 ? after[i] == before[i] : tests::agree(after[i], before[i], tolerance)));
+    }
+  }
+  CHECK(changed);
+}
+
+}  // namespace
+
+TEST_CASE("dce keeps the values of random graphs") { check_keeps_values("dce", 0); }
+TEST_CASE("cse keeps the values of random graphs") { check_keeps_values("cse", 0); }
+TEST_CASE("fold-constants keeps the values of random graphs") { check_keeps_values("fold-constants", 0); }
+TEST_CASE("simplify keeps the values of random graphs") { check_keeps_values("simplify", 1e-9); }
+
+TEST_CASE("both sides of each rewrite rule are equal") {
+  Random random(3);
+  REQUIRE_FALSE(all_rules().empty());
+  for (const TypedRule& typed : all_rules()) {
+    INFO(typed.rule->text);
+    const Block pattern = typed.pattern();
+    const DType dtype = pattern.type(pattern.results[0]).dtype;
+    const Block replacement = side(typed.rule->replacement, typed.typing, dtype);
+    for (int trial = 0; trial < 20; ++trial) {
+      std::vector<Tensor> params;
+      for (const ValueId param : pattern.params()) {
+        params.push_back(tests::random_tensor(pattern.type(param), -3, 3, random));
+        // Zeros of both signs, infinities and the like come first.
+        constexpr double special[] = {0.0, -0.0, std::numeric_limits<double>::infinity(), 1.0};
+        if (!is_float(params.back().type().dtype)) continue;
+        for (int i = 0; i < 4; ++i)
+          params.back().set_real(i, special[(i + trial * static_cast<int>(params.size())) % 4]);
+      }
+      const Tensor expected = run(pattern, params)[0];
+      const Tensor found = run(replacement, params)[0];
+      REQUIRE(found.type() == expected.type());
+      for (std::int64_t i = 0; i < expected.elements(); ++i) {
+        CHECK(tests::agree(found.real(i), expected.real(i), dtype == DType::f64 ? 1e-14 : 1e-6));
+      }
+    }
+  }
+}
+
+TEST_CASE("each rewrite rule applies and reduces the cost") {
+  std::set<std::string> applied;
+  for (const TypedRule& typed : all_rules()) {
+    INFO(typed.rule->text);
+    Block block = typed.pattern();
+    const std::int64_t before = cost(block);
+    CHECK(cost(side(typed.rule->replacement, typed.typing, block.type(block.results[0]).dtype)) < before);
+    std::map<std::string, int> counts;
+    CHECK(passes::simplify_block(block, counts));
+    CHECK(cost(block) < before);
+    for (const auto& [rule, count] : counts) applied.insert(rule);
+  }
+  for (const TypedRule& typed : all_rules()) {
+    INFO(typed.rule->text << " never applied");
+    CHECK(applied.contains(typed.rule->text));
+  }
+}
+
+TEST_CASE("simplification that does not end in the rounds allowed says so") {
+  for (const TypedRule& typed : all_rules()) {
+    Block block = typed.pattern();
+    std::map<std::string, int> counts;
+    CHECK_FALSE(passes::simplify_block(block, counts, 1));
+    CHECK(passes::simplify_block(block, counts));
+  }
+}
+
+TEST_CASE("the gradient of a value used twice is the sum over its uses") {
+  Block block;
+  Builder builder(block);
+  const Expr x = builder.expr(block.add_param({DType::f64, {}, {}}));
+  const Expr loss = x * x + x * 3.0;
+  const std::vector<ValueId> gradients = passes::differentiate(builder, loss.value, {x.value});
+  block.results = gradients;
+  CHECK(run(block, {Tensor::splat({DType::f64, {}, {}}, 5.0)})[0].real(0) == 13.0);
+}
+
+TEST_CASE("a value that the loss does not depend on has no gradient") {
+  Block block;
+  Builder builder(block);
+  const Expr x = builder.expr(block.add_param({DType::f64, {}, {}}));
+  const Expr y = builder.expr(block.add_param({DType::f64, {}, {}}));
+  const Expr loss = x * 2.0;
+  const std::size_t ops = block.ops().size();
+  CHECK_FALSE(passes::differentiate(builder, loss.value, {y.value})[0].valid());
+  CHECK(block.ops().size() == ops);
+}
+
+TEST_CASE("differentiation keeps the values of random graphs") {
+  int reached = 0;
+  for (Random::result_type seed = 1; seed <= 100; ++seed) {
+    Random random(seed);
+    tests::RandomGraph graph = tests::random_graph(16, random);
+    Block& block = graph.block;
+    Builder builder(block);
+    Expr loss = builder.constant(0.0, DType::f64);
+    for (const ValueId result : block.results) {
+      const Expr y = builder.expr(result);
+      if (y.dtype() != DType::f64) continue;
+      std::vector<std::int64_t> axes;
+      for (int axis = 0; axis < y.type().rank(); ++axis) axes.push_back(axis);
+      loss = loss + (axes.empty() ? y : builder.sum(y, axes));
+    }
+    std::vector<ValueId> wrt;
+    for (const ValueId param : block.params()) {
+      if (block.type(param).dtype == DType::f64) wrt.push_back(param);
+    }
+    const std::vector<Tensor> before = run(block, graph.params);
+    const std::vector<ValueId> gradients = passes::differentiate(builder, loss.value, wrt);
+    INFO("seed " << seed);
+    for (std::size_t i = 0; i < wrt.size(); ++i) {
+      if (!gradients[i].valid()) continue;
+      CHECK(block.type(gradients[i]) == block.type(wrt[i]));
+      ++reached;
+    }
+    CHECK(run(block, graph.params) == before);
+  }
+  CHECK(reached > 100);
+}

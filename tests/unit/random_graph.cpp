@@ -1,0 +1,93 @@
+#include "tests/unit/random_graph.h"
+
+#include "ir/builder.h"
+
+#include <algorithm>
+#include <array>
+
+namespace nnc::tests {
+
+using ir::Builder;
+using ir::Expr;
+using ir::OpDef;
+using ir::Sample;
+using ir::Tensor;
+using ir::Type;
+using ir::ValueId;
+
+namespace {
+
+template <class T>
+const T& pick(const std::vector<T>& from, Random& random) {
+  return from[random() % from.size()];
+}
+
+class Generator {
+ public:
+  Generator(RandomGraph& graph, Random& random) : graph_(&graph), builder_(graph.block), random_(&random) {
+    for (const OpDef* def : ir::all_ops()) {
+      if (def->as<ir::SlotRead>() == nullptr && def->region_count == 0) defs_.push_back(def);
+    }
+  }
+
+  void add_op() {
+    const OpDef& def = *pick(defs_, *random_);
+    ir::Samples samples;
+    (*def.samples)(samples);
+    const Sample sample = in_f64(pick(samples.all(), *random_));
+    const std::vector<Tensor> values = random_operands(sample, *random_);
+    std::vector<Expr> operands;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const bool index = i < def.operands->size() && (*def.operands)[i].index_extent != nullptr;
+      operands.push_back(operand(values[i], index));
+    }
+    builder_.role = {static_cast<ir::Role::Kind>((*random_)() % 4), ""};
+    builder_.location = ir::Location(ir::CallChain{{"random.nn", static_cast<int>(++line_), 1}});
+    builder_.try_op(def, operands, sample.attrs);
+  }
+
+ private:
+  /// An earlier value of the type, a constant or a parameter. An index has to stay in its range: no earlier value.
+  Expr operand(const Tensor& value, bool index) {
+    std::vector<ValueId> fitting;
+    for (std::int32_t i = 0; i < graph_->block.value_count(); ++i) {
+      if (graph_->block.type({i}) == value.type()) fitting.push_back({i});
+    }
+    const auto choice = (*random_)() % 8;
+    if (!index && !fitting.empty() && choice < 5) return builder_.expr(pick(fitting, *random_));
+    if (!index && choice < 7) {
+      constexpr std::array splats{0.0, 1.0, -1.0, 2.0};  // every type has the first two
+      const std::size_t choices = is_float(value.type().dtype) ? splats.size() : 2;
+      return builder_.constant(Tensor::splat(value.type(), splats[(*random_)() % choices]));
+    }
+    graph_->params.push_back(value);
+    return builder_.expr(graph_->block.add_param(value.type()));
+  }
+
+  RandomGraph* graph_;
+  Builder builder_;
+  Random* random_;
+  std::vector<const OpDef*> defs_;
+  int line_ = 0;
+};
+
+}  // namespace
+
+RandomGraph random_graph(int ops, Random& random) {
+  RandomGraph graph;
+  Generator generator(graph, random);
+  for (int i = 0; i < ops; ++i) generator.add_op();
+  std::vector<bool> used(static_cast<std::size_t>(graph.block.value_count()));
+  for (const ir::Op& op : graph.block.ops()) {
+    for (const ValueId operand : op.operands) used[static_cast<std::size_t>(operand.index)] = true;
+  }
+  for (const ir::Op& op : graph.block.ops()) {
+    for (const ValueId result : op.results) {
+      // Some stay without use, for dead code elimination.
+      if (!used[static_cast<std::size_t>(result.index)] && random() % 4 != 0) graph.block.results.push_back(result);
+    }
+  }
+  return graph;
+}
+
+}  // namespace nnc::tests

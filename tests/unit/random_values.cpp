@@ -1,0 +1,89 @@
+#include "tests/unit/random_values.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace nnc::tests {
+
+using ir::DType;
+using ir::Sample;
+using ir::SampleOperand;
+using ir::Tensor;
+using ir::Type;
+
+namespace {
+
+/// How far elements stay from kinks and from each other; finite differences move them by much less.
+constexpr double distance = 1e-3;
+
+bool too_near(double value, const std::vector<double>& avoided) {
+  return std::any_of(avoided.begin(), avoided.end(), [&](double kink) { return std::abs(value - kink) < distance; });
+}
+
+double draw(const Type& type, double low, double high, Random& random) {
+  if (type.dtype == DType::boolean) return static_cast<double>(random() & 1);
+  const double value = std::uniform_real_distribution<double>(low, high)(random);
+  return is_float(type.dtype) ? value : std::floor(value);
+}
+
+}  // namespace
+
+Tensor random_tensor(const Type& type, double low, double high, Random& random) {
+  Tensor tensor(type);
+  for (std::int64_t i = 0; i < tensor.elements(); ++i) tensor.set_real(i, draw(type, low, high, random));
+  return tensor;
+}
+
+std::vector<Tensor> random_operands(const Sample& sample, Random& random) {
+  std::vector<Tensor> tensors;
+  std::vector<double> others;  // elements that new ones stay away from, if `apart`
+  for (const SampleOperand& operand : sample.operands) {
+    Tensor tensor(operand.type);
+    for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+      double value = draw(operand.type, operand.low, operand.high, random);
+      if (is_float(operand.type.dtype)) {
+        while (too_near(value, sample.kinks) || (sample.apart && too_near(value, others))) {
+          value = draw(operand.type, operand.low, operand.high, random);
+        }
+      }
+      tensor.set_real(i, value);
+      others.push_back(value);
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+Sample in_f64(Sample sample) {
+  for (SampleOperand& operand : sample.operands) {
+    if (operand.type.dtype == DType::f32) operand.type.dtype = DType::f64;
+  }
+  for (ir::NamedAttr& attr : sample.attrs) {
+    if (DType* dtype = std::get_if<DType>(&attr.value); dtype != nullptr && *dtype == DType::f32) *dtype = DType::f64;
+    if (Tensor* tensor = std::get_if<Tensor>(&attr.value); tensor != nullptr && tensor->type().dtype == DType::f32) {
+      *tensor = tensor->converted(DType::f64);
+    }
+  }
+  return sample;
+}
+
+std::vector<const Tensor*> pointers(const std::vector<Tensor>& tensors) {
+  std::vector<const Tensor*> result;
+  for (const Tensor& tensor : tensors) result.push_back(&tensor);
+  return result;
+}
+
+bool agree(double a, double b, double tolerance) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  return a == b || std::abs(a - b) <= tolerance * std::max({1.0, std::abs(a), std::abs(b)});
+}
+
+bool agree(const Tensor& a, const Tensor& b, double tolerance) {
+  if (!(a.type() == b.type())) return false;
+  for (std::int64_t i = 0; i < a.elements(); ++i) {
+    if (!agree(a.real(i), b.real(i), tolerance)) return false;
+  }
+  return true;
+}
+
+}  // namespace nnc::tests
