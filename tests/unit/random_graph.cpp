@@ -26,7 +26,7 @@ class Generator {
  public:
   Generator(RandomGraph& graph, Random& random) : graph_(&graph), builder_(graph.block), random_(&random) {
     for (const OpDef* def : ir::all_ops()) {
-      if (def->as<ir::SlotRead>() == nullptr && def->region_count == 0) defs_.push_back(def);
+      if (def->as<ir::SlotRead>() == nullptr) defs_.push_back(def);
     }
   }
 
@@ -43,7 +43,7 @@ class Generator {
     }
     builder_.role = {static_cast<ir::Role::Kind>((*random_)() % 4), ""};
     builder_.location = ir::Location(ir::CallChain{{"random.nn", static_cast<int>(++line_), 1}});
-    builder_.try_op(def, operands, sample.attrs);
+    builder_.try_op(def, operands, sample.attrs, sample.regions);
   }
 
  private:

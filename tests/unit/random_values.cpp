@@ -54,16 +54,41 @@ std::vector<Tensor> random_operands(const Sample& sample, Random& random) {
   return tensors;
 }
 
+namespace {
+
+Type in_f64(Type type) {
+  if (type.dtype == DType::f32) type.dtype = DType::f64;
+  return type;
+}
+
+ir::Attr in_f64(const ir::Attr& attr) {
+  if (const DType* dtype = std::get_if<DType>(&attr)) return *dtype == DType::f32 ? DType::f64 : *dtype;
+  if (const Tensor* tensor = std::get_if<Tensor>(&attr)) return tensor->converted(in_f64(tensor->type()).dtype);
+  return attr;
+}
+
+/// A block made by appending alone: its values are numbered in order, parameters first.
+ir::Block in_f64(const ir::Block& block) {
+  ir::Block result;
+  for (const ir::ValueId param : block.params()) result.add_param(in_f64(block.type(param)));
+  for (const ir::Op& op : block.ops()) {
+    ir::Op copy = op;
+    for (ir::Attr& attr : copy.attrs) attr = in_f64(attr);
+    for (ir::Block& region : copy.regions) region = in_f64(region);
+    std::vector<Type> types;
+    for (const ir::ValueId value : op.results) types.push_back(in_f64(block.type(value)));
+    result.append(std::move(copy), types);
+  }
+  result.results = block.results;
+  return result;
+}
+
+}  // namespace
+
 Sample in_f64(Sample sample) {
-  for (SampleOperand& operand : sample.operands) {
-    if (operand.type.dtype == DType::f32) operand.type.dtype = DType::f64;
-  }
-  for (ir::NamedAttr& attr : sample.attrs) {
-    if (DType* dtype = std::get_if<DType>(&attr.value); dtype != nullptr && *dtype == DType::f32) *dtype = DType::f64;
-    if (Tensor* tensor = std::get_if<Tensor>(&attr.value); tensor != nullptr && tensor->type().dtype == DType::f32) {
-      *tensor = tensor->converted(DType::f64);
-    }
-  }
+  for (SampleOperand& operand : sample.operands) operand.type = in_f64(operand.type);
+  for (ir::NamedAttr& attr : sample.attrs) attr.value = in_f64(attr.value);
+  for (ir::Block& region : sample.regions) region = in_f64(region);
   return sample;
 }
 
