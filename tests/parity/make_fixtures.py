@@ -191,17 +191,14 @@ def class_axis_loss(m, x):
     return F.cross_entropy(scores, target)
 
 
-def warmup_cosine(optimizer, warmup, total):
-    """Linear over `warmup` steps, then a half cosine from the peak down to zero at step `total`."""
+def warmup_cosine(optimizer, warmup, total, final):
+    """Linear over `warmup` steps, then a half cosine from the peak down to `final` at step `total`."""
     up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup - 1)
-    down = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup)
+    down = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup, eta_min=final)
     return torch.optim.lr_scheduler.SequentialLR(optimizer, [up, down], milestones=[warmup])
 
 
 # --- Cases ------------------------------------------------------------------------------------------------------------
-
-# What our optimizers call PyTorch's states.
-STATE_NAMES = {"exp_avg": "m", "exp_avg_sq": "v", "momentum_buffer": "velocity", "m": "m"}
 
 
 @dataclass
@@ -285,7 +282,7 @@ CASES = [
         two_layers(12, 2),
         two_layers_loss,
         sgd(lr=0.1, momentum=0.9),
-        schedule=lambda optimizer: warmup_cosine(optimizer, warmup=4, total=12),
+        schedule=lambda optimizer: warmup_cosine(optimizer, warmup=4, total=18, final=0.01),
     ),
     Case("clip_norm", two_layers(12, 2), two_layers_loss, sgd(lr=0.2, weight_decay=0.1), clip_norm=0.5),
     Case("groups", groups_model, groups_loss, groups_optimizer),
@@ -338,7 +335,7 @@ def run(case, columns, dtype):
             for name, p in trained.items():
                 for key, state in optimizer.state[p].items():
                     if key != "step" and state is not None:
-                        keep(f"step{step}.state.{name}.{STATE_NAMES[key]}", state)
+                        keep(f"step{step}.state.{name}.{key}", state)
     record["loss"] = np.array(losses)
     if case.clip_norm:
         assert min(norms) < case.clip_norm < max(norms), f"{case.name}: clip_norm {case.clip_norm} within {norms}"
