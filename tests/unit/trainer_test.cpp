@@ -1,0 +1,530 @@
+#include "runtime/trainer.h"
+#include "runtime/checkpoint.h"
+#include "runtime/epoch_order.h"
+#include "runtime/stop_rule.h"
+#include "tests/unit/temp_directory.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+using namespace nnc;
+using Catch::Contains;
+using runtime::StopReason;
+using runtime::TrainOptions;
+using runtime::TrainResult;
+using test::TempDirectory;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+using Batch = std::vector<std::int64_t>;  // the examples' numbers, which are what they hold
+
+ir::Slot slot(std::string_view path, ir::DType dtype, ir::SlotKind kind) {
+  ir::Slot out;
+  out.path = path;
+  out.type = {dtype, {}, {}};
+  out.kind = kind;
+  return out;
+}
+
+ir::Module counting_module(std::int64_t batch) {
+  ir::Module module;
+  module.recipe.batch = batch;
+  module.recipe.metrics = {"accuracy"};
+  module.slots = {slot("w", ir::DType::f32, ir::SlotKind::parameter),
+                  slot("train.loss.sum", ir::DType::f64, ir::SlotKind::accumulator),
+                  slot("train.count", ir::DType::f64, ir::SlotKind::accumulator),
+                  slot("eval.loss.sum", ir::DType::f64, ir::SlotKind::accumulator),
+                  slot("eval.count", ir::DType::f64, ir::SlotKind::accumulator),
+                  slot(ir::total_steps_slot, ir::DType::i64, ir::SlotKind::setting),
+                  slot(ir::key_slot, ir::DType::i64, ir::SlotKind::setting)};
+  return module;
+}
+
+/// An executor that only keeps the books: `w` counts steps, losses come from a script.
+class FakeExecutor : public runtime::Executor {
+ public:
+  explicit FakeExecutor(const ir::Module& module) {
+    for (const ir::Slot& s : module.slots) slots_.emplace(s.path, ir::Tensor(s.type));
+  }
+
+  std::function<double(std::size_t step)> train_loss = [](std::size_t) { return 1.0; };
+  std::vector<double> valid_losses = {};  // by validation; the last one goes on
+  std::function<void()> after_step = [] {};
+
+  std::vector<Batch> train_batches, eval_batches;
+  std::vector<std::string> calls;
+  std::int64_t key_at_init = -1, total_steps_at_init = -1;
+
+  std::vector<std::pair<std::string, ir::Tensor>> run(std::string_view name, std::int64_t batch,
+                                                      std::vector<ir::Tensor> params) override {
+    calls.emplace_back(name);
+    if (name == "init") {
+      key_at_init = slots_["key"].integer(0);
+      total_steps_at_init = slots_["total_steps"].integer(0);
+      slots_["w"].set_real(0, 100);
+      return {};
+    }
+    if (name == "report") {
+      return {{"eval.accuracy", scalar(0.25)},
+              {"eval.loss", mean("eval")},
+              {"train.accuracy", scalar(0.75)},
+              {"train.loss", mean("train")}};
+    }
+    Batch examples;
+    for (std::int64_t i = 0; i < params.at(0).elements(); ++i) examples.push_back(params[0].integer(i));
+    CHECK(batch == static_cast<std::int64_t>(examples.size()));
+    if (name == "eval") {
+      if (value("eval.count") == 0) ++validations_;
+      eval_batches.push_back(examples);
+      const std::size_t at = std::min(validations_, valid_losses.size());
+      accumulate("eval", valid_losses.at(at - 1), batch);
+      return {};
+    }
+    REQUIRE(name == "train");
+    const double loss = train_loss(train_batches.size());
+    train_batches.push_back(examples);
+    accumulate("train", loss, batch);
+    slots_["w"].set_real(0, value("w") + 1);
+    after_step();
+    return {{"loss", scalar(loss)}};
+  }
+  runtime::SlotValues& slots() override { return slots_; }
+
+ private:
+  static ir::Tensor scalar(double value) { return ir::Tensor::splat({ir::DType::f64, {}, {}}, value); }
+  double value(const std::string& path) { return slots_[path].real(0); }
+  ir::Tensor mean(const std::string& part) { return scalar(value(part + ".loss.sum") / value(part + ".count")); }
+  void accumulate(const std::string& part, double loss, std::int64_t batch) {
+    slots_[part + ".loss.sum"].set_real(0, value(part + ".loss.sum") + loss * static_cast<double>(batch));
+    slots_[part + ".count"].set_real(0, value(part + ".count") + static_cast<double>(batch));
+  }
+
+  runtime::SlotValues slots_;
+  std::size_t validations_ = 0;
+};
+
+/// Examples that hold their own numbers.
+runtime::Dataset numbered(std::int64_t examples) {
+  ir::Tensor values(ir::Type{ir::DType::i64, {examples}, {}});
+  for (std::int64_t i = 0; i < examples; ++i) values.set_integer(i, i);
+  ir::DataField field;
+  field.name = "x";
+  field.type = {ir::DType::i64, {}, {}};
+  return runtime::Dataset({{field, values}}, examples);
+}
+
+/// A run of ten examples in batches of four, unless changed.
+struct Run {
+  ir::Module module = counting_module(4);
+  FakeExecutor executor{module};
+  std::int64_t examples = 10;
+  std::int64_t validation = 0;
+  TrainOptions options;
+  runtime::Watcher watcher;
+  ir::Diagnostics diagnostics;
+
+  TrainResult train() {
+    std::optional<runtime::Dataset> valid;
+    if (validation > 0) valid = numbered(validation);
+    auto result = runtime::train(module, executor, numbered(examples), valid, options, watcher, diagnostics);
+    INFO(diagnostics.render());
+    REQUIRE(result);
+    return std::move(*result);
+  }
+  /// The one weight in a file, which counts steps from 100.
+  static double saved(const TempDirectory& dir, std::string_view file) {
+    ir::Diagnostics unused;
+    return runtime::read_safetensors(dir.path(file), unused).value().at("w").real(0);
+  }
+};
+
+std::vector<std::size_t> sizes(const std::vector<Batch>& batches) {
+  std::vector<std::size_t> out;
+  for (const Batch& batch : batches) out.push_back(batch.size());
+  return out;
+}
+
+Batch joined(const std::vector<Batch>& batches, std::size_t first, std::size_t count) {
+  Batch out;
+  for (std::size_t i = first; i < first + count; ++i) out.insert(out.end(), batches.at(i).begin(), batches.at(i).end());
+  return out;
+}
+
+Batch sorted(Batch batch) {
+  std::sort(batch.begin(), batch.end());
+  return batch;
+}
+
+}  // namespace
+
+TEST_CASE("an epoch's order is a permutation by seed and epoch") {
+  const Batch all = runtime::file_order(100);
+  CHECK(all.front() == 0);
+  CHECK(all.back() == 99);
+  std::set<Batch> orders;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    for (std::int64_t epoch = 1; epoch <= 5; ++epoch) {
+      const Batch order = runtime::epoch_order(100, seed, epoch);
+      CHECK(sorted(order) == all);
+      CHECK(order == runtime::epoch_order(100, seed, epoch));
+      orders.insert(order);
+    }
+  }
+  CHECK(orders.size() == 25);
+  CHECK(runtime::epoch_order(1, 0, 1) == Batch{0});
+  // These very numbers: a seed means the same run on every machine.
+  CHECK(runtime::epoch_order(8, 1, 1) == Batch{1, 7, 6, 3, 5, 2, 4, 0});
+}
+
+TEST_CASE("every example comes first about equally often") {
+  std::vector<int> first(10);
+  for (std::int64_t epoch = 1; epoch <= 10000; ++epoch)
+    ++first[static_cast<std::size_t>(runtime::epoch_order(10, 3, epoch)[0])];
+  for (const int count : first) {
+    CHECK(count > 850);
+    CHECK(count < 1150);
+  }
+}
+
+TEST_CASE("validation indices are a random part of the rounded size, ascending") {
+  CHECK(runtime::validation_indices(569, 0.2, 0).size() == 114);
+  CHECK(runtime::validation_indices(10, 0.25, 0).size() == 3);
+  CHECK(runtime::validation_indices(10, 0, 0).empty());
+  CHECK(runtime::validation_indices(10, 1, 0) == runtime::file_order(10));
+  const Batch part = runtime::validation_indices(100, 0.3, 5);
+  CHECK(part == sorted(part));
+  CHECK(std::set<std::int64_t>(part.begin(), part.end()).size() == 30);
+  CHECK(part.back() < 100);
+  CHECK(part == runtime::validation_indices(100, 0.3, 5));
+  CHECK(part != runtime::validation_indices(100, 0.3, 6));
+}
+
+TEST_CASE("batch sizes: full ones and the rest") {
+  CHECK(runtime::batch_sizes(512, 128) == Batch{128});
+  CHECK(runtime::batch_sizes(569, 64) == Batch{64, 57});
+  CHECK(runtime::batch_sizes(10, 128) == Batch{10});
+  CHECK(runtime::batch_sizes(10, std::numeric_limits<std::int64_t>::max()) == Batch{10});
+}
+
+TEST_CASE("the stop rule counts epochs that do not improve by min_delta") {
+  runtime::StopRule rule(ir::Stop{2, 0.1});
+  CHECK(rule.add(1, 1.0));
+  CHECK(rule.add(2, 0.95));  // the lowest, but no improvement
+  CHECK_FALSE(rule.exhausted());
+  CHECK(rule.add(3, 0.85));  // two small steps add up
+  CHECK_FALSE(rule.add(4, not_a_number));
+  CHECK_FALSE(rule.exhausted());
+  CHECK(rule.add(5, 0.8));
+  CHECK(rule.exhausted());
+  CHECK(rule.best_epoch() == 5);
+  CHECK(rule.best_loss() == 0.8);
+
+  runtime::StopRule exact(ir::Stop{1, 0});
+  CHECK(exact.add(1, 1.0));
+  CHECK_FALSE(exact.add(2, 1.0));
+  CHECK(exact.exhausted());
+  CHECK(exact.best_epoch() == 1);
+
+  runtime::StopRule none(std::nullopt);
+  for (int epoch = 1; epoch < 10; ++epoch) CHECK(none.add(epoch, 1.0) == (epoch == 1));
+  CHECK_FALSE(none.exhausted());
+}
+
+TEST_CASE("epochs of full batches and a smaller one, every example once, shuffled anew") {
+  Run run;
+  run.module.recipe.epochs = 3;
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::epochs);
+  CHECK(result.steps == 9);
+  CHECK(result.epochs == 3);
+  CHECK(result.examples == 30);
+  CHECK(result.losses == std::vector<double>(9, 1.0));
+  CHECK(result.step_seconds.size() == 9);
+  CHECK(sizes(run.executor.train_batches) == std::vector<std::size_t>{4, 4, 2, 4, 4, 2, 4, 4, 2});
+  std::set<Batch> orders;
+  for (std::size_t epoch = 0; epoch < 3; ++epoch) {
+    const Batch order = joined(run.executor.train_batches, 3 * epoch, 3);
+    CHECK(order == runtime::epoch_order(10, 0, static_cast<std::int64_t>(epoch) + 1));
+    orders.insert(order);
+  }
+  CHECK(orders.size() == 3);
+  CHECK(result.train.loss == 1.0);
+  CHECK(result.train.metrics == runtime::Metrics{{"accuracy", 0.75}});
+  CHECK_FALSE(result.valid);
+  CHECK_FALSE(result.best_valid_loss);
+  CHECK(result.best_epoch == 1);
+}
+
+TEST_CASE("without shuffling the file's order, each epoch; a batch larger than the data") {
+  Run run;
+  run.module.recipe.epochs = 2;
+  run.options.shuffle = false;
+  run.train();
+  CHECK(joined(run.executor.train_batches, 0, 3) == runtime::file_order(10));
+  CHECK(joined(run.executor.train_batches, 3, 3) == runtime::file_order(10));
+  Run large;
+  large.module.recipe.epochs = 1;
+  large.module.recipe.batch = std::numeric_limits<std::int64_t>::max();
+  CHECK(large.train().steps == 1);
+  CHECK(sizes(large.executor.train_batches) == std::vector<std::size_t>{10});
+}
+
+TEST_CASE("settings are in place before init: the key and total_steps, which max_steps leaves alone") {
+  const auto total = [](std::optional<std::int64_t> epochs, std::optional<std::int64_t> steps) {
+    Run run;
+    run.module.recipe.epochs = epochs;
+    run.module.recipe.steps = steps;
+    run.options.seed = 42;
+    run.options.max_steps = 1;
+    run.train();
+    CHECK(run.executor.calls.front() == "init");
+    CHECK(run.executor.key_at_init == 42);
+    return run.executor.total_steps_at_init;
+  };
+  CHECK(total(7, std::nullopt) == 21);
+  CHECK(total(std::nullopt, 50) == 50);
+  CHECK(total(std::numeric_limits<std::int64_t>::max(), std::nullopt) == std::numeric_limits<std::int64_t>::max());
+}
+
+TEST_CASE("epoch figures cover one epoch: accumulators begin at zero") {
+  Run run;
+  run.module.recipe.epochs = 2;
+  run.validation = 6;
+  run.executor.valid_losses = {0.5, 0.25};
+  run.executor.train_loss = [](std::size_t step) { return step < 3 ? 8.0 : step == 3 ? 5.0 : 0.0; };
+  std::vector<double> train, valid;
+  std::vector<bool> improved;
+  run.watcher.epoch = [&](const runtime::Progress& progress, const runtime::Report& t,
+                          const std::optional<runtime::Report>& v, bool better) {
+    CHECK(progress.step_in_epoch == 3);
+    CHECK(progress.steps_per_epoch == 3);
+    train.push_back(t.loss);
+    valid.push_back(v.value().loss);
+    improved.push_back(better);
+  };
+  std::vector<std::int64_t> steps;
+  run.watcher.step = [&](const runtime::Progress& progress) {
+    steps.push_back(progress.epoch * 100 + progress.step_in_epoch * 10 + progress.steps);
+  };
+  const TrainResult result = run.train();
+  CHECK(train == std::vector<double>{8.0, 2.0});
+  CHECK(valid == std::vector<double>{0.5, 0.25});
+  CHECK(improved == std::vector<bool>{true, true});
+  CHECK(steps == Batch{111, 122, 133, 214, 225, 236});
+  CHECK(result.losses == std::vector<double>{8, 8, 8, 5, 0, 0});
+  CHECK(result.best_valid_loss == 0.25);
+  CHECK(result.best_epoch == 2);
+  CHECK(result.valid.value().metrics == runtime::Metrics{{"accuracy", 0.25}});
+  // Validation is in order, with a last batch of its own.
+  CHECK(run.executor.eval_batches == std::vector<Batch>{{0, 1, 2, 3}, {4, 5}, {0, 1, 2, 3}, {4, 5}});
+}
+
+TEST_CASE("stop without epochs ends by itself; best and last weights differ") {
+  const TempDirectory dir;
+  Run run;
+  run.module.recipe.stop = ir::Stop{2, 0};
+  run.validation = 2;
+  run.executor.valid_losses = {3, 1, 2, 2};
+  run.options.out = dir.path("new/out");
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::no_improvement);
+  CHECK(result.epochs == 4);
+  CHECK(result.best_epoch == 2);
+  CHECK(result.best_valid_loss == 1.0);
+  CHECK(Run::saved(dir, "new/out/best.safetensors") == 106);
+  CHECK(Run::saved(dir, "new/out/last.safetensors") == 112);
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path("new/out")), {}) == 2);
+}
+
+TEST_CASE("the lowest loss is the best, even where it improves less than min_delta") {
+  const TempDirectory dir;
+  Run run;
+  run.module.recipe.stop = ir::Stop{1, 0.5};
+  run.validation = 2;
+  run.executor.valid_losses = {3, 2.9};
+  run.options.out = dir.path();
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::no_improvement);
+  CHECK(result.epochs == 2);
+  CHECK(result.best_epoch == 2);
+  CHECK(Run::saved(dir, "best.safetensors") == 106);
+}
+
+TEST_CASE("without validation data the training loss is watched") {
+  Run run;
+  run.module.recipe.epochs = 10;
+  run.module.recipe.stop = ir::Stop{1, 0};
+  run.executor.train_loss = [](std::size_t step) { return step < 6 ? 10.0 - static_cast<double>(step) : 20.0; };
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::no_improvement);
+  CHECK(result.epochs == 3);
+  CHECK(result.best_epoch == 2);
+}
+
+TEST_CASE("max_steps within an epoch: validation once more, last and best weights") {
+  const TempDirectory dir;
+  Run run;
+  run.module.recipe.epochs = 5;
+  run.options.max_steps = 5;
+  run.options.out = dir.path();
+  run.validation = 3;
+  run.executor.valid_losses = {2, 1};
+  run.executor.train_loss = [](std::size_t step) { return static_cast<double>(step); };
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::max_steps);
+  CHECK(result.steps == 5);
+  CHECK(result.epochs == 1);
+  CHECK(result.examples == 18);
+  CHECK(result.train.loss == 3.5);  // of the epoch begun
+  CHECK(result.valid.value().loss == 1);
+  CHECK(result.best_epoch == 2);
+  CHECK(run.executor.eval_batches.size() == 2);
+  CHECK(Run::saved(dir, "last.safetensors") == 105);
+  CHECK(Run::saved(dir, "best.safetensors") == 105);
+}
+
+TEST_CASE("max_steps at the end of an epoch is a complete epoch, validated once") {
+  Run run;
+  run.module.recipe.epochs = 5;
+  run.options.max_steps = 3;
+  run.validation = 3;
+  run.executor.valid_losses = {2};
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::max_steps);
+  CHECK(result.epochs == 1);
+  CHECK(run.executor.eval_batches.size() == 1);
+  Run last;
+  last.module.recipe.epochs = 1;
+  last.options.max_steps = 3;
+  CHECK(last.train().reason == StopReason::epochs);
+}
+
+TEST_CASE("steps end training within an epoch or at its end") {
+  Run run;
+  run.module.recipe.steps = 4;
+  run.validation = 3;
+  run.executor.valid_losses = {2};
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::steps);
+  CHECK(result.steps == 4);
+  CHECK(result.epochs == 1);
+  CHECK(run.executor.eval_batches.size() == 2);
+  Run whole;
+  whole.module.recipe.steps = 6;
+  CHECK(whole.train().reason == StopReason::steps);
+  CHECK(whole.executor.train_batches.size() == 6);
+  Run fewer;
+  fewer.module.recipe.steps = 6;
+  fewer.options.max_steps = 2;
+  CHECK(fewer.train().reason == StopReason::max_steps);
+}
+
+TEST_CASE("a loss that is not finite ends training before the next step") {
+  for (const double bad : {not_a_number, infinity, -infinity}) {
+    for (const std::size_t at : {std::size_t{1}, std::size_t{5}}) {  // within an epoch, at its end
+      const TempDirectory dir;
+      Run run;
+      run.module.recipe.epochs = 5;
+      run.options.out = dir.path();
+      run.executor.train_loss = [&](std::size_t step) { return step == at ? bad : 1.0; };
+      const TrainResult result = run.train();
+      CHECK(result.reason == StopReason::diverged);
+      CHECK(result.steps == static_cast<std::int64_t>(at) + 1);
+      CHECK(result.losses.size() == at + 1);
+      CHECK_FALSE(std::isfinite(result.losses.back()));
+      CHECK_FALSE(std::isfinite(result.train.loss));
+      CHECK(result.epochs == (at == 5 ? 2 : 0));
+      CHECK(Run::saved(dir, "last.safetensors") == 101 + static_cast<double>(at));
+    }
+  }
+}
+
+TEST_CASE("a signal ends training after the current step, saved and validated") {
+  const TempDirectory dir;
+  std::atomic<int> signal{0};
+  Run run;
+  run.module.recipe.epochs = 5;
+  run.options.out = dir.path();
+  run.options.signal = &signal;
+  run.validation = 3;
+  run.executor.valid_losses = {2};
+  run.executor.after_step = [&] {
+    if (run.executor.train_batches.size() == 2) signal = 15;
+  };
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::signal);
+  CHECK(result.steps == 2);
+  CHECK(result.epochs == 0);
+  CHECK(run.executor.eval_batches.size() == 1);
+  CHECK(Run::saved(dir, "last.safetensors") == 102);
+}
+
+TEST_CASE("a signal before the first step saves what there is") {
+  const TempDirectory dir;
+  const std::atomic<int> signal{2};
+  Run run;
+  run.module.recipe.epochs = 5;
+  run.options.out = dir.path();
+  run.options.signal = &signal;
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::signal);
+  CHECK(result.steps == 0);
+  CHECK(std::isnan(result.train.loss));
+  CHECK(Run::saved(dir, "last.safetensors") == 100);
+}
+
+TEST_CASE("only the first thousand losses are kept") {
+  Run run;
+  run.module.recipe.epochs = 400;
+  const TrainResult result = run.train();
+  CHECK(result.steps == 1200);
+  CHECK(result.losses.size() == 1000);
+}
+
+TEST_CASE("weights from a file replace those of init") {
+  const TempDirectory dir;
+  Run run;
+  run.module.recipe.epochs = 1;
+  run.options.init = dir.path("start.safetensors");
+  run.options.out = dir.path();
+  const ir::Tensor start = ir::Tensor::splat({ir::DType::f32, {}, {}}, 500);
+  REQUIRE(runtime::write_safetensors(run.options.init, {{"w", start}}, run.diagnostics) == ir::Status::ok);
+  run.train();
+  CHECK(Run::saved(dir, "last.safetensors") == 503);
+}
+
+TEST_CASE("what makes training impossible is an error before the first step") {
+  const auto error = [](Run& run) {
+    CHECK_FALSE(runtime::train(run.module, run.executor, numbered(10), std::nullopt, run.options, {}, run.diagnostics));
+    CHECK(run.executor.train_batches.empty());
+    return run.diagnostics.render();
+  };
+  Run endless;
+  CHECK_THAT(error(endless), Contains("error: training would never end"));
+  Run unwritable;
+  unwritable.module.recipe.epochs = 1;
+  unwritable.options.out = "/proc/nothing";
+  CHECK_THAT(error(unwritable), Contains("/proc/nothing: error: cannot make the output directory"));
+  Run strange;
+  strange.module.recipe.epochs = 1;
+  strange.options.init = "/nothing/here.safetensors";
+  CHECK_THAT(error(strange), Contains("/nothing/here.safetensors: error: cannot read it: No such file or directory"));
+}
+
+TEST_CASE("a file that cannot be written while training ends it with an error") {
+  const TempDirectory dir;
+  Run run;
+  run.module.recipe.epochs = 3;
+  run.options.out = dir.path("out");
+  run.executor.after_step = [&] { std::filesystem::remove_all(dir.path("out")); };
+  CHECK_FALSE(runtime::train(run.module, run.executor, numbered(10), std::nullopt, run.options, {}, run.diagnostics));
+  CHECK(run.executor.train_batches.size() == 3);
+  CHECK_THAT(run.diagnostics.render(), Contains("out/last.safetensors: error: cannot write it: No such file"));
+}
