@@ -99,6 +99,8 @@ void GraphParser::build_op(Block& block, Scope& scope, OpText text) {
       checkable = false;
     }
   }
+  for (const Block& region : text.regions)
+    checkable = checkable && std::ranges::all_of(region.results, &ValueId::valid);
   if (text.types.size() != text.results.size()) {
     right = cursor_.fail(text.type_places[0], fmt::format("{} for {}", counted(text.types.size(), "type"),
                                                           counted(text.results.size(), "result")));

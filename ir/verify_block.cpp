@@ -40,6 +40,7 @@ class BlockChecker {
         block_(block),
         subject_(subject),
         report_(report),
+        in_region_(subject.op != nullptr),
         defined_(static_cast<std::size_t>(block.value_count())) {}
 
   void run(std::size_t& item) {
@@ -106,6 +107,13 @@ class BlockChecker {
     for (const ValueId result : op.results) {
       if (!in_range(result)) return fail("a result is not a value of the block");
     }
+    for (const Block& region : op.regions) {
+      for (const ValueId result : region.results) {
+        if (!result.valid() || result.index >= region.value_count())
+          return fail("a region yields what is no value of it");
+      }
+    }
+    if (in_region_ && op.def->as<SlotRead>() != nullptr) return fail("a region sees its parameters only, and no slot");
     if (!op.role.slot.empty() && module_.find_slot(op.role.slot) == nullptr) {
       fail(fmt::format("its role names slot '@{}', which the module lacks", op.role.slot));
     }
@@ -156,11 +164,11 @@ class BlockChecker {
   const Block& block_;
   Subject subject_;
   const Report& report_;
+  bool in_region_;
   std::vector<bool> defined_;
 };
 
 }  // namespace
-
 
 std::optional<OpFault> check_types(const OpView& op, std::span<const Type> results) {
   const Inferred inferred = (*op.def->infer)(op);
