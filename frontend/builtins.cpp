@@ -1,0 +1,158 @@
+// What neither a record nor std can say: shape and size of a tensor, casts written as calls of a type, and random
+// numbers, whose stream is the call's place in the program.
+#include "frontend/apply.h"
+#include "frontend/calls.h"
+#include "frontend/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace nnc::frontend {
+
+namespace {
+
+/// Parameters of a builtin; all but the first `required` may be left out.
+struct Builtin {
+  std::string_view name;
+  std::vector<std::string_view> parameters;
+  std::size_t required;
+  Value (*call)(Context&, const std::vector<Value>&, const ast::Call&, const ast::Span&);
+};
+
+Value shape_of(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+  std::vector<Value> extents;
+  if (const auto* tensor = arguments[0].tensor()) {
+    for (const std::int64_t extent : tensor->expr.shape()) extents.push_back({extent, at});
+  } else if (!arguments[0].is_static_number()) {
+    return fail(context, at, fmt::format("`shape` takes a tensor, found {}", describe(arguments[0])));
+  }
+  return {std::move(extents), at};
+}
+
+/// Elements of a tensor or a list.
+Value size_of(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+  if (const auto* tensor = arguments[0].tensor()) return {tensor->expr.type().elements(), at};
+  if (const auto* list = arguments[0].as<std::vector<Value>>()) return {static_cast<std::int64_t>(list->size()), at};
+  return fail(context, at, fmt::format("`size` takes a tensor or a list, found {}", describe(arguments[0])));
+}
+
+/// The stream is where the call stands in the program: the path, the ordinals of the calls in the texts of their
+/// bodies, the loop indices. Names and lines of functions do not matter.
+Value random_numbers(Context& context, const std::vector<Value>& arguments, const ast::Call& call,
+                     const ast::Span& at) {
+  const auto shape = integers_of(arguments[0]);
+  if (!shape || !checked_elements(*shape))
+    return fail(context, at,
+                fmt::format("`random_uniform` takes a shape, a list of integers, found {}", describe(arguments[0])));
+  if (!context.target || context.target->kind == Target::Kind::rule)
+    return fail(context, at, "random numbers are drawn by layers and initializers only");
+  const Frame& frame = *context.frame;
+  std::string stream = context.target->kind == Target::Kind::initial ? context.target->stream : frame.path;
+  stream += ":" + frame.site;
+  const auto& ordinals = context.numbers(frame).ordinal;
+  if (const auto ordinal = ordinals.find(&call); ordinal != ordinals.end())
+    stream += fmt::format(".{}", ordinal->second);
+  for (const std::int64_t index : frame.unroll) stream += fmt::format("[{}]", index);
+
+  const ir::Expr key = read_scalar_slot(context, ir::key_slot, ir::SlotKind::setting, at);
+  ir::Builder& builder = context.target->builder;
+  const ir::Expr counter = context.target->kind == Target::Kind::initial
+                               ? builder.constant(ir::Tensor(ir::Type{ir::DType::i64, {}, {}}))
+                               : read_scalar_slot(context, ir::step_slot, ir::SlotKind::counter, at);
+  builder.location = location(context, at);
+  ++context.ops;
+  return {TensorValue{builder.op("random_uniform", {key, counter}, {{"shape", *shape}, {"stream", stream}})}, at};
+}
+
+std::optional<Value> cast(Context& context, const Value& value, ir::DType dtype, const ast::Span& at) {
+  if (dtype == ir::DType::bf16) return fail(context, at, "`bf16` is not supported by this version");
+  if (value.tensor()) {
+    const auto expr = as_tensor(context, value, dtype, at);
+    return expr ? Value{TensorValue{*expr}, at} : poison();
+  }
+  if (!value.is_static_number())
+    return fail(context, at, fmt::format("`{}` does not take {}", ir::name(dtype), describe(value)));
+  const double number = value.number().value_or(value.as<bool>() && *value.as<bool>() ? 1 : 0);
+  if (dtype == ir::DType::boolean) return Value{number != 0, at};
+  if (ir::is_float(dtype)) return Value{number, at};
+  if (const auto* integer = value.as<std::int64_t>();
+      integer && *integer >= ir::lowest(dtype) && *integer <= ir::highest(dtype))
+    return Value{*integer, at};
+  const double whole = std::trunc(number);
+  if (!(whole >= static_cast<double>(ir::lowest(dtype)) && whole <= static_cast<double>(ir::highest(dtype))) ||
+      std::abs(whole) > 9e18)
+    return fail(context, at, fmt::format("{} does not fit {}", describe(value), ir::name(dtype)));
+  return Value{static_cast<std::int64_t>(whole), at};
+}
+
+const std::vector<Builtin>& builtins() {
+  static const std::vector<Builtin> all = {
+      {"shape", {"x"}, 1, shape_of},
+      {"size", {"x"}, 1, size_of},
+      {"random_uniform", {"shape"}, 1, random_numbers},
+  };
+  return all;
+}
+
+std::optional<std::vector<Value>> bind(Context& context, const ast::Call& call,
+                                       const std::vector<std::string_view>& names, std::size_t required) {
+  std::vector<std::optional<Value>> given(names.size());
+  std::size_t position = 0;
+  bool failed = false;
+  for (const ast::Argument& argument : call.arguments) {
+    std::size_t index = position;
+    if (argument.name)
+      index = static_cast<std::size_t>(std::ranges::find(names, argument.name->text) - names.begin());
+    else
+      ++position;
+    if (index >= names.size() || given[index]) {
+      report(context, argument.span,
+             index < names.size() ? fmt::format("`{}` is given twice", names[index])
+             : argument.name      ? fmt::format("`{}` has no parameter `{}`; it has {}", call.callee.text,
+                                                argument.name->text, fmt::join(names, ", "))
+                                  : fmt::format("`{}` takes {} argument{}, found {}", call.callee.text, names.size(),
+                                           names.size() == 1 ? "" : "s", call.arguments.size()));
+      failed = true;
+      continue;
+    }
+    given[index] = evaluate(context, *argument.value);
+    failed = failed || given[index]->poisoned();
+  }
+  std::vector<Value> values;
+  for (std::size_t i = 0; i < names.size() && !failed; ++i) {
+    if (!given[i] && i < required) {
+      report(context, call.callee.span, fmt::format("`{}` needs the argument `{}`", call.callee.text, names[i]));
+      failed = true;
+    } else {
+      values.push_back(given[i] ? *given[i] : Value{None{}, call.callee.span});
+    }
+  }
+  if (failed) return std::nullopt;
+  return values;
+}
+
+}  // namespace
+
+std::vector<std::string> builtin_names() {
+  std::vector<std::string> names;
+  for (const Builtin& builtin : builtins()) names.emplace_back(builtin.name);
+  for (const ir::DType dtype : ir::all_dtypes()) names.emplace_back(ir::name(dtype));
+  return names;
+}
+
+std::optional<Value> call_builtin(Context& context, const ast::Call& call, const ast::Span& at) {
+  if (const auto dtype = ir::dtype_named(call.callee.text)) {
+    const auto arguments = bind(context, call, {"x"}, 1);
+    return arguments ? cast(context, arguments->front(), *dtype, at) : poison();
+  }
+  for (const Builtin& builtin : builtins()) {
+    if (builtin.name != call.callee.text) continue;
+    const auto arguments = bind(context, call, builtin.parameters, builtin.required);
+    return arguments ? builtin.call(context, *arguments, call, at) : poison();
+  }
+  return std::nullopt;
+}
+
+}  // namespace nnc::frontend

@@ -1,0 +1,132 @@
+#include "frontend/frontend.h"
+
+#include "frontend/declarations.h"
+#include "frontend/parser.h"
+#include "frontend/recipe.h"
+#include "frontend/std_sources.h"
+#include "frontend/training.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nnc::frontend {
+
+struct Model::State {
+  ast::Program program;
+  std::string text;
+  std::vector<ast::Program> std;
+  std::optional<Declarations> declarations;
+  std::map<std::string, Value> hypers;
+  ir::Recipe recipe;
+};
+
+Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+const ast::Program& Model::program() const { return state_->program; }
+const ir::Recipe& Model::recipe() const { return state_->recipe; }
+
+std::optional<Model> load(std::string file, std::string_view text, const Options& options,
+                          ir::Diagnostics& diagnostics) {
+  auto state = std::make_unique<Model::State>();
+  state->text = text;
+  for (const StdSource& source : std_sources()) {
+    auto program = parse(std::string(source.file), source.text, diagnostics);
+    NNC_CHECK(program, "the standard library does not parse:\n{}", diagnostics.render());
+    state->std.push_back(std::move(*program));
+  }
+  auto program = parse(std::move(file), text, diagnostics);
+  if (!program) return std::nullopt;
+  state->program = std::move(*program);
+  const int errors = diagnostics.count();
+  state->declarations.emplace(state->program, state->std, diagnostics);
+  state->hypers = read_hypers(*state->declarations, options, diagnostics);
+  state->recipe = read_recipe(*state->declarations, state->hypers, options, diagnostics);
+  if (diagnostics.count() > errors) return std::nullopt;
+  return Model(std::move(state));
+}
+
+namespace {
+
+/// Elaborates again for twice the batch size into nothing: parameters and loops must be the same. Other errors of it do
+/// not count, since no such batch was asked for.
+void check_batch_independence(Context& context, std::int64_t batch,
+                              const std::vector<std::pair<ast::Span, std::int64_t>>& loops) {
+  ir::Diagnostics ignored;
+  ir::Diagnostics* const real = context.diagnostics;
+  Context probe(context.declarations, context.recipe, context.hypers, ignored);
+  Target initial(Target::Kind::initial, "init");
+  probe.initial = &initial;
+  elaborate_phase(probe, Phase::train, 2 * batch, nullptr);
+  for (const SlotInfo& slot : probe.slots) {
+    const SlotInfo* other = context.find_slot(slot.slot.path);
+    if (!other || other->slot.type == slot.slot.type) continue;
+    real->error(
+        slot.at.at,
+        fmt::format("the shape of `{}` depends on the batch size: {} for batches of {}, {} for batches of {}",
+                    slot.slot.path, ir::to_string(other->slot.type), batch, ir::to_string(slot.slot.type), 2 * batch),
+        slot.at.width);
+  }
+  for (std::size_t i = 0; i < std::min(loops.size(), probe.loops.size()); ++i)
+    if (loops[i].first.at == probe.loops[i].first.at && loops[i].second != probe.loops[i].second)
+      real->error(loops[i].first.at,
+                  "the iterations of this loop depend on the batch size, which the last batch of an epoch changes",
+                  loops[i].first.width);
+}
+
+}  // namespace
+
+std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnostics& diagnostics) const {
+  diagnostics.add_source(state_->program.file, state_->text);
+  for (const StdSource& source : std_sources())
+    diagnostics.add_source(std::string(source.file), std::string(source.text));
+  const int errors = diagnostics.count();
+  const auto failed = [&] { return diagnostics.count() > errors; };
+
+  Context context(*state_->declarations, state_->recipe, state_->hypers, diagnostics);
+  Target initial(Target::Kind::initial, "init");
+  Target report(Target::Kind::rule, "report");
+  context.initial = &initial;
+  std::vector<ir::Graph> graphs;
+  for (const Phase phase : {Phase::train, Phase::eval}) {
+    const auto& batches = phase == Phase::train ? sizes.train : sizes.eval;
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      const std::size_t first_loop = context.loops.size();
+      auto target = elaborate_phase(context, phase, batches[i], i == 0 ? &report : nullptr);
+      if (failed()) return std::nullopt;
+      if (phase == Phase::train && i == 0)
+        check_batch_independence(
+            context, batches[i],
+            {context.loops.begin() + static_cast<std::ptrdiff_t>(first_loop), context.loops.end()});
+      if (failed()) return std::nullopt;
+      graphs.push_back(std::move(target->graph));
+    }
+  }
+  if (state_->declarations->predict()) {
+    auto target = elaborate_predict(context);
+    if (failed()) return std::nullopt;
+    graphs.push_back(std::move(target->graph));
+  }
+  ir::Module module;
+  module.recipe = state_->recipe;
+  add_updates(context, module);
+  if (failed()) return std::nullopt;
+  add_clipping(context, module);
+  if (failed()) return std::nullopt;
+
+  const ir::Expr zero = initial.builder.constant(ir::Tensor(ir::Type{ir::DType::i64, {}, {}}));
+  if (context.find_slot(std::string(ir::step_slot)))
+    initial.graph.add_result(ir::GraphResult::Kind::slot, std::string(ir::step_slot), zero.value);
+  for (SlotInfo& slot : context.slots) module.slots.push_back(std::move(slot.slot));
+  std::stable_sort(module.slots.begin(), module.slots.end(),
+                   [](const ir::Slot& a, const ir::Slot& b) { return a.kind < b.kind; });
+  module.graphs.push_back(std::move(initial.graph));
+  for (ir::Graph& graph : graphs) module.graphs.push_back(std::move(graph));
+  module.graphs.push_back(std::move(report.graph));
+  return module;
+}
+
+}  // namespace nnc::frontend

@@ -1,0 +1,169 @@
+// The optimizer -> update rules: graphs from a parameter, its gradient and its states to their new values, one for each
+// set of arguments (groups override them) and shape.
+//
+//   optimizer sgd(lr = 0.1), a parameter f32[10]   ->   rule @rule.0(%param: f32[10], %grad: f32[10]) { ... }
+#include "frontend/apply.h"
+#include "frontend/calls.h"
+#include "frontend/evaluate.h"
+#include "frontend/groups.h"
+#include "frontend/recipe.h"
+#include "frontend/statements.h"
+#include "frontend/training.h"
+
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+namespace {
+
+using Settings = std::map<std::string, const ast::Expr*>;
+
+struct Rule {
+  std::string name;
+  std::vector<OptimizerState> states;
+};
+
+class Rules {
+ public:
+  Rules(Context& context, const ast::Call& call, const ast::Definition& optimizer, const ast::Span& at,
+        ir::Module& module)
+      : context_(context), call_(call), optimizer_(optimizer), at_(at), module_(module) {}
+
+  /// The rule for a parameter of that type, made at the first need; null after an error.
+  const Rule* rule(const ir::Type& type, const Settings& settings) {
+    std::string key = ir::to_string(type);
+    for (const auto& [name, expr] : settings) key += fmt::format(" {}@{}", name, fmt::ptr(expr));
+    const auto [at, fresh] = rules_.emplace(key, std::nullopt);
+    if (fresh) at->second = make(type, settings);
+    return at->second ? &*at->second : nullptr;
+  }
+
+ private:
+  std::optional<Rule> make(const ir::Type& type, const Settings& settings) {
+    Target target(Target::Kind::rule, fmt::format("rule.{}", module_.rules.size()));
+    ir::Graph& graph = target.graph;
+    const ir::ValueId param = graph.body.add_param(type);
+    const ir::ValueId grad = graph.body.add_param(type);
+    graph.param_names = {"param", "grad"};
+    const Scoped<Target*> into(context_.target, &target);
+
+    context_.frame->schedules = true;
+    const auto given = bind_arguments(context_, optimizer_, call_, settings);
+    const auto arguments = given ? evaluate_arguments(context_, optimizer_, *given) : std::nullopt;
+    context_.frame->schedules = false;
+    if (!arguments || !may_inline(context_, optimizer_, at_)) return std::nullopt;
+    Frame frame = callee_frame(context_, optimizer_, at_);
+    Rule rule{graph.name, {}};
+    frame.states = &rule.states;
+    if (!enter_parameters(context_, frame, *arguments, spans_of(*given, at_))) return std::nullopt;
+    frame.variables.insert_or_assign("param", Variable{{TensorValue{target.builder.expr(param)}, {}}});
+    frame.variables.insert_or_assign("grad", Variable{{TensorValue{target.builder.expr(grad)}, {}}});
+
+    const Scoped<Frame*> inside(context_.frame, &frame);
+    const int errors = context_.diagnostics->count();
+    execute(context_, optimizer_.body);
+    if (context_.exhausted || context_.diagnostics->count() > errors) return std::nullopt;
+    if (frame.result) {
+      report(context_, frame.result_at, "an optimizer assigns `param` and its states; it returns nothing");
+      return std::nullopt;
+    }
+    if (!finish(target, "param", type, optimizer_.name.span)) return std::nullopt;
+    for (const OptimizerState& state : rule.states)
+      if (!finish(target, state.name, state.type, state.at)) return std::nullopt;
+    module_.rules.push_back(std::move(graph));
+    return rule;
+  }
+
+  /// Binds the last value of `param` or of a state as a result; a number fills the whole tensor.
+  bool finish(Target& target, const std::string& name, const ir::Type& type, const ast::Span& at) {
+    const Value& value = context_.frame->variables.at(name).value;
+    if (value.poisoned()) return false;
+    const bool number = value.is_static_number() || (value.tensor() && value.tensor()->weak);
+    if (!number && (!value.tensor() || value.tensor()->expr.type() != type)) {
+      const ast::Span place = value.origin.at.known() ? value.origin : at;
+      report(context_, place,
+             fmt::format("`{}` is {}, but its new value is {}", name, ir::to_string(type), describe(value)));
+      return false;
+    }
+    const auto expr = as_tensor(context_, value, type.dtype, at);
+    if (!expr) return false;
+    target.graph.add_result(ir::GraphResult::Kind::value, name, target.builder.broadcast_to(*expr, type.shape).value);
+    return true;
+  }
+
+  Context& context_;
+  const ast::Call& call_;
+  const ast::Definition& optimizer_;
+  ast::Span at_;
+  ir::Module& module_;
+  std::map<std::string, std::optional<Rule>> rules_;
+};
+
+bool is_frozen(Context& context, Settings& settings) {
+  const auto frozen = settings.find("frozen");
+  if (frozen == settings.end()) return false;
+  const Value value = evaluate(context, *frozen->second);
+  const bool* flag = value.as<bool>();
+  if (!flag && !value.poisoned())
+    report(context, frozen->second->span, fmt::format("`frozen` is true or false, found {}", describe(value)));
+  settings.erase(frozen);
+  return flag && *flag;
+}
+
+const ast::Expr* optimizer_of(const ast::Train& train) {
+  for (const auto& statement : train.body)
+    if (const auto* use = std::get_if<ast::UseOptimizer>(&statement.node)) return use->call.get();
+  return nullptr;
+}
+
+}  // namespace
+
+void add_updates(Context& context, ir::Module& module) {
+  const ast::Train& train = *context.declarations.train();
+  Frame frame = file_frame();
+  frame.block = &train.body;
+  const Scoped<Frame*> inside(context.frame, &frame);
+  const ast::Expr* use = optimizer_of(train);
+  NNC_CHECK(use, "a training without optimizer was not reported");
+  const auto& call = std::get<ast::Call>(use->node);
+  const ast::Definition* optimizer = context.declarations.find(Place::optimizer, call.callee.text, false);
+  if (!optimizer) {
+    const std::string near = ir::nearest_name(call.callee.text, context.declarations.names(Place::optimizer, false));
+    report(context, call.callee.span,
+           fmt::format("unknown optimizer `{}`; {}", call.callee.text,
+                       near.empty() ? fmt::format("there are {}",
+                                                  fmt::join(context.declarations.names(Place::optimizer, false), ", "))
+                                    : fmt::format("did you mean `{}`?", near)));
+    return;
+  }
+  const auto groups = resolve_groups(context, *optimizer);
+  if (context.diagnostics->failed()) return;
+  Rules rules(context, call, *optimizer, use->span, module);
+  context.ops = 0;
+  // States are appended to the slots while the parameters are visited.
+  for (std::size_t i = 0, count = context.slots.size(); i < count; ++i) {
+    if (context.slots[i].slot.kind != ir::SlotKind::parameter) continue;
+    const ir::Slot parameter = context.slots[i].slot;
+    Settings settings = settings_of(groups, parameter.path);
+    if (is_frozen(context, settings)) {
+      context.slots[i].slot.frozen = true;
+      continue;
+    }
+    const Rule* rule = rules.rule(parameter.type, settings);
+    if (!rule) return;
+    ir::Update update{parameter.path, rule->name, {}};
+    for (const OptimizerState& state : rule->states) {
+      const ir::Slot slot{fmt::format("optimizer.{}.{}", parameter.path, state.name), state.type,
+                          ir::SlotKind::optimizer, false};
+      if (!add_slot(context, slot, state.at)) return;
+      initialize(context, *state.initializer, slot, state.at);
+      update.states.push_back(slot.path);
+    }
+    module.updates.push_back(std::move(update));
+  }
+  if (module.updates.empty() && !context.diagnostics->failed())
+    report(context, train.span,
+           "there is nothing to train: no layer that `train` calls has a parameter that is not frozen");
+}
+
+}  // namespace nnc::frontend

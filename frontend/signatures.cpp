@@ -1,0 +1,219 @@
+// Arguments against a signature, in three rounds: bare capitals and `...` bind or unify over all arguments; defaults
+// are evaluated, which may use them; then every other dimension is checked.
+//
+//   layer f(x: f32[N, D], w: f32[D, 2 * D])  with  f32[8,3], f32[3,6]   ->   N = 8, D = 3, and 6 is 2 * D
+#include "frontend/apply.h"
+#include "frontend/calls.h"
+#include "frontend/evaluate.h"
+#include "frontend/print_ast.h"
+
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+namespace {
+
+using ast::TypeExpr;
+
+const std::string* bare_dimension(const ast::Expr& dim) {
+  const auto* use = std::get_if<ast::NameUse>(&dim.node);
+  const bool capital = use && !use->name.empty() && use->name[0] >= 'A' && use->name[0] <= 'Z';
+  return capital ? &use->name : nullptr;
+}
+
+/// Index of `...` among the dimensions, or their number.
+std::size_t ellipsis_position(const std::vector<ast::ExprPtr>& dims) {
+  for (std::size_t i = 0; i < dims.size(); ++i)
+    if (std::holds_alternative<ast::Ellipsis>(dims[i]->node)) return i;
+  return dims.size();
+}
+
+/// Which dimension of the shape each dimension expression speaks of; -1 for `...`. Empty if the ranks do not fit.
+std::optional<std::vector<int>> align(const std::vector<ast::ExprPtr>& dims, const ir::Shape& shape) {
+  const std::size_t dots = ellipsis_position(dims);
+  const bool open = dots < dims.size();
+  if (open ? shape.size() + 1 < dims.size() : shape.size() != dims.size()) return std::nullopt;
+  std::vector<int> positions;
+  for (std::size_t i = 0; i < dims.size(); ++i)
+    positions.push_back(i == dots ? -1 : static_cast<int>(i < dots ? i : shape.size() + i - dims.size()));
+  return positions;
+}
+
+/// Reports in the frame of the caller.
+ir::Diagnostic& report_match(Context& context, const Match& match, Frame* reported_in, std::string message) {
+  const Scoped<Frame*> caller(context.frame, reported_in);
+  auto& diagnostic = report(context, match.at, std::move(message));
+  if (match.origin.at.known() && match.origin.at != match.at.at && match.origin.at != diagnostic.at)
+    diagnostic.note(match.origin.at, fmt::format("{} comes from here", match.found));
+  return diagnostic;
+}
+
+bool widens(ir::DType from, ir::DType to) {
+  if (ir::is_float(from) || from == to) return false;
+  if (ir::is_float(to)) return true;
+  if (to == ir::DType::i64) return true;
+  return to == ir::DType::i32 && from != ir::DType::i64;
+}
+
+/// A value as a parameter of that type takes it; empty after an error.
+std::optional<Value> convert(Context& context, const ast::Parameter& parameter, const Value& value,
+                             const ast::Span& at) {
+  const auto wrong = [&](std::string_view advice = "") -> std::optional<Value> {
+    auto& diagnostic = report(
+        context, at,
+        fmt::format("`{}` is {}, found {}{}", parameter.name.text, print(*parameter.type), describe(value), advice));
+    note_origin(diagnostic, value, at);
+    diagnostic.note(parameter.name.span.at, fmt::format("`{}` is declared here", parameter.name.text));
+    return std::nullopt;
+  };
+  if (value.as<Several>()) {
+    report(context, at, fmt::format("expected one value, found {}", describe(value)));
+    return std::nullopt;
+  }
+  if (!parameter.type) return value;
+  const TypeExpr& type = *parameter.type;
+  const bool optional =
+      parameter.default_value && std::holds_alternative<ast::NoneLiteral>(parameter.default_value->node);
+  if (value.as<None>() && optional) return value;
+  switch (type.kind) {
+    case TypeExpr::Kind::integer: return value.as<std::int64_t>() ? std::optional(value) : wrong();
+    case TypeExpr::Kind::boolean: return value.as<bool>() ? std::optional(value) : wrong();
+    case TypeExpr::Kind::string: return value.as<std::string>() ? std::optional(value) : wrong();
+    case TypeExpr::Kind::initializer:
+      return value.as<std::shared_ptr<const Initializer>>() ? std::optional(value) : wrong();
+    case TypeExpr::Kind::chars:
+    case TypeExpr::Kind::tokens: return wrong();
+    case TypeExpr::Kind::element: break;
+  }
+  if (!type.dims) {  // a number, static if the argument is
+    if (ir::is_float(type.dtype) && value.number()) return Value{*value.number(), value.origin};
+    if (ir::is_integer(type.dtype) && value.as<std::int64_t>()) return value;
+    if (!value.tensor() || value.tensor()->expr.type().rank() != 0) return wrong();
+    if (value.tensor()->weak) return value;
+  } else if (!value.tensor() || value.tensor()->weak) {
+    const bool scalar = type.dims->empty() && (value.tensor() || value.is_static_number());
+    if (!scalar) return wrong();
+    const auto expr = as_tensor(context, value, type.dtype, at);
+    return expr ? std::optional(Value{TensorValue{*expr}, value.origin}) : std::nullopt;
+  }
+  const ir::DType found = value.tensor()->expr.dtype();
+  if (found == type.dtype) return value;
+  if (!widens(found, type.dtype)) return wrong(fmt::format("; a cast is written: {}(...)", ir::name(type.dtype)));
+  const auto expr = as_tensor(context, value, type.dtype, at);
+  return expr ? std::optional(Value{TensorValue{*expr}, value.origin}) : std::nullopt;
+}
+
+}  // namespace
+
+bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame* reported_in) {
+  const auto& dims = *match.type->dims;
+  const auto positions = align(dims, match.shape);
+  if (!positions) {
+    report_match(context, match, reported_in,
+                 fmt::format("{} is {}, found {}: {} dimensions where {} are expected", match.subject,
+                             print(*match.type), match.found, match.shape.size(),
+                             ellipsis_position(dims) < dims.size() ? fmt::format("at least {}", dims.size() - 1)
+                                                                   : std::to_string(dims.size())))
+        .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+    return false;
+  }
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if ((*positions)[i] < 0) {
+      const auto first = match.shape.begin() + static_cast<std::ptrdiff_t>(i);
+      const ir::Shape rest(first, first + static_cast<std::ptrdiff_t>(match.shape.size() + 1 - dims.size()));
+      if (callee.ellipsis && *callee.ellipsis != rest) {
+        report_match(context, match, reported_in,
+                     fmt::format("{} is {}, found {}: `...` stands for {} here and for {} before", match.subject,
+                                 print(*match.type), match.found, describe(rest), describe(*callee.ellipsis)))
+            .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+        return false;
+      }
+      callee.ellipsis = rest;
+      continue;
+    }
+    const std::string* name = bare_dimension(*dims[i]);
+    if (!name) continue;
+    const std::int64_t extent = match.shape[static_cast<std::size_t>((*positions)[i])];
+    const auto [at, fresh] = callee.variables.emplace(
+        *name, Variable{{extent, match.origin}, fmt::format("a dimension, {} from {}", extent, match.subject)});
+    if (fresh) continue;
+    const auto* bound = at->second.value.as<std::int64_t>();
+    if (!bound || *bound == extent) continue;
+    auto& diagnostic = report_match(context, match, reported_in,
+                                    fmt::format("{} is {}, found {}: `{}` is {} here, but it is {}", match.subject,
+                                                print(*match.type), match.found, *name, extent, at->second.fixed));
+    diagnostic.note(at->second.value.origin.at, fmt::format("`{}` = {} comes from here", *name, *bound));
+    diagnostic.note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+    return false;
+  }
+  return true;
+}
+
+bool check_dimensions(Context& context, Frame& callee, const Match& match, Frame* reported_in) {
+  const auto& dims = *match.type->dims;
+  const auto positions = align(dims, match.shape);
+  if (!positions) return false;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if ((*positions)[i] < 0) continue;
+    const Scoped<Frame*> inside(context.frame, &callee);
+    const auto expected = evaluate_integer(context, *dims[i], "a dimension");
+    if (!expected) return false;
+    const std::int64_t extent = match.shape[static_cast<std::size_t>((*positions)[i])];
+    if (extent == *expected) continue;
+    const std::string text = print(*dims[i]);
+    const std::string value = text == std::to_string(*expected) ? "" : fmt::format(" (`{}`)", text);
+    auto& diagnostic =
+        report_match(context, match, reported_in,
+                     fmt::format("{} is {}, found {}: dimension {} is {}, expected {}{}", match.subject,
+                                 print(*match.type), match.found, (*positions)[i], extent, *expected, value));
+    if (const std::string* name = bare_dimension(*dims[i]))
+      if (const auto bound = callee.variables.find(*name); bound != callee.variables.end())
+        diagnostic.note(bound->second.value.origin.at, fmt::format("`{}` is {}", *name, bound->second.fixed));
+    diagnostic.note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+    return false;
+  }
+  return true;
+}
+
+bool enter_parameters(Context& context, Frame& callee, std::vector<std::optional<Value>> arguments,
+                      const std::vector<ast::Span>& places) {
+  Frame* const caller = context.frame;
+  const auto& parameters = callee.definition->parameters;
+  std::vector<Match> matches;
+  bool ok = true;
+  const auto enter = [&](std::size_t i, const Value& value, const ast::Span& at, Frame* reported_in) {
+    const Scoped<Frame*> in(context.frame, reported_in);
+    auto converted = convert(context, parameters[i], value, at);
+    if (!converted) return ok = false;
+    if (converted->tensor() && parameters[i].type && parameters[i].type->dims) {
+      matches.push_back({&*parameters[i].type, converted->tensor()->expr.shape(),
+                         fmt::format("`{}`", parameters[i].name.text), describe(value), value.origin, at});
+      ok = bind_dimensions(context, callee, matches.back(), reported_in) && ok;
+    }
+    callee.variables.insert_or_assign(parameters[i].name.text, Variable{std::move(*converted)});
+    return ok;
+  };
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    if (arguments[i]) enter(i, *arguments[i], places[i], caller);
+  if (!ok) return false;
+  const std::size_t given = matches.size();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (arguments[i]) continue;
+    NNC_CHECK(parameters[i].default_value, "a missing argument was not reported");
+    const ast::Expr& expr = *parameters[i].default_value;
+    const Scoped<Frame*> inside(context.frame, &callee);
+    Value value = poison();
+    if (parameters[i].type && parameters[i].type->kind == TypeExpr::Kind::initializer) {
+      auto initializer = evaluate_initializer(context, expr);
+      if (initializer) value = {std::move(initializer), expr.span};
+    } else {
+      value = evaluate(context, expr);
+    }
+    if (value.poisoned() || !enter(i, value, expr.span, &callee)) return false;
+  }
+  for (std::size_t i = 0; i < matches.size(); ++i)
+    ok = check_dimensions(context, callee, matches[i], i < given ? caller : &callee) && ok;
+  return ok;
+}
+
+}  // namespace nnc::frontend

@@ -1,0 +1,18 @@
+// Statements: what a body does, in the frame that the context holds.
+#pragma once
+
+#include "frontend/context.h"
+
+namespace nnc::frontend {
+
+/// Runs the block until its end or a `return`; errors are reported and the next statement is tried.
+void execute(Context& context, const ast::Block& block);
+
+/// parameters.cpp: `param weight: f32[O, I] = uniform(bound)`.
+void declare_parameter(Context& context, const ast::Param& param);
+/// parameters.cpp: `state m = zeros()` of an optimizer.
+void declare_optimizer_state(Context& context, const ast::State& state);
+/// parameters.cpp: runs an initializer for a new slot and binds its value in the `init` graph.
+void initialize(Context& context, const Initializer& initializer, const ir::Slot& slot, const ast::Span& at);
+
+}  // namespace nnc::frontend
