@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <stdexcept>
 
@@ -56,12 +57,20 @@ void record_gradients(const ir::Module& module, std::int64_t batch, const std::v
   }
 }
 
-void record_slots(const ir::Module& module, const runtime::SlotValues& slots, const std::string& step,
-                  runtime::NamedTensors& record) {
+/// `updates` says which parameter a state belongs to; every slot of either kind must turn up.
+void record_slots(const ir::Module& module, const std::vector<ir::Update>& updates, const runtime::SlotValues& slots,
+                  const std::string& step, runtime::NamedTensors& record) {
+  std::map<std::string, std::string> names;
+  for (const ir::Update& update : updates) {
+    for (const std::string& state : update.states) {
+      names[state] = fmt::format("state.{}{}", update.parameter, state.substr(state.rfind('.')));
+    }
+  }
   for (const ir::Slot& slot : module.slots) {
+    if (slot.kind == ir::SlotKind::parameter) names[slot.path] = "param." + slot.path;
     if (slot.kind != ir::SlotKind::parameter && slot.kind != ir::SlotKind::optimizer) continue;
-    const std::string_view kind = slot.kind == ir::SlotKind::parameter ? "param" : "state";
-    record[fmt::format("{}.{}.{}", step, kind, slot.path)] = slots.find(slot.path)->second;
+    if (!names.contains(slot.path)) throw std::runtime_error("no update has the state " + slot.path);
+    record[fmt::format("{}.{}", step, names[slot.path])] = slots.find(slot.path)->second;
   }
 }
 
@@ -108,7 +117,7 @@ runtime::NamedTensors replay(const Case& test_case) {
     const std::string name = fmt::format("step{}", step);
     if (recorded) record_gradients(gradients, size, batch, slots, name, record);
     losses.set_real(step - 1, loss_of(executor->run("train", size, batch)));
-    if (recorded) record_slots(module, slots, name, record);
+    if (recorded) record_slots(module, gradients.updates, slots, name, record);
   }
   record["loss"] = std::move(losses);
   return record;
