@@ -14,7 +14,7 @@ namespace nnc::tools {
 /// A watcher that prints; one that does nothing if `quiet`.
 runtime::Watcher progress_watcher(const ir::Recipe& recipe, bool quiet);
 
-/// `stopped by no_improvement after 7 epochs, 3283 steps; ...`
+/// `trained 3283 steps, 7 complete epochs (stop reason: no_improvement); ...`
 std::string describe_result(const runtime::TrainResult& result, const std::string& out);
 
 }  // namespace nnc::tools

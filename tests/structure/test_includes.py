@@ -25,7 +25,7 @@ LIBRARIES = {
     "llvm/": ["runtime/jit/"],
     "omp.h": ["runtime/"],
 }
-SYSTEM = ("fcntl.h", "unistd.h", "sys/")  # POSIX, for what touches files and processes
+SYSTEM = ("fcntl.h", "stdlib.h", "unistd.h", "sys/")  # POSIX, for what touches files and processes
 SYSTEM_PLACES = ["runtime/", "tools/", "tests/", "bench/"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

@@ -30,7 +30,7 @@ train {
   optimizer sgd(lr = rate)
   batch = 4
   epochs = 3
-  stop patience = patience, min_delta = 0.0
+  stop patience = patience, min_delta = 1e-3
 }
 """
 
