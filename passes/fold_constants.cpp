@@ -38,9 +38,10 @@ bool is_worth_folding(const Block& block, const Op& op) {
 // 1. Copy each op; its operands may have become constants on the way.
 // 2. If now all of them are constants, evaluate it on the host, and let a constant with the op's role and location
 //    stand for each of its results.
-// 3. Drop the folded ops, and the constants that only they read.
+// 3. If there was any, drop the folded ops, and the constants that only they read.
 void fold(Block& block) {
   Rebuild next(block);
+  bool folded = false;
   ir::Builder builder(next.block());
   for (const Op& op : block.ops()) {
     Op copy = next.mapped(op);
@@ -52,6 +53,7 @@ void fold(Block& block) {
     const std::vector<const Tensor*> operands = constant_operands(next.block(), copy);
     if (operands.empty() || !is_worth_folding(next.block(), copy)) continue;
     std::vector<Tensor> values = ir::evaluate(ir::view(next.block(), copy), operands);
+    folded = true;
     builder.location = op.location;
     builder.role = op.role;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -59,15 +61,13 @@ void fold(Block& block) {
     }
   }
   block = next.finish();
+  if (folded) remove_dead_ops(block);
 }
 
 }  // namespace
 
 ir::Status fold_constants(ir::Module& module, PassContext&) {
-  for_each_body(module, [](Block& body) {
-    fold(body);
-    remove_dead_ops(body);
-  });
+  for_each_body(module, [](Block& body) { fold(body); });
   return ir::Status::ok;
 }
 
