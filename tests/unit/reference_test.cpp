@@ -1,7 +1,7 @@
 #include "ir/text.h"
 #include "runtime/executor.h"
 #include "runtime/trainer.h"
-#include "temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 #include <catch2/catch.hpp>
 
