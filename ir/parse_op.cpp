@@ -102,8 +102,9 @@ void GraphParser::build_op(Block& block, Scope& scope, OpText text) {
   for (const Block& region : text.regions)
     checkable = checkable && std::ranges::all_of(region.results, &ValueId::valid);
   if (text.types.size() != text.results.size()) {
-    right = cursor_.fail(text.type_places[0], fmt::format("{} for {}", counted(text.types.size(), "type"),
-                                                          counted(text.results.size(), "result")));
+    const Token& place = text.type_places[text.types.size() > text.results.size() ? text.results.size() : 0];
+    right = cursor_.fail(
+        place, fmt::format("{} for {}", counted(text.types.size(), "type"), counted(text.results.size(), "result")));
   }
   right = right && check_counts(text, *op.def);
   std::vector<NamedAttr> attrs;

@@ -1,0 +1,90 @@
+// Questions about blocks, and the document of the ops.
+#include "ir/analysis.h"
+
+#include "ir/doc.h"
+#include "ir/op.h"
+#include "ir/text.h"
+
+#include <catch2/catch.hpp>
+
+using namespace nnc;
+using namespace nnc::ir;
+
+namespace {
+
+Module parsed(std::string_view text) {
+  Diagnostics diagnostics;
+  std::optional<Module> module = parse_module("test.ir", text, diagnostics);
+  INFO(diagnostics.render());
+  REQUIRE(module.has_value());
+  return *std::move(module);
+}
+
+}  // namespace
+
+TEST_CASE("Dependence follows operands, through regions too") {
+  const Module module = parsed(
+      "nnc module 1\n"
+      "graph @f(%x: f32[2], %y: f32[2]) {\n"
+      "  %0 = neg %x : f32[2]\n"
+      "  %1 = neg %y : f32[2]\n"
+      "  %2, %3 = scan %1, %0 {length = 2, carries = 1, scanned = 0} (%4: i32[], %5: f32[2], %6: f32[2]) {\n"
+      "    yield %5, %4\n"
+      "  } : f32[2], i32[2]\n"
+      "  %7 = neg %1 : f32[2]\n"
+      "  return a = %2\n"
+      "}\n");
+  const Block& block = module.graphs[0].body;
+  // x, y, %0, %1, %2, %3, %7
+  CHECK(depends_on(block, {ValueId{0}}) == std::vector<bool>{true, false, true, false, true, true, false});
+  CHECK(depends_on(block, {ValueId{2}, ValueId{6}}) == std::vector<bool>{false, false, true, false, true, true, true});
+  CHECK(depends_on(block, {}) == std::vector<bool>(7, false));
+  CHECK(needed_for(block, {ValueId{6}}) == std::vector<bool>{false, true, false, true, false, false, true});
+  CHECK(needed_for(block, {ValueId{5}}) == std::vector<bool>{true, true, true, true, false, true, false});
+}
+
+TEST_CASE("A field's range is read off what it indexes") {
+  const Module module = parsed(
+      "nnc module 1\n"
+      "data image: u8[2]\n"
+      "data label: u8[]\n"
+      "data other: i32[]\n"
+      "predict data other: i32[]\n"
+      "graph @train@4(%image: u8[4,2], %label: u8[4], %other: i32[4]) {\n"
+      "  %0 = cast %label : i32[4]\n"
+      "  %1 = reshape %0 : i32[4,1]\n"
+      "  %2 = equals_index %1 {size = 10} : bool[4,10]\n"
+      "  %3 = add %other, %0 : i32[4]\n"
+      "  %4 = reshape %3 : i32[4,1]\n"
+      "  %5 = equals_index %4 {size = 5} : bool[4,5]\n"
+      "  return\n"
+      "}\n"
+      "graph @eval@4(%image: u8[4,2], %label: u8[4], %other: i32[4]) {\n"
+      "  %0 = reshape %label : u8[4,1]\n"
+      "  %1 = equals_index %0 {size = 7} : bool[4,7]\n"
+      "  return\n"
+      "}\n"
+      "graph @predict@4(%other: i32[4]) {\n"
+      "  %0 = reshape %other : i32[4,1]\n"
+      "  %1 = equals_index %0 {size = 12} : bool[4,12]\n"
+      "  return\n"
+      "}\n");
+  // The smallest of several; arithmetic (%3) proves nothing.
+  CHECK(index_ranges(module) == std::map<std::string, std::int64_t>{{"label", 7}, {"other", 12}});
+}
+
+TEST_CASE("The document has every op with its operands, attributes and gradient") {
+  const std::string document = ops_document();
+  for (const OpDef* def : all_ops()) {
+    INFO(*def->name);
+    const std::size_t section = document.find("\n## " + std::string(*def->name) + "\n");
+    REQUIRE(section != std::string::npos);
+    const std::string text = document.substr(section, document.find("\n## ", section + 4) - section);
+    CHECK(text.find(*def->doc) != std::string::npos);
+    for (const OperandDef& operand : *def->operands) CHECK(text.find(operand.name) != std::string::npos);
+    for (const AttrDef& attr : def->attrs)
+      CHECK(text.find("- `" + std::string(attr.name) + "`: ") != std::string::npos);
+    CHECK(text.find("- Gradient: ") != std::string::npos);
+    CHECK(text.find(def->grad->reason) != std::string::npos);
+  }
+}
