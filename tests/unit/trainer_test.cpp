@@ -156,11 +156,6 @@ Batch joined(const std::vector<Batch>& batches, std::size_t first, std::size_t c
   return out;
 }
 
-Batch sorted(Batch batch) {
-  std::sort(batch.begin(), batch.end());
-  return batch;
-}
-
 }  // namespace
 
 TEST_CASE("batch sizes: full ones and the rest") {
