@@ -27,7 +27,7 @@ class RuleParser {
   }
 
  private:
-  // term = OP "(" term { "," term } ")" | LETTER | NUMBER
+  // term = OP "(" term { "," term } ")" | LETTER | NUMBER | "true" | "false"
   Term term() {
     skip_space();
     const std::size_t begin = at_;
@@ -36,6 +36,9 @@ class RuleParser {
     if (word.empty() || std::isdigit(static_cast<unsigned char>(word[0]))) {
       at_ = begin;
       return {.kind = Term::Kind::number, .number = number()};
+    }
+    if (word == "true" || word == "false") {
+      return {.kind = Term::Kind::number, .number = word == "true" ? 1.0 : 0.0, .truth = true};
     }
     if (!take("(")) {
       check(word.size() == 1, "a letter, a number or an op with operands");
@@ -167,7 +170,7 @@ const std::vector<RewriteRule>& rewrites_of(const OpDef& def) {
 std::optional<Expr> build(Builder& builder, const Term& term, const Bindings& bindings, DType dtype) {
   switch (term.kind) {
     case Term::Kind::letter: return bindings.at(term.letter);
-    case Term::Kind::number: return builder.constant(term.number, dtype);
+    case Term::Kind::number: return builder.constant(term.number, term.truth ? DType::boolean : dtype);
     case Term::Kind::op: break;
   }
   std::vector<std::optional<Expr>> args(term.args.size());

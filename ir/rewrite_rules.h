@@ -1,10 +1,11 @@
 // Rewrite rules as the op records write them, "mul(x, 1) -> x", parsed.
 //
 //   rule = term "->" term
-//   term = OP "(" term { "," term } ")" | LETTER | NUMBER
+//   term = OP "(" term { "," term } ")" | LETTER | NUMBER | "true" | "false"
 //
 // A letter stands for any value, the same one wherever it occurs. A number stands for a constant all of whose elements
-// have that value; -0 and 0 differ. Ops of a rule have no attributes. Each rule makes its pattern cheaper.
+// have that value; -0 and 0 differ, and truth is no number. Ops of a rule have no attributes. Each rule makes its
+// pattern cheaper.
 #pragma once
 
 #include "ir/builder.h"
@@ -23,6 +24,7 @@ struct Term {
   Kind kind;
   char letter = 0;
   double number = 0;
+  bool truth = false;  // the number is 0 or 1 and stands for false or true
   const OpDef* def = nullptr;
   std::vector<Term> args = {};
 };

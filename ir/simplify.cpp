@@ -57,7 +57,8 @@ class Matcher {
     }
     if (term->kind == Term::Kind::number) {
       const std::optional<double> splat = splat_value(builder_->block(), value);
-      const bool same = splat && *splat == term->number && std::signbit(*splat) == std::signbit(term->number);
+      const bool same = splat && *splat == term->number && std::signbit(*splat) == std::signbit(term->number) &&
+                        term->truth == (builder_->block().type(value).dtype == DType::boolean);
       return same ? match_all(std::move(work), std::move(match)) : std::nullopt;
     }
     const Op* op = builder_->block().definer(value);
@@ -120,6 +121,28 @@ std::optional<ValueId> apply_function(Builder& builder, const Op& op) {
   return value;
 }
 
+/// Elementwise ops broadcast by themselves: an operand that is broadcast already is taken as it was before, where the
+/// result keeps its type.
+std::optional<ValueId> absorb_broadcast(Builder& builder, const Op& op) {
+  static const OpDef* const broadcast = find_op("broadcast");
+  if (op.def->as<Elementwise>() == nullptr || !op.def->attrs.empty()) return std::nullopt;
+  Block& block = builder.block();
+  const Type type = block.type(op.results[0]);
+  std::vector<Expr> operands;
+  for (const ValueId operand : op.operands) operands.push_back(builder.expr(operand));
+  for (Expr& operand : operands) {
+    const Op* definer = block.definer(operand.value);
+    if (definer == nullptr || definer->def != broadcast) continue;
+    const Expr before = std::exchange(operand, builder.expr(definer->operands[0]));
+    builder.location = op.location.merged(definer->location);
+    const auto made = builder.try_op(*op.def, operands, {});
+    const auto* results = std::get_if<std::vector<Expr>>(&made);
+    if (results != nullptr && results->front().type() == type) return results->front().value;
+    operand = before;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 SimplifyCtx::SimplifyCtx(Builder& builder, const Op& op)
@@ -159,19 +182,17 @@ std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block) {
   const Location location = std::exchange(builder.location, op.location);
   const Role role = std::exchange(builder.role, op.role);
   std::optional<Simplified> simpler;
-  for (const RewriteRule& rule : rewrites_of(*op.def)) {
+  const auto take = [&](std::optional<ValueId> value, const std::string& rule) {
+    if (value) simpler = {*value, rule};
     builder.location = op.location;
-    if (const std::optional<ValueId> value = apply_rule(builder, op, rule)) {
-      simpler = {*value, rule.text};
-      break;
-    }
+    return value.has_value();
+  };
+  for (const RewriteRule& rule : rewrites_of(*op.def)) {
+    if (take(apply_rule(builder, op, rule), rule.text)) break;
   }
-  builder.location = op.location;
-  if (!simpler && op.def->simplify != nullptr) {
-    if (const std::optional<ValueId> value = apply_function(builder, op)) {
-      simpler = {*value, std::string(*op.def->name) + ": simplify"};
-    }
-  }
+  const std::string name(*op.def->name);
+  if (!simpler && op.def->simplify != nullptr) take(apply_function(builder, op), name + ": simplify");
+  if (!simpler) take(absorb_broadcast(builder, op), name + ": operand before its broadcast");
   builder.location = location;
   builder.role = role;
   return simpler;

@@ -39,7 +39,7 @@ std::int64_t rule_cost(const OpView& op);
 
 struct Simplified {
   ValueId value;
-  std::string rule;  // for counting: the rule's text, or "<op>: simplify"
+  std::string rule;  // for counting: the rule's text, or the op and what was done
 };
 /// Applies the first rule of `op` (which is in the builder's block) that matches; appends the replacement's ops.
 /// The replacement has the op's type.

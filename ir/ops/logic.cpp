@@ -105,7 +105,7 @@ std::span<const OpDef> logic_ops() {
            },
        .promotion = Promotion::branches,
        .value_operands = {1, 2},
-       .rewrites = {"where(c, x, x) -> x"}},
+       .rewrites = {"where(c, x, x) -> x", "where(true, x, y) -> x", "where(false, x, y) -> y"}},
 
       {.name = "cast",
        .doc = "The same numbers as another element type. Floats become integers by truncation, beyond the range the "
