@@ -50,10 +50,10 @@ Value random_numbers(Context& context, const std::vector<Value>& arguments, cons
     return fail(context, at, "random numbers are drawn by layers and initializers only");
   const Frame& frame = *context.frame;
   std::string stream = context.target->kind == Target::Kind::initial ? context.target->stream : frame.path;
-  stream += ":" + frame.site;
+  stream += frame.site;
   const auto& ordinals = context.numbers(frame).ordinal;
   if (const auto ordinal = ordinals.find(&call); ordinal != ordinals.end())
-    stream += fmt::format(".{}", ordinal->second);
+    stream += fmt::format("/{}", ordinal->second);
   for (const std::int64_t index : frame.unroll) stream += fmt::format("[{}]", index);
 
   const ir::Expr key = read_scalar_slot(context, ir::key_slot, ir::SlotKind::setting, at);

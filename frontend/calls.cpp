@@ -44,9 +44,11 @@ Value unknown_callee(Context& context, const ast::Call& call) {
     if (context.declarations.find(place, name, frame.in_std))
       return fail(context, call.callee.span, fmt::format("`{}` is {}", name, what));
   const std::string near = ir::nearest_name(name, candidates);
-  return fail(context, call.callee.span,
-              fmt::format("unknown function or layer `{}`{}", name,
-                          near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  report(context, call.callee.span,
+         fmt::format("unknown function or layer `{}`{}", name,
+                     near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  for (const ast::Argument& argument : call.arguments) evaluate(context, *argument.value);
+  return poison();
 }
 
 /// Layers stand where instances have a path.
@@ -78,7 +80,7 @@ Value call_definition(Context& context, const ast::Definition& definition, const
   Frame callee = callee_frame(context, definition, at);
   const auto& ordinals = context.numbers(*context.frame).ordinal;
   if (const auto ordinal = ordinals.find(&call); ordinal != ordinals.end())
-    callee.site += fmt::format(".{}", ordinal->second);
+    callee.site += fmt::format("/{}", ordinal->second);
   if (path) callee.path = *path;
   if (!enter_parameters(context, callee, *arguments, spans_of(*given, at))) return poison();
   return run_body(context, callee, at);

@@ -27,7 +27,8 @@ inline constexpr std::int64_t max_elements = std::int64_t{1} << 36;  // of one t
 
 struct Variable {
   Value value;
-  std::string fixed = {};  // "a dimension", "the loop variable": what it is where it cannot be assigned
+  std::string fixed = {};  // "a dimension", "the variable of a loop": what it is where it cannot be assigned
+  std::string from = {};   // "`x`": what bound a dimension
 };
 
 /// A layer call of the body being inlined, by its name there.

@@ -156,7 +156,7 @@ class Splitter {
 std::optional<ir::Expr> accumulate(Context& context, const std::string& path, const std::string& suffix, ir::Expr sum,
                                    std::optional<ir::Expr> count, const ast::Span& at, Target* report_target) {
   const auto grow = [&](std::string_view what, ir::Expr by) -> std::optional<ir::Expr> {
-    const ir::Slot slot{fmt::format("{}.{}{}", path, what, suffix), ir::Type{ir::DType::f64, {}, {}},
+    const ir::Slot slot{fmt::format("{}{}{}", path, what, suffix), ir::Type{ir::DType::f64, {}, {}},
                         ir::SlotKind::accumulator, false};
     NNC_CHECK(add_slot(context, slot, at), "the accumulator {} has another type", slot.path);
     const ir::Expr old = read_slot(context, slot, at);
@@ -166,8 +166,8 @@ std::optional<ir::Expr> accumulate(Context& context, const std::string& path, co
     const Scoped<Target*> into(context.target, report_target);
     return read_slot(context, slot, at);
   };
-  const auto total = grow("sum", sum);
-  const auto divisor = count ? grow("count", *count) : std::nullopt;
+  const auto total = grow(".sum", sum);
+  const auto divisor = count ? grow(".count", *count) : std::nullopt;
   if (!report_target) return std::nullopt;
   report_target->builder.location = location(context, at);
   return divisor ? *total / *divisor : *total;

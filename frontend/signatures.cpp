@@ -134,14 +134,15 @@ bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame*
     const std::string* name = bare_dimension(*dims[i]);
     if (!name) continue;
     const std::int64_t extent = match.shape[static_cast<std::size_t>((*positions)[i])];
-    const auto [at, fresh] = callee.variables.emplace(
-        *name, Variable{{extent, match.origin}, fmt::format("a dimension, {} from {}", extent, match.subject)});
+    const auto [at, fresh] =
+        callee.variables.emplace(*name, Variable{{extent, match.origin}, "a dimension", match.subject});
     if (fresh) continue;
     const auto* bound = at->second.value.as<std::int64_t>();
     if (!bound || *bound == extent) continue;
-    auto& diagnostic = report_match(context, match, reported_in,
-                                    fmt::format("{} is {}, found {}: `{}` is {} here, but it is {}", match.subject,
-                                                print(*match.type), match.found, *name, extent, at->second.fixed));
+    auto& diagnostic =
+        report_match(context, match, reported_in,
+                     fmt::format("{} is {}, found {}: `{}` is {} here, but {} from {}", match.subject,
+                                 print(*match.type), match.found, *name, extent, *bound, at->second.from));
     diagnostic.note(at->second.value.origin.at, fmt::format("`{}` = {} comes from here", *name, *bound));
     diagnostic.note(match.type->span.at, fmt::format("{} is declared here", match.subject));
     return false;
@@ -168,7 +169,8 @@ bool check_dimensions(Context& context, Frame& callee, const Match& match, Frame
                                  print(*match.type), match.found, (*positions)[i], extent, *expected, value));
     if (const std::string* name = bare_dimension(*dims[i]))
       if (const auto bound = callee.variables.find(*name); bound != callee.variables.end())
-        diagnostic.note(bound->second.value.origin.at, fmt::format("`{}` is {}", *name, bound->second.fixed));
+        diagnostic.note(bound->second.value.origin.at,
+                        fmt::format("`{}` is {} from {}", *name, *expected, bound->second.from));
     diagnostic.note(match.type->span.at, fmt::format("{} is declared here", match.subject));
     return false;
   }

@@ -64,13 +64,14 @@ void run_for(Context& context, const ast::For& loop, const ast::Span& at) {
   if (*from >= *to) skip(context, loop.body, at);
   const __int128 count = static_cast<__int128>(*to) - *from;
   context.loops.emplace_back(at, static_cast<std::int64_t>(count > max_iterations ? max_iterations : count));
-  if (count > 0 &&
-      (count > max_iterations || (context.iterations += static_cast<std::int64_t>(count)) > max_iterations)) {
-    exhaust(context, at,
-            fmt::format("the loops of this program run more than {} times: `for` is unrolled at compile time",
-                        max_iterations));
-    return;
+  if (count > max_iterations - context.iterations) {
+    report(
+        context, at,
+        fmt::format("this loop runs {} times, which makes more than {} iterations: `for` is unrolled at compile time",
+                    static_cast<std::uint64_t>(count), max_iterations));
+    return poison_targets(context, loop.body);
   }
+  if (count > 0) context.iterations += static_cast<std::int64_t>(count);
   if (!may_assign(context, loop.variable)) return poison_targets(context, loop.body);
   std::optional<Variable> hidden;
   if (const auto known = frame.variables.find(loop.variable.text); known != frame.variables.end())
