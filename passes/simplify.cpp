@@ -31,7 +31,8 @@ bool rewrite_ops(Block& block, std::map<std::string, int>& counts) {
     ++counts[simpler->rule];
     changed = true;
   }
-  block = next.finish();
+  // Otherwise the new block differs only by what rules appended in vain.
+  if (changed) block = next.finish();
   return changed;
 }
 
