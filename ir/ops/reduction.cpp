@@ -70,6 +70,19 @@ void extremum_gradient(GradCtx& g) {
   g.accumulate(0, where(chosen, expand(g, g.dy()) / ties, 0.0));
 }
 
+/// d prod(x) = sum_i dx_i prod_{j != i} x_j. The product of the others is that of the elements that are not 0, divided
+/// by x_i if that is not 0, and 0 if another element is 0.
+void product_gradient(GradCtx& g) {
+  Builder& b = g.builder();
+  const std::vector<std::int64_t>& axes = g.view().integers("axis");
+  const Expr zero = g.operand(0) == 0.0;
+  const Expr factors = where(zero, b.constant(1, g.dy().dtype()), g.operand(0));
+  const Expr product = b.op("prod", {factors}, {{"axis", axes}, {"keepdim", true}});
+  const Expr is_zero = b.cast(zero, g.dy().dtype());
+  const Expr other_zeros = b.sum(is_zero, axes, true) - is_zero;
+  g.accumulate(0, expand(g, g.dy()) * where(other_zeros == 0.0, product / factors, 0.0));
+}
+
 /// Keeps the better of two elements; a NaN is better than anything, and then the first.
 using Better = Scalar (*)(Scalar, Scalar);
 Scalar larger(Scalar a, Scalar b) { return a > b || a != a; }
@@ -170,6 +183,27 @@ std::span<const OpDef> reduction_ops() {
        .oracle = [](const Oracle& o) { return oracle_sum(o) / static_cast<double>(o.reduced().size()); },
        .samples = samples,
        .promotion = Promotion::real},
+
+      {.name = "prod",
+       .doc = "The product over the axes.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_numbers,
+       .kernel =
+           Reduction{.start = [](const Args& args) -> Scalars { return {args.constant(1)}; },
+                     .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars { return {a[0] * x}; },
+                     .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars { return {a[0] * b[0]}; },
+                     .finish = [](const Args&, const Scalars& a, Scalar) { return a[0]; }},
+       .grad = product_gradient,
+       .precision = Precision::accumulated,
+       .oracle =
+           [](const Oracle& o) {
+             double product = 1;
+             for (double x : o.reduced()) product *= x;
+             return product;
+           },
+       .samples = samples,
+       .promotion = Promotion::arithmetic},
 
       {.name = "max",
        .doc = "The largest element over the axes; NaN if one is NaN. Equal elements share the gradient.",
