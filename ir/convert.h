@@ -1,7 +1,9 @@
 // Conversion of one number: as C++ casts, but floats beyond an integer's range saturate and NaN gives 0, on every CPU.
 #pragma once
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -20,6 +22,13 @@ To convert_number(From value) {
   } else {
     return static_cast<To>(value);
   }
+}
+
+/// The bits of the bf16 nearest to `value`, halves to even.
+inline std::uint16_t bf16_bits(float value) {
+  if (std::isnan(value)) return 0x7FC0U;
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
 }
 
 }  // namespace nnc::ir

@@ -1,5 +1,7 @@
 #include "ir/parse_literal.h"
 
+#include "ir/convert.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -57,21 +59,19 @@ std::optional<T> read_float(std::string_view text) {
   return value;
 }
 
-/// The 16 upper bits, rounded to nearest, halves to even.
+/// A bf16's bits; rounding to f32 in between is harmless to what was printed, whose digits are few.
 std::optional<std::uint16_t> read_bf16(std::string_view text) {
-  std::uint32_t bits = 0;
   if (text.starts_with("nan(0x")) {
+    std::uint32_t bits = 0;
     const auto [stop, error] = std::from_chars(text.data() + 6, text.data() + text.size(), bits, 16);
     if (error != std::errc{} || bits > 0xFFFFU || !std::isnan(std::bit_cast<float>(bits << 16U))) return std::nullopt;
     return static_cast<std::uint16_t>(bits);
   }
   const std::optional<float> value = read_float<float>(text);
   if (!value) return std::nullopt;
-  if (std::isnan(*value)) return std::uint16_t{0x7FC0U};
-  bits = std::bit_cast<std::uint32_t>(*value);
-  bits += 0x7FFFU + ((bits >> 16U) & 1U);
-  if (std::isinf(std::bit_cast<float>(bits & 0xFFFF0000U)) && !std::isinf(*value)) return std::nullopt;
-  return static_cast<std::uint16_t>(bits >> 16U);
+  const std::uint16_t nearest = bf16_bits(*value);
+  const bool overflows = std::isfinite(*value) && std::isinf(std::bit_cast<float>(std::uint32_t{nearest} << 16U));
+  return overflows ? std::nullopt : std::optional(nearest);
 }
 
 std::optional<std::int64_t> read_integer(std::string_view text) {

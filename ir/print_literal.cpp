@@ -1,5 +1,6 @@
 #include "ir/print_literal.h"
 
+#include "ir/convert.h"
 #include "ir/op.h"
 #include "ir/text_tokens.h"
 
@@ -15,15 +16,17 @@
 namespace nnc::ir {
 namespace {
 
+std::string with_point(std::string digits) {
+  return digits.find_first_of(".e") == std::string::npos ? digits + ".0" : digits;
+}
+
 template <class T>
 std::string shortest(T value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
-  std::string text(buffer, end);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
+  return with_point(std::string(buffer, end));
 }
 
 }  // namespace
@@ -40,6 +43,18 @@ std::string exact(T value, Bits bits, Bits usual_nan) {
   return std::isnan(value) && bits != usual_nan ? fmt::format("nan(0x{:x})", bits) : shortest(value);
 }
 
+std::string bf16_text(std::uint16_t bits) {
+  const float value = std::bit_cast<float>(std::uint32_t{bits} << 16U);
+  if (!std::isfinite(value)) return exact(value, bits, std::uint16_t{0x7FC0U});
+  for (int digits = 1;; ++digits) {
+    char buffer[64];
+    char* const end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, digits).ptr;
+    float read = 0;
+    const auto error = std::from_chars(buffer, end, read).ec;
+    if (error == std::errc{} && bf16_bits(read) == bits) return with_point(std::string(buffer, end));
+  }
+}
+
 std::string element(const Tensor& tensor, std::int64_t position) {
   const auto i = static_cast<std::size_t>(position);
   switch (tensor.type().dtype) {
@@ -53,10 +68,7 @@ std::string element(const Tensor& tensor, std::int64_t position) {
       return exact(value, std::bit_cast<std::uint64_t>(value),
                    std::bit_cast<std::uint64_t>(std::numeric_limits<double>::quiet_NaN()));
     }
-    case DType::bf16: {
-      const std::uint32_t bits = tensor.as<std::uint16_t>()[i];
-      return exact(std::bit_cast<float>(bits << 16U), bits, 0x7FC0U);
-    }
+    case DType::bf16: return bf16_text(tensor.as<std::uint16_t>()[i]);
     case DType::boolean: return tensor.as<std::uint8_t>()[i] != 0 ? "true" : "false";
     case DType::i32:
     case DType::i64:

@@ -55,7 +55,7 @@ graph @init() {
   %1 = constant [0.0, 1.0, -0.0, inf, nan] : f32[5]
   %2 = constant 0.0 : f32[5,6]
   %3 = constant nan(0xffc00001) : f32[5]
-  %4 = constant [0.100097656, -inf, 3.0040553e+38] : bf16[3]
+  %4 = constant [0.1, -inf, 3e+38] : bf16[3]
   %5 = constant [[1, 65535], [7, 0]] : u16[2,2]
   %6 = constant [] : i64[2,0]
   %7 = constant -9223372036854775808 : i64[]
