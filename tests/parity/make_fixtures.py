@@ -9,12 +9,12 @@ fixtures/<case>.steps.safetensors, with N in 1, 10:
     stepN.param.<param>            parameters after step N
     stepN.state.<param>.<state>    optimizer states after step N
 
-fixtures/cases.json lists the cases with their program, data, settings and batch. Batches are in file order, the last one
-of an epoch smaller.
+fixtures/cases.json lists the cases with their program, data, settings and batch. Batches are in file order, the last
+one of an epoch smaller.
 
 PyTorch computes in f64 from the f32 weights and inputs, and the results are rounded to f32: whoever is within 1e-5 of
-these values is as right as f32 allows. Each case also runs in f32, which must agree to MAX_F32_ERROR, so that no fixture
-asks for more digits than f32 has.
+these values is as right as f32 allows. Each case also runs in f32, which must agree to MAX_F32_ERROR, so that no
+fixture asks for more digits than f32 has.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from torch import nn
 STEPS = 10
 RECORDED = (1, 10)
 MAX_F32_ERROR = 1e-6
-MIN_SIGN_DISTANCE = 20
+MIN_KINK_DISTANCE = 20
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 
@@ -84,12 +84,20 @@ def read_data(path):
 # --- Twins of the programs --------------------------------------------------------------------------------------------
 
 
+# The arguments of every relu and sign of a run, which must not be so near to 0 that rounding decides (kink_distance).
+kink_arguments = []
+
+
+def relu(x):
+    kink_arguments.append(x.detach().double().numpy().copy())
+    return F.relu(x)
+
+
 class SignMomentum(torch.optim.Optimizer):
-    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn spells it. Keeps the signs' arguments for check_signs."""
+    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn spells it."""
 
     def __init__(self, params, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
         super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay))
-        self.mixes = []
 
     @torch.no_grad()
     def step(self):
@@ -97,7 +105,7 @@ class SignMomentum(torch.optim.Optimizer):
             for p in group["params"]:
                 m = self.state[p].setdefault("m", torch.zeros_like(p))
                 mix = group["beta1"] * m + (1 - group["beta1"]) * p.grad
-                self.mixes.append(mix.double().numpy().copy())
+                kink_arguments.append(mix.double().numpy().copy())
                 m.mul_(group["beta2"]).add_((1 - group["beta2"]) * p.grad)
                 p.sub_(group["lr"] * (torch.sign(mix) + group["weight_decay"] * p))
 
@@ -121,7 +129,7 @@ def mlp_model(width):
 def mlp_loss(m, x):
     m = m["model"]
     h = torch.flatten(x["image"] / 255, start_dim=1)
-    scores = m["fc3"](F.relu(m["fc2"](F.relu(m["fc1"](h)))))
+    scores = m["fc3"](relu(m["fc2"](relu(m["fc1"](h)))))
     return F.cross_entropy(scores, x["label"].long())
 
 
@@ -148,7 +156,7 @@ def tanh_momentum_loss(m, x):
 
 
 def softmax_nesterov_loss(m, x):
-    p = torch.softmax(m["fc2"](F.relu(m["fc1"](features(x)))), dim=-1)
+    p = torch.softmax(m["fc2"](relu(m["fc1"](features(x)))), dim=-1)
     return F.mse_loss(p[:, 1] + 0.5 * p[:, 2], x["label"])
 
 
@@ -157,7 +165,7 @@ def log_softmax_dampening_loss(m, x):
 
 
 def smoothing_adam_loss(m, x):
-    scores = m["fc2"](F.relu(m["fc1"](features(x))))
+    scores = m["fc2"](relu(m["fc1"](features(x))))
     return F.cross_entropy(scores, x["label"].long(), label_smoothing=0.1)
 
 
@@ -213,7 +221,7 @@ class Case:
     settings: dict = field(default_factory=dict)  # --set
     clip_norm: float = 0.0
     schedule: Callable = None
-    seed: int = 1
+    seed: int = 1  # one that kink_distance accepts, from --find-seed
 
     def __post_init__(self):
         self.program = self.program or f"tests/parity/programs/{self.name}.nn"
@@ -241,9 +249,8 @@ CASES = [
         data=FASHION_MNIST,
         batch=128,
         settings={"width": 16},
+        seed=2,
     ),
-    # The seed is one for which no sign hangs on rounding (found with --find-seed): the nearest to 0 is 32
-    # rounding errors away, with most seeds less than 4.
     Case(
         "custom_optimizer",
         model=lambda: modules(g1=gated(30, 64), g2=gated(64, 64), head=linear(64, 1)),
@@ -275,7 +282,7 @@ CASES = [
         "smoothing_adam",
         two_layers(12, 5),
         smoothing_adam_loss,
-        adam(lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.02),
+        adam(lr=0.01, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.02),
     ),
     Case(
         "cosine_warmup",
@@ -302,7 +309,8 @@ def batches(columns, batch, dtype):
 
 
 def run(case, columns, dtype):
-    """The initial weights, the recorded tensors in f64, and the optimizer."""
+    """The initial weights, the recorded tensors in f64, and the arguments of relu and sign."""
+    kink_arguments.clear()
     torch.manual_seed(case.seed)
     model = case.model()  # PyTorch's default initialization, f32
     initial = {name: p.detach().numpy().copy() for name, p in model.named_parameters()}
@@ -339,43 +347,43 @@ def run(case, columns, dtype):
     record["loss"] = np.array(losses)
     if case.clip_norm:
         assert min(norms) < case.clip_norm < max(norms), f"{case.name}: clip_norm {case.clip_norm} within {norms}"
-    return initial, record, optimizer
+    return initial, record, list(kink_arguments)
 
 
 def relative_error(ours, theirs):
     return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
 
 
-def check_signs(case, exact, rounded):
-    """No argument of a sign may be so near to 0 that rounding decides it: a flipped sign moves a weight by 2 lr.
+def kink_distance(exact, rounded):
+    """How many rounding errors the nearest argument of a relu or sign is from 0.
 
-    The rounding error of an argument is taken as the largest within its row or its column, between f64 and f32. Returns
-    how many such errors the nearest argument is from 0.
+    If rounding decided one, a weight would move by 2 lr or an example's gradient vanish, in one engine only. The
+    rounding error of an argument is taken as the largest within its row or its column, between f64 and f32.
     """
-    worst = np.inf
-    for a, b in zip(exact.mixes, rounded.mixes):
+    distance = np.inf
+    for a, b in zip(exact, rounded):
         error = np.abs(a - b)
         if a.ndim == 2:
             error = np.minimum(error.max(axis=0, keepdims=True), error.max(axis=1, keepdims=True))
         else:
             error = error.max()
-        worst = min(worst, np.min(np.abs(a) / np.maximum(error, 1e-30)))
-    return worst
+        distance = min(distance, np.min(np.abs(a) / np.maximum(error, 1e-30)))
+    return distance
 
 
 def find_seed(case, columns):
     for case.seed in range(1, 200):
         exact, rounded = (run(case, columns, dtype)[2] for dtype in (torch.float64, torch.float32))
-        worst = check_signs(case, exact, rounded)
-        print(f"{case.name}: seed {case.seed}: signs are {worst:.2g} rounding errors from 0")
-        if worst > MIN_SIGN_DISTANCE:
+        distance = kink_distance(exact, rounded)
+        if distance > MIN_KINK_DISTANCE:
+            print(f"{case.name}: seed {case.seed} keeps {distance:.2g} rounding errors from every kink")
             return
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=HERE / "fixtures")
-    parser.add_argument("--find-seed", action="store_true", help="search a seed for the cases with signs, write nothing")
+    parser.add_argument("--find-seed", action="store_true", help="print a seed for each case, write nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -385,11 +393,10 @@ def main():
     for case in CASES:
         columns = data[case.data]
         if arguments.find_seed:
-            if case.optimizer({"p": nn.Parameter(torch.zeros(1))}).__class__ is SignMomentum:
-                find_seed(case, columns)
+            find_seed(case, columns)
             continue
-        initial, exact, optimizer = run(case, columns, torch.float64)
-        _, rounded, rounded_optimizer = run(case, columns, torch.float32)
+        initial, exact, arguments_exact = run(case, columns, torch.float64)
+        _, rounded, arguments_rounded = run(case, columns, torch.float32)
         for name, values in exact.items():
             # Every tensor must be able to fail a comparison by relative error.
             assert np.linalg.norm(values) > 0, f"{case.name}: {name} is zero"
@@ -397,9 +404,8 @@ def main():
         worst = max(errors, key=errors.get)
         print(f"{case.name}: {len(exact)} tensors, f32 is off by at most {errors[worst]:.1e} ({worst})")
         assert errors[worst] < MAX_F32_ERROR, f"{case.name}: f32 cannot reach the fixture"
-        if isinstance(optimizer, SignMomentum):
-            distance = check_signs(case, optimizer, rounded_optimizer)
-            assert distance > MIN_SIGN_DISTANCE, f"{case.name}: a sign is {distance:.2g} rounding errors from 0: run with --find-seed"
+        distance = kink_distance(arguments_exact, arguments_rounded)
+        assert distance > MIN_KINK_DISTANCE, f"{case.name}: {distance:.2g} rounding errors from a kink: try --find-seed"
         write_safetensors(arguments.out / f"{case.name}.init.safetensors", initial)
         write_safetensors(arguments.out / f"{case.name}.steps.safetensors", exact)
 
