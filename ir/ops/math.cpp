@@ -56,6 +56,22 @@ std::span<const OpDef> math_ops() {
        .samples = positive_samples,
        .promotion = Promotion::real},
 
+      {.name = "rsqrt",
+       .doc = "1 / sqrt(x).",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return 1.0 / sqrt(x[0]); }},
+       // d x^(-1/2) = -1/2 x^(-3/2) dx
+       .grad =
+           [](GradCtx& g) {
+             const Expr y = g.result();
+             g.accumulate(0, g.dy() * (y * y * y * -0.5));
+           },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::pow(o[0], -0.5); },
+       .samples = positive_samples,
+       .promotion = Promotion::real},
+
       {.name = "sin",
        .doc = "The sine of x in radians.",
        .operands = {{"x"}},
