@@ -1,5 +1,5 @@
-// What neither a record nor std can say: shape and size of a tensor, casts written as calls of a type, and random
-// numbers, whose stream is the call's place in the program.
+// What neither a record nor std can say: shape and size of a tensor, casts written as calls of a type, splitting
+// into several values, and random numbers, whose stream is the call's place in the program.
 #include "frontend/apply.h"
 #include "frontend/calls.h"
 #include "frontend/evaluate.h"
@@ -36,6 +36,40 @@ Value size_of(Context& context, const std::vector<Value>& arguments, const ast::
   if (const auto* tensor = arguments[0].tensor()) return {tensor->expr.type().elements(), at};
   if (const auto* list = arguments[0].as<std::vector<Value>>()) return {static_cast<std::int64_t>(list->size()), at};
   return fail(context, at, fmt::format("`size` takes a tensor or a list, found {}", describe(arguments[0])));
+}
+
+/// Equal parts along `axis`, as several values.
+Value chunk(Context& context, const std::vector<Value>& arguments, const ast::Call& call, const ast::Span& at) {
+  const auto* parts = arguments[1].as<std::int64_t>();
+  const auto* given = arguments[2].as<std::int64_t>();
+  if (!arguments[0].tensor() || !parts || !(given || arguments[2].as<None>()))
+    return fail(context, at,
+                fmt::format("`chunk` takes a tensor, a number of parts and an axis; found {}, {}, {}",
+                            describe(arguments[0]), describe(arguments[1]), describe(arguments[2])));
+  const ir::Expr x = arguments[0].tensor()->expr;
+  const std::int64_t rank = x.type().rank();
+  std::int64_t axis = given ? *given : 0;
+  if (axis < -rank || axis >= rank)
+    return fail(context, at,
+                fmt::format("`chunk`: `axis` is {}, but {} has {} dimensions", axis, describe(arguments[0]), rank));
+  if (axis < 0) axis += rank;
+  const std::int64_t extent = x.shape()[static_cast<std::size_t>(axis)];
+  if (*parts < 1 || extent % *parts != 0)
+    return fail(context, call.callee.span,
+                fmt::format("`chunk`: a dimension of {} does not make {} equal parts", extent, *parts));
+  if (!belongs_here(context, arguments[0], at)) return poison();
+  ir::Builder& builder = context.target->builder;
+  builder.location = location(context, at);
+  std::vector<Value> values;
+  for (std::int64_t part = 0; part < *parts; ++part) {
+    std::vector<std::int64_t> start(static_cast<std::size_t>(rank), 0), stop = x.shape();
+    start[static_cast<std::size_t>(axis)] = part * (extent / *parts);
+    stop[static_cast<std::size_t>(axis)] = (part + 1) * (extent / *parts);
+    ++context.ops;
+    values.push_back({TensorValue{builder.op("slice", {x}, {{"start", start}, {"stop", stop}})}, at});
+  }
+  if (values.size() == 1) return values.front();
+  return {Several{std::move(values)}, at};
 }
 
 /// The stream is where the call stands in the program: the path, the ordinals of the calls in the texts of their
@@ -91,6 +125,7 @@ const std::vector<Builtin>& builtins() {
   static const std::vector<Builtin> all = {
       {"shape", {"x"}, 1, shape_of},
       {"size", {"x"}, 1, size_of},
+      {"chunk", {"x", "parts", "axis"}, 2, chunk},
       {"random_uniform", {"shape"}, 1, random_numbers},
   };
   return all;

@@ -52,6 +52,7 @@ class Model {
 };
 
 /// Parses `text` and the standard library, evaluates hypers and settings. Reports every error it can reach.
-std::optional<Model> load(std::string file, std::string_view text, const Options& options, ir::Diagnostics& diagnostics);
+std::optional<Model> load(std::string file, std::string_view text, const Options& options,
+                          ir::Diagnostics& diagnostics);
 
 }  // namespace nnc::frontend
