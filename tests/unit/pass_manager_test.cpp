@@ -93,7 +93,7 @@ TEST_CASE("passes run in order") {
   CHECK(all.log == "");
 }
 
-TEST_CASE("--disable-pass leaves out an optimization") {
+TEST_CASE("the option --disable-pass leaves out an optimization") {
   CHECK(ops(run(cleanup, {.disabled = {"cse"}})) == 5);
   const Run refused = run({find_pass("autodiff")}, {.disabled = {"autodiff"}});
   CHECK(refused.status == Status::failed);
@@ -101,14 +101,14 @@ TEST_CASE("--disable-pass leaves out an optimization") {
         "error: --disable-pass: pass `autodiff` is no optimization and cannot be left out\n");
 }
 
-TEST_CASE("--stop-after and --pass-limit end early") {
+TEST_CASE("the option --stop-after and --pass-limit end early") {
   CHECK(ops(run(cleanup, {.stop_after = "fold-constants"})) == 5);
   CHECK(ops(run(cleanup, {.pass_limit = 1})) == 5);
   CHECK(ops(run(cleanup, {.pass_limit = 0})) == ops({.status = Status::ok}));
   CHECK(run(cleanup, {.pass_limit = -1}).diagnostics.render() == "error: --pass-limit: -1 is negative\n");
 }
 
-TEST_CASE("--print-after prints the module after the passes named") {
+TEST_CASE("the option --print-after prints the module after the passes named") {
   const Run one = run(cleanup, {.print_after = {"cse"}});
   Run stopped = run(cleanup, {.stop_after = "cse"});
   CHECK(one.log == "// after cse\n" + print(stopped.module));
@@ -118,14 +118,14 @@ TEST_CASE("--print-after prints the module after the passes named") {
   }
 }
 
-TEST_CASE("--print-changed prints the module after passes that changed it") {
+TEST_CASE("the option --print-changed prints the module after passes that changed it") {
   const Run changed = run(cleanup, {.print_changed = true});
   CHECK(changed.log.find("// after fold-constants\n") == 0);
   CHECK(changed.log.find("// after cse\n") != std::string::npos);
   CHECK(changed.log.find("// after dce\n") == std::string::npos);
 }
 
-TEST_CASE("--time-passes lists passes and rules") {
+TEST_CASE("the option --time-passes lists passes and rules") {
   const Run timed = run({find_pass("simplify"), find_pass("dce")}, {.time_passes = true});
   CHECK(timed.log.find(" ms  simplify\n") != std::string::npos);
   CHECK(timed.log.find(" ms  dce\n") != std::string::npos);
@@ -142,7 +142,7 @@ TEST_CASE("--time-passes lists passes and rules") {
   CHECK(log.str().find("1 x     neg(neg(x)) -> x\n") != std::string::npos);
 }
 
-TEST_CASE("--verify-roundtrip accepts what the passes make") {
+TEST_CASE("the option --verify-roundtrip accepts what the passes make") {
   CHECK(run(cleanup, {.verify_roundtrip = true}).status == Status::ok);
 }
 
