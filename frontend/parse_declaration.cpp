@@ -82,8 +82,7 @@ ast::Declaration Parser::declaration() {
 }
 
 // definition := ("layer" | "fn" | "optimizer" | "schedule" | "init") NAME "(" [ parameter { "," parameter } [ "," ] ]
-// ")"
-//               [ "->" type { "," type } ] (block | "=" expression)
+//               ")" [ "->" type { "," type } ] (block | "=" expression)
 //
 // An optimizer has no "->"; layers and optimizers have no short form.
 ast::Definition Parser::definition(ast::Definition::Kind kind) {

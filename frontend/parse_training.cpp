@@ -142,8 +142,8 @@ ast::UseOptimizer Parser::use_optimizer() {
   return node;
 }
 
-// group := "group" pattern { "," pattern } "{" { setting (newline | ";") } "}"      setting := NAME "="
-// expression
+// group := "group" pattern { "," pattern } "{" { setting (newline | ";") } "}"
+// setting := NAME "=" expression
 ast::Group Parser::group() {
   ast::Group node;
   do {

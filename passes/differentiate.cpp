@@ -79,9 +79,8 @@ std::vector<bool> differentiable_from(const Block& block, const std::vector<Valu
 
 // 1. Mark the values through which a gradient can reach one of `wrt`; nothing else gets a gradient.
 // 2. Give the loss the gradient 1.
-// 3. Walk the ops backwards. An op of which a result has a gradient has, by then, the whole of it: all uses of the
-// result
-//    come later. Its rule turns the gradients of the results into contributions to those of its operands, which are
+// 3. Walk the ops backwards. An op of which a result has a gradient has, by then, the whole of it: all uses of
+//    the result come later. Its rule turns the gradients of the results into contributions to those of its operands, which are
 //    added up.
 std::vector<ValueId> differentiate(Builder& builder, ValueId loss, const std::vector<ValueId>& wrt) {
   Block& block = builder.block();

@@ -130,9 +130,8 @@ std::string write_reproducer(const Module& input, std::span<const Pass* const> r
 }  // namespace
 
 // 1. Check the names in the options, and the module given.
-// 2. Run each pass, keeping a copy of its input. A pass that fails with errors reported found a mistake of the user;
-// one
-//    that fails in any other way, or whose result the verifier rejects, is at fault itself, and its input is written
+// 2. Run each pass, keeping a copy of its input. A pass that fails with errors reported found a mistake of the
+//    user; one that fails in any other way, or whose result the verifier rejects, is at fault itself, and its input is written
 //    out.
 // 3. Print what was asked for.
 Status run_passes(Module& module, const std::vector<const Pass*>& passes, const RunOptions& options,

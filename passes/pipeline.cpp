@@ -21,8 +21,7 @@ constexpr std::array table{
     Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
 
     // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such; then
-    // rules,
-    // which make ops equal that were not; what all three left unused goes last.
+    // rules, which make ops equal that were not; what all three left unused goes last.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},

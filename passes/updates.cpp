@@ -84,9 +84,8 @@ bool has_gradients(const Graph& graph, const std::vector<ir::Update>& updates, i
 // In each `train` graph:
 // 1. Take the gradients out of the results.
 // 2. Inline the rule `clip`, if there is one, over all of them.
-// 3. Inline the rule of each update over the parameter's old value, its gradient and its states' old values, and bind
-// the
-//    results to the slots.
+// 3. Inline the rule of each update over the parameter's old value, its gradient and its states' old values, and
+//    bind the results to the slots.
 // Then drop rules and updates.
 ir::Status updates(ir::Module& module, PassContext& context) {
   for (Graph& graph : module.graphs) {
