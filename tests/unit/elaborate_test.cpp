@@ -1,5 +1,5 @@
 // What programs mean: paths, shapes, promotion, control, losses, metrics, groups.
-#include "elaborate_program.h"
+#include "tests/unit/elaborate_program.h"
 #include "ir/op.h"
 
 #include <fmt/format.h>
