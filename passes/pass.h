@@ -42,6 +42,8 @@ struct Pass {
 /// Every pass, in the order of the pipeline.
 std::span<const Pass> all_passes();
 const Pass* find_pass(std::string_view name);
+/// The same for a name that the user gave with `option`; one that no pass has is reported with the near name.
+const Pass* find_pass(std::string_view option, const std::string& name, ir::Diagnostics& diagnostics);
 
 /// The passes that bring a module to a stage, in order.
 std::vector<const Pass*> pipeline_to(Stage stage);

@@ -22,52 +22,29 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Checks the names that the options give against the passes; reports each that is wrong.
-class NameCheck {
- public:
-  NameCheck(const std::vector<const Pass*>& passes, Diagnostics& diagnostics)
-      : passes_(&passes), diagnostics_(&diagnostics) {}
-
-  /// The pass of that name, reported if there is none.
-  const Pass* known(std::string_view option, const std::string& name) const {
-    const Pass* pass = find_pass(name);
-    if (pass != nullptr) return pass;
-    std::vector<std::string> names;
-    for (const Pass& candidate : all_passes()) names.emplace_back(candidate.name);
-    const std::string near = ir::nearest_name(name, names);
-    diagnostics_->error(fmt::format("{}: there is no pass `{}`{}", option, name,
-                                    near.empty() ? fmt::format("; the passes are {}", fmt::join(names, ", "))
-                                                 : fmt::format("; did you mean `{}`?", near)));
-    return nullptr;
-  }
-  /// The same for an option that says nothing unless the pass is among those to run.
-  void running(std::string_view option, const std::string& name) const {
-    const Pass* pass = known(option, name);
-    if (pass == nullptr || std::find(passes_->begin(), passes_->end(), pass) != passes_->end()) return;
-    std::vector<std::string_view> names;
-    for (const Pass* candidate : *passes_) names.push_back(candidate->name);
-    diagnostics_->error(fmt::format("{}: pass `{}` is not among those to run: {}", option, name,
-                                    names.empty() ? "there are none" : fmt::format("{}", fmt::join(names, ", "))));
-  }
-
- private:
-  const std::vector<const Pass*>* passes_;
-  Diagnostics* diagnostics_;
-};
+/// Reports a pass that is unknown, or not among those to run: the option would say nothing.
+void check_running(const std::vector<const Pass*>& passes, std::string_view option, const std::string& name,
+                   Diagnostics& diagnostics) {
+  const Pass* pass = find_pass(option, name, diagnostics);
+  if (pass == nullptr || std::find(passes.begin(), passes.end(), pass) != passes.end()) return;
+  std::vector<std::string_view> names;
+  for (const Pass* candidate : passes) names.push_back(candidate->name);
+  diagnostics.error(fmt::format("{}: pass `{}` is not among those to run: {}", option, name,
+                                names.empty() ? "there are none" : fmt::format("{}", fmt::join(names, ", "))));
+}
 
 Status check_options(const std::vector<const Pass*>& passes, const RunOptions& options, Diagnostics& diagnostics) {
   const int errors = diagnostics.count();
-  const NameCheck names(passes, diagnostics);
   for (const std::string& name : options.disabled) {
-    const Pass* pass = names.known("--disable-pass", name);
+    const Pass* pass = find_pass("--disable-pass", name, diagnostics);
     if (pass != nullptr && !pass->optional) {
       diagnostics.error(fmt::format("--disable-pass: pass `{}` is no optimization and cannot be left out", name));
     }
   }
   for (const std::string& name : options.print_after) {
-    if (name != "all") names.running("--print-after", name);
+    if (name != "all") check_running(passes, "--print-after", name, diagnostics);
   }
-  if (options.stop_after) names.running("--stop-after", *options.stop_after);
+  if (options.stop_after) check_running(passes, "--stop-after", *options.stop_after, diagnostics);
   if (options.pass_limit && *options.pass_limit < 0) {
     diagnostics.error(fmt::format("--pass-limit: {} is negative", *options.pass_limit));
   }
@@ -128,6 +105,18 @@ std::string write_reproducer(const Module& input, std::span<const Pass* const> r
 }
 
 }  // namespace
+
+const Pass* find_pass(std::string_view option, const std::string& name, Diagnostics& diagnostics) {
+  const Pass* pass = find_pass(name);
+  if (pass != nullptr) return pass;
+  std::vector<std::string> names;
+  for (const Pass& candidate : all_passes()) names.emplace_back(candidate.name);
+  const std::string near = ir::nearest_name(name, names);
+  diagnostics.error(fmt::format("{}: there is no pass `{}`{}", option, name,
+                                near.empty() ? fmt::format("; the passes are {}", fmt::join(names, ", "))
+                                             : fmt::format("; did you mean `{}`?", near)));
+  return nullptr;
+}
 
 // 1. Check the names in the options, and the module given.
 // 2. Run each pass, keeping a copy of its input. A pass that fails with errors reported found a mistake of the

@@ -52,16 +52,7 @@ std::optional<std::vector<const passes::Pass*>> find_passes(const std::vector<st
                                                             ir::Diagnostics& diagnostics) {
   std::vector<const passes::Pass*> found;
   for (const std::string& name : names) {
-    const passes::Pass* pass = passes::find_pass(name);
-    if (pass != nullptr) {
-      found.push_back(pass);
-      continue;
-    }
-    std::vector<std::string> known;
-    for (const passes::Pass& candidate : passes::all_passes()) known.emplace_back(candidate.name);
-    const std::string near = ir::nearest_name(name, known);
-    diagnostics.error(near.empty() ? fmt::format("no pass is called `{}`; `nnc-opt --list-passes` lists them", name)
-                                   : fmt::format("no pass is called `{}`; did you mean `{}`?", name, near));
+    if (const passes::Pass* pass = passes::find_pass("--passes", name, diagnostics)) found.push_back(pass);
   }
   if (found.size() < names.size()) return std::nullopt;
   return found;
