@@ -88,10 +88,6 @@ std::optional<Value> apply_statically(Context& context, const ir::OpDef& def, co
     if (operand.tensor() || list == by_element) return std::nullopt;
     auto tensor = host_tensor(operand);
     if (!tensor) return fail(context, at, fmt::format("{} does not take {}", quoted(def), describe(operand)));
-    if (tensor->elements() == 0 && !by_element) {
-      // The value over no elements is the one that a reduction starts with: 1 for a product, 0 for a sum.
-      tensor = ir::Tensor(ir::Type{DType::i64, {0}, {}});
-    }
     integers = integers && ir::is_integer(tensor->type().dtype);
     tensors.push_back(std::move(*tensor));
   }

@@ -21,6 +21,7 @@ namespace nnc::frontend {
 // Budgets: a program that exceeds one gets an error instead of running for hours.
 inline constexpr std::int64_t max_ops = 200'000;                     // over all graphs of a module and batch size
 inline constexpr std::int64_t max_iterations = 200'000;              // of all unrolled loops together
+inline constexpr std::int64_t max_evaluations = 1'000'000;           // of expressions, through all inlined calls
 inline constexpr int max_depth = 60;                                 // of inlined calls
 inline constexpr int max_nesting = 500;                              // of expressions, through inlined calls
 inline constexpr std::int64_t max_elements = std::int64_t{1} << 36;  // of one tensor
@@ -119,7 +120,7 @@ struct Context {
   std::map<std::string, const ast::Definition*> instances;  // of `train`, by path
   std::vector<std::pair<ast::Span, std::int64_t>> loops;    // iterations of each loop, in order
 
-  std::int64_t ops = 0, iterations = 0;
+  std::int64_t ops = 0, iterations = 0, evaluations = 0;
   int nesting = 0;
   bool exhausted = false;  // a budget: nothing more is elaborated
 

@@ -1,6 +1,7 @@
 #include "frontend/evaluate.h"
 
 #include "frontend/apply.h"
+#include "frontend/static_math.h"
 #include "ir/text.h"
 
 #include <fmt/format.h>
@@ -87,7 +88,9 @@ Value evaluate_list(Context& context, const ast::ListLiteral& list, const ast::S
     if (elements.back().as<Several>())
       return fail(context, element->span, fmt::format("expected one value, found {}", describe(elements.back())));
   }
-  return {std::move(elements), at};
+  Value result{std::move(elements), at};
+  if (deep_size(result) > max_list) return fail(context, at, fmt::format("a list has at most {} elements", max_list));
+  return result;
 }
 
 Value evaluate_member(Context& context, const ast::Member& member, const ast::Span& at) {
@@ -157,6 +160,9 @@ Value evaluate(Context& context, const ast::Expr& expr) {
   if (context.exhausted) return poison();
   if (context.nesting >= max_nesting)
     return exhaust(context, expr.span, fmt::format("expressions and calls nest more than {} deep", max_nesting));
+  if (++context.evaluations > max_evaluations)
+    return exhaust(context, expr.span,
+                   fmt::format("the program has more than {} expressions after inlining", max_evaluations));
   const Scoped<int> deeper(context.nesting, context.nesting + 1);
   return dispatch(context, expr);
 }

@@ -178,7 +178,8 @@ void add_metric(Context& context, Phase phase, const ast::Metric& metric, const 
   const auto* tensor = value.tensor();
   if (!tensor || tensor->expr.type().rank() != 0) {
     report(context, metric.value->span,
-           fmt::format("a metric is one number, found {}{}", describe(value), tensor ? "; `mean` reduces it" : ""));
+           tensor ? fmt::format("a metric is one number, found {}; `mean` reduces it", describe(value))
+                  : fmt::format("a metric is a number that depends on the batch, found {}", describe(value)));
     return;
   }
   ir::Expr result;

@@ -13,8 +13,6 @@ namespace {
 
 using ast::BinaryOp;
 
-constexpr std::size_t max_list = 10000;
-
 StaticResult overflow(std::int64_t a, std::string_view symbol, std::int64_t b) {
   return fmt::format("{} {} {} overflows: integers at compile time have 64 bits", a, symbol, b);
 }
@@ -81,7 +79,7 @@ StaticResult list_binary(BinaryOp op, const Value& left, const Value& right) {
   const auto* a = left.as<std::vector<Value>>();
   const auto* b = right.as<std::vector<Value>>();
   if (op == BinaryOp::plus && a && b) {
-    if (a->size() + b->size() > max_list) return fmt::format("a list has at most {} elements", max_list);
+    if (deep_size(left) + deep_size(right) > max_list) return fmt::format("a list has at most {} elements", max_list);
     std::vector<Value> joined = *a;
     joined.insert(joined.end(), b->begin(), b->end());
     return Value::Data{std::move(joined)};
@@ -90,7 +88,7 @@ StaticResult list_binary(BinaryOp op, const Value& left, const Value& right) {
   const auto* times = a ? right.as<std::int64_t>() : left.as<std::int64_t>();
   if (op == BinaryOp::star && times) {
     if (*times < 0 || *times > static_cast<std::int64_t>(max_list) ||
-        list->size() * static_cast<std::size_t>(*times) > max_list)
+        deep_size(a ? left : right) * static_cast<std::size_t>(*times) > max_list)
       return fmt::format("a list has at most {} elements", max_list);
     std::vector<Value> repeated;
     for (std::int64_t i = 0; i < *times; ++i) repeated.insert(repeated.end(), list->begin(), list->end());
@@ -100,6 +98,14 @@ StaticResult list_binary(BinaryOp op, const Value& left, const Value& right) {
 }
 
 }  // namespace
+
+std::size_t deep_size(const Value& value) {
+  const auto* list = value.as<std::vector<Value>>();
+  if (!list) return 1;
+  std::size_t size = 1;
+  for (const Value& element : *list) size += deep_size(element);
+  return size;
+}
 
 bool static_equal(const Value& a, const Value& b) {
   if (const auto* x = a.as<std::vector<Value>>()) {

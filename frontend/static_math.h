@@ -18,6 +18,11 @@ using StaticResult = std::variant<Value::Data, std::string>;
 StaticResult static_binary(ast::BinaryOp op, const Value& left, const Value& right);
 StaticResult static_unary(ast::UnaryOp op, const Value& operand);
 
+/// Lists are small: a longer one is an error, not a hang.
+inline constexpr std::size_t max_list = 10'000;
+/// Elements of a list, those of its lists included; 1 for anything else.
+std::size_t deep_size(const Value& value);
+
 /// Whether two values known at compile time are the same; a real and an integer compare as numbers.
 bool static_equal(const Value& a, const Value& b);
 

@@ -50,6 +50,7 @@ std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int6
   frame.objective = &objective;
   context.ops = 0;
   context.iterations = 0;
+  context.evaluations = 0;
   const Scoped<Frame*> inside(context.frame, &frame);
   const Scoped<Target*> into(context.target, target.get());
   add_fields(context, train.body, context.recipe.data, batch);
@@ -83,6 +84,7 @@ std::unique_ptr<Target> elaborate_predict(Context& context) {
   frame.outputs = &outputs;
   context.ops = 0;
   context.iterations = 0;
+  context.evaluations = 0;
   const Scoped<Frame*> inside(context.frame, &frame);
   const Scoped<Target*> into(context.target, target.get());
   add_fields(context, predict.body, context.recipe.predict_data, batch);
