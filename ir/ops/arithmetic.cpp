@@ -9,16 +9,24 @@ namespace nnc::ir {
 
 namespace {
 
-void unary_samples(Samples& s) {
-  s.add({f32({2, 3})});
-  s.add({f32({})});
-}
 void binary_samples(Samples& s) {
   s.add({f32({2, 3}), f32({2, 3})});
   s.add({f32({2, 3}), f32({3})});
   s.add({f32({2, 1}), f32({1, 3})});
   s.add({f32({}), f32({4})});
   s.add({i32({2, 3}), i32({3})}).range(-9, 9);
+}
+/// Of numbers that have a sign.
+void signed_samples(Samples& s) {
+  s.add({f32({3, 5})}).avoid(0);
+  s.add({f32({})}).avoid(0);
+  s.add({i32({3, 5})}).range(-3, 4);
+}
+void choice_samples(Samples& s) {
+  s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
+  s.add({f32({2, 3}), f32({1})}).keep_apart();
+  s.add({i32({4, 5}), i32({5})}).range(-3, 4);  // with ties
+  s.add({u8({4, 5}), u8({4, 1})});
 }
 void step_samples(Samples& s) { s.add({f32({3, 5})}).avoid(-2).avoid(-1).avoid(0).avoid(1).avoid(2); }
 
@@ -146,7 +154,7 @@ std::span<const OpDef> arithmetic_ops() {
        .grad = [](GradCtx& g) { g.accumulate(0, -g.dy()); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return -o[0]; },
-       .samples = unary_samples,
+       .samples = signed_samples,
        .symbol = "-",
        .promotion = Promotion::arithmetic,
        .rewrites = {"neg(neg(x)) -> x", "neg(sub(x, y)) -> sub(y, x)"}},
@@ -160,10 +168,7 @@ std::span<const OpDef> arithmetic_ops() {
        .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * apply("sign", g.operand(0))); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return std::fabs(o[0]); },
-       .samples =
-           [](Samples& s) {
-             s.add({f32({3, 5})}).avoid(0);
-           },
+       .samples = signed_samples,
        .promotion = Promotion::arithmetic,
        .rewrites = {"abs(abs(x)) -> abs(x)", "abs(neg(x)) -> abs(x)"}},
 
@@ -180,7 +185,7 @@ std::span<const OpDef> arithmetic_ops() {
        .grad = zero_gradient("it is constant on either side of 0"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return static_cast<double>((o[0] > 0) - (o[0] < 0)); },
-       .samples = step_samples,
+       .samples = signed_samples,
        .promotion = Promotion::arithmetic},
 
       {.name = "maximum",
@@ -193,11 +198,7 @@ std::span<const OpDef> arithmetic_ops() {
        .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) > g.operand(1), g.operand(0) == g.operand(1)); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[0] < o[1] ? o[1] : o[0]; },
-       .samples =
-           [](Samples& s) {
-             s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
-             s.add({f32({2, 3}), f32({1})}).keep_apart();
-           },
+       .samples = choice_samples,
        .promotion = Promotion::arithmetic,
        .commutative = true,
        .rewrites = {"maximum(x, x) -> x"}},
@@ -212,11 +213,7 @@ std::span<const OpDef> arithmetic_ops() {
        .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) < g.operand(1), g.operand(0) == g.operand(1)); },
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return o[1] < o[0] ? o[1] : o[0]; },
-       .samples =
-           [](Samples& s) {
-             s.add({f32({2, 3}), f32({2, 3})}).keep_apart();
-             s.add({f32({2, 3}), f32({1})}).keep_apart();
-           },
+       .samples = choice_samples,
        .promotion = Promotion::arithmetic,
        .commutative = true,
        .rewrites = {"minimum(x, x) -> x"}},

@@ -222,6 +222,11 @@ std::span<const OpDef> contraction_ops() {
              s.add({f32({2, 3, 4}), f32({5, 4})}, {{"transpose_b", true}});
              s.add({f32({2, 1, 3, 4}), f32({3, 4, 2})});
              s.add({f32({3, 4}), f32({2, 4, 5})}, {{"accumulate", DType::f64}});
+             s.add({f32({2, 4, 3}), f32({4, 5})}, {{"transpose_a", true}});
+             s.add({f32({2, 4, 3}), f32({5, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
+             s.add({f32({2, 1, 4, 3}), f32({3, 4, 2})}, {{"transpose_a", true}});
+             s.add({f32({3, 4}), f32({2, 5, 4})}, {{"transpose_b", true}});
+             s.add({f32({1, 4, 3}), f32({2, 5, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
            },
        .flops =
            [](const OpView& op) {

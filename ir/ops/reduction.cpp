@@ -57,6 +57,13 @@ void samples(Samples& s) {
   s.add({f32({3, 4})}, {{"axis", std::int64_t{-1}}, {"keepdim", true}}).keep_apart();
   s.add({f32({2, 3, 4})}, {{"axis", std::vector<std::int64_t>{0, 2}}}).keep_apart();
 }
+/// Integers as well; with ties, and within their type.
+void number_samples(Samples& s) {
+  samples(s);
+  s.add({i32({3, 4})}).range(-3, 4);
+  s.add({i32({2, 3, 4})}, {{"axis", std::int64_t{1}}, {"keepdim", true}}).range(-9, 10);
+  s.add({u8({4, 3})}, {{"axis", std::int64_t{1}}}).range(0, 7);
+}
 
 /// A gradient of the result (or the result) with extent 1 at the reduced dimensions, so that it broadcasts to operand
 /// 0.
@@ -159,7 +166,7 @@ std::span<const OpDef> reduction_ops() {
        .grad = [](GradCtx& g) { g.accumulate(0, g.builder().broadcast_to(expand(g, g.dy()), g.operand(0).shape())); },
        .precision = Precision::accumulated,
        .oracle = oracle_sum,
-       .samples = samples,
+       .samples = number_samples,
        .promotion = Promotion::arithmetic},
 
       {.name = "mean",
@@ -202,7 +209,7 @@ std::span<const OpDef> reduction_ops() {
              for (double x : o.reduced()) product *= x;
              return product;
            },
-       .samples = samples,
+       .samples = number_samples,
        .promotion = Promotion::arithmetic},
 
       {.name = "max",
@@ -215,7 +222,7 @@ std::span<const OpDef> reduction_ops() {
        .grad = extremum_gradient,
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return std::ranges::max(o.reduced()); },
-       .samples = samples,
+       .samples = number_samples,
        .promotion = Promotion::arithmetic},
 
       {.name = "min",
@@ -228,7 +235,7 @@ std::span<const OpDef> reduction_ops() {
        .grad = extremum_gradient,
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return std::ranges::min(o.reduced()); },
-       .samples = samples,
+       .samples = number_samples,
        .promotion = Promotion::arithmetic},
 
       {.name = "argmax",
@@ -241,7 +248,7 @@ std::span<const OpDef> reduction_ops() {
        .grad = no_gradient("its result is a position"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return index_oracle(o, [](double a, double b) { return a > b; }); },
-       .samples = samples,
+       .samples = number_samples,
        .promotion = Promotion::arithmetic},
 
       {.name = "argmin",
@@ -254,7 +261,7 @@ std::span<const OpDef> reduction_ops() {
        .grad = no_gradient("its result is a position"),
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return index_oracle(o, [](double a, double b) { return a < b; }); },
-       .samples = samples,
+       .samples = number_samples,
        .promotion = Promotion::arithmetic},
   };
   return ops;
