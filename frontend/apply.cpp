@@ -146,7 +146,7 @@ Value apply(Context& context, const ir::OpDef& def, const std::vector<Value>& op
     if (!checked_elements(expr.shape()))
       return fail(context, at,
                   fmt::format("a tensor of shape {} is {}", describe(expr.shape()),
-                              std::count(expr.shape().begin(), expr.shape().end(), 0) ? "empty" : "too large"));
+                              std::ranges::count(expr.shape(), 0) > 0 ? "empty" : "too large"));
     values.push_back({TensorValue{expr, weak}, at});
   }
   if (values.size() == 1) return values.front();

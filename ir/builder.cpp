@@ -9,7 +9,9 @@
 
 namespace nnc::ir {
 
-const Type& Expr::type() const { return builder->block().type(value); }
+Type Expr::type() const { return builder->block().type(value); }
+Shape Expr::shape() const { return builder->block().type(value).shape; }
+DType Expr::dtype() const { return builder->block().type(value).dtype; }
 
 std::variant<std::vector<Expr>, std::string> Builder::try_op(const OpDef& def, const std::vector<Expr>& operands,
                                                              std::vector<NamedAttr> attrs, std::vector<Block> regions) {
@@ -58,14 +60,14 @@ Expr Builder::sum(Expr x, std::vector<std::int64_t> axes, bool keepdim) {
   return op("sum", {x}, {{"axis", std::move(axes)}, {"keepdim", keepdim}});
 }
 
-Expr Builder::sum_to(Expr x, const Shape& given) {
-  if (x.shape() == given) return x;
-  const Shape shape = given;  // a copy: it may be the shape of a value of the block, which grows
-  const std::size_t added = x.shape().size() - shape.size();
+Expr Builder::sum_to(Expr x, Shape shape) {
+  const Shape from = x.shape();
+  if (from == shape) return x;
+  const std::size_t added = from.size() - shape.size();
   std::vector<std::int64_t> axes;
-  for (std::size_t d = 0; d < x.shape().size(); ++d)
-    if (d < added || (shape[d - added] == 1 && x.shape()[d] != 1)) axes.push_back(static_cast<std::int64_t>(d));
-  return reshape(axes.empty() ? x : sum(x, axes), shape);
+  for (std::size_t d = 0; d < from.size(); ++d)
+    if (d < added || (shape[d - added] == 1 && from[d] != 1)) axes.push_back(static_cast<std::int64_t>(d));
+  return reshape(axes.empty() ? x : sum(x, axes), std::move(shape));
 }
 
 Expr Builder::permute(Expr x, std::vector<std::int64_t> order) {
@@ -122,7 +124,7 @@ GradCtx::GradCtx(Builder& builder, const Op& op, std::vector<Expr> operands, std
 
 void GradCtx::accumulate(std::size_t i, Expr contribution) {
   if (!wanted_[i]) return;
-  const Type type = operands_[i].type();  // a copy: the block grows
+  const Type type = operands_[i].type();
   NNC_CHECK_OP(contribution.dtype() == type.dtype, *op_, "the gradient of operand {} is {}, the operand {}", i,
                to_string(contribution.type()), to_string(type));
   contribution =

@@ -22,9 +22,10 @@ struct Expr {
   Builder* builder = nullptr;
   ValueId value;
 
-  const Type& type() const;
-  const Shape& shape() const { return type().shape; }
-  DType dtype() const { return type().dtype; }
+  // By value: the block grows, and what it holds moves.
+  Type type() const;
+  Shape shape() const;
+  DType dtype() const;
 };
 
 class Builder {
@@ -50,10 +51,10 @@ class Builder {
   /// A scalar of that type.
   Expr constant(double value, DType dtype);
   Expr slot(std::string path, const Type& type);
-  Expr cast(Expr x, DType dtype);           // x itself if it has the type
-  Expr reshape(Expr x, Shape shape);        // x itself if it has the shape
-  Expr broadcast_to(Expr x, Shape shape);   // NumPy's rule; x itself if it has the shape
-  Expr sum_to(Expr x, const Shape& shape);  // the gradient of broadcast_to: sums what was broadcast
+  Expr cast(Expr x, DType dtype);          // x itself if it has the type
+  Expr reshape(Expr x, Shape shape);       // x itself if it has the shape
+  Expr broadcast_to(Expr x, Shape shape);  // NumPy's rule; x itself if it has the shape
+  Expr sum_to(Expr x, Shape shape);        // the gradient of broadcast_to: sums what was broadcast
   Expr sum(Expr x, std::vector<std::int64_t> axes, bool keepdim = false);
   Expr transpose_last(Expr x);  // swaps the last two dimensions
   Expr permute(Expr x, std::vector<std::int64_t> order);
@@ -117,7 +118,7 @@ class GradCtx {
 };
 
 /// Appends the ops of `callee` with its parameters replaced by `args`; gives its results. Ops get the builder's role if
-/// `role` is set, and keep their own otherwise; locations stay the callee's, behind the builder's where it has one.
+/// `set_role`, and keep their own otherwise; locations stay the callee's, behind the builder's where it has one.
 std::vector<Expr> inline_block(Builder& builder, const Block& callee, const std::vector<Expr>& args,
                                bool set_role = false);
 
