@@ -65,10 +65,16 @@ std::size_t hash_of(const Op& op) {
   return hash;
 }
 
+/// Whether ops of these roles belong to the same part of a step.
+bool same_part(const Role& a, const Role& b) {
+  const auto part = [](const Role& role) { return std::max(role.kind, Role::Kind::gradient); };
+  return part(a) == part(b);
+}
+
 Role merged(const Role& a, const Role& b) { return {std::min(a.kind, b.kind), a.slot == b.slot ? a.slot : ""}; }
 
 // 1. Take the ops in order, operands replaced; a commutative op has them sorted for the comparison.
-// 2. If an equal op was kept, let its results stand for this one's, and give it this one's locations and role.
+// 2. If an equal op of the same part was kept, let its results stand for this one's, and give it this one's locations and role.
 // 3. Else eliminate within its regions, and keep it.
 void eliminate(Block& block) {
   Rebuild next(block);
@@ -85,7 +91,8 @@ void eliminate(Block& block) {
     const auto [first, last] = kept.equal_range(hash);
     const auto equal = std::find_if(first, last, [&](const auto& entry) {
       const Op& other = next.block().ops()[entry.second];
-      return same_op(key, types, keys[entry.second], result_types(next.block(), other));
+      return same_part(key.role, other.role) &&
+             same_op(key, types, keys[entry.second], result_types(next.block(), other));
     });
     std::vector<ValueId> results;
     if (equal != last) {
