@@ -28,11 +28,16 @@ std::vector<const Tensor*> constant_operands(const Block& block, const Op& op) {
   return values;
 }
 
-bool is_worth_folding(const Block& block, const Op& op) {
+/// Whether the host can evaluate the op, and in no time.
+bool is_foldable(const Block& block, const Op& op) {
+  const auto on_host = [&](ValueId value) { return block.type(value).dtype != ir::DType::bf16; };
+  if (!op.regions.empty() || !std::ranges::all_of(op.operands, on_host) || !std::ranges::all_of(op.results, on_host)) {
+    return false;
+  }
   std::int64_t read = 0, made = 0;
   for (const ValueId operand : op.operands) read += block.type(operand).elements();
   for (const ValueId result : op.results) made += block.type(result).elements();
-  return made <= std::max(read, fold_limit);
+  return made <= std::max(read, fold_limit) && ir::flops(ir::view(block, op)) <= fold_flops_limit;
 }
 
 // 1. Copy each op; its operands may have become constants on the way.
@@ -51,7 +56,7 @@ void fold(Block& block) {
 
     copy.results = made;
     const std::vector<const Tensor*> operands = constant_operands(next.block(), copy);
-    if (operands.empty() || !is_worth_folding(next.block(), copy)) continue;
+    if (operands.empty() || !is_foldable(next.block(), copy)) continue;
     std::vector<Tensor> values = ir::evaluate(ir::view(next.block(), copy), operands);
     folded = true;
     builder.location = op.location;
