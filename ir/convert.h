@@ -31,4 +31,7 @@ inline std::uint16_t bf16_bits(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
 }
 
+/// The value of a bf16, which is the upper half of an f32.
+inline float bf16_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16U); }
+
 }  // namespace nnc::ir

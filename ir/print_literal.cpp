@@ -44,7 +44,7 @@ std::string exact(T value, Bits bits, Bits usual_nan) {
 }
 
 std::string bf16_text(std::uint16_t bits) {
-  const float value = std::bit_cast<float>(std::uint32_t{bits} << 16U);
+  const float value = bf16_value(bits);
   if (!std::isfinite(value)) return exact(value, bits, std::uint16_t{0x7FC0U});
   for (int digits = 1;; ++digits) {
     char buffer[64];
