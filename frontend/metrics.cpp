@@ -107,12 +107,9 @@ class Splitter {
   bool read(const ir::Op& op, ir::Expr& result) {
     if (!report_) return true;
     const Scoped<Target*> into(context_.target, report_);
-    for (std::size_t i = 0; i < op.def->attrs.size(); ++i)
-      if (op.def->attrs[i].kind == ir::AttrKind::slot) {
-        const SlotInfo* slot = context_.find_slot(std::get<std::string>(op.attrs[i]));
-        NNC_CHECK_OP(slot, op, "a slot is read that was not made");
-        result = report_->builder.cast(read_slot(context_, slot->slot, at_), ir::DType::f64);
-      }
+    const SlotInfo* slot = context_.find_slot(*ir::slot_of(op));
+    NNC_CHECK_OP(slot, op, "a slot is read that was not made");
+    result = report_->builder.cast(read_slot(context_, slot->slot, at_), ir::DType::f64);
     return true;
   }
 

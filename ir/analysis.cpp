@@ -65,8 +65,7 @@ std::vector<bool> needed_for(const Block& block, const std::vector<ValueId>& val
 std::map<std::string, std::int64_t> index_ranges(const Module& module) {
   std::map<std::string, std::int64_t> ranges;
   for (const Graph& graph : module.graphs) {
-    if (graph.name == "train" || graph.name == "eval") collect_ranges(graph, module.recipe.data, ranges);
-    if (graph.name == "predict") collect_ranges(graph, module.recipe.predict_data, ranges);
+    if (const std::vector<DataField>* fields = fields_of(module, graph)) collect_ranges(graph, *fields, ranges);
   }
   return ranges;
 }

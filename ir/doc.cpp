@@ -11,24 +11,6 @@
 namespace nnc::ir {
 namespace {
 
-std::string_view kind_text(AttrKind kind) {
-  switch (kind) {
-    case AttrKind::boolean: return "true or false";
-    case AttrKind::integer: return "an integer";
-    case AttrKind::real: return "a number";
-    case AttrKind::text: return "a string";
-    case AttrKind::integers: return "a list of integers";
-    case AttrKind::dtype: return "an element type";
-    case AttrKind::axis: return "a dimension of the first operand, counted from the end if negative";
-    case AttrKind::axes: return "a list of dimensions of the first operand; all of them if absent";
-    case AttrKind::slot: return "a slot, written `@path` among the operands";
-    case AttrKind::tensor: return "the elements, written among the operands";
-    case AttrKind::result_shape: return "the shape of the result, read off its type";
-    case AttrKind::result_dtype: return "the element type of the result, read off its type";
-  }
-  return "";
-}
-
 std::string_view promotion_text(Promotion promotion) {
   switch (promotion) {
     case Promotion::none: return "operands stay as they are.";
@@ -87,7 +69,7 @@ std::string section(const OpDef& def) {
   for (const AttrDef& attr : def.attrs) {
     const std::string absent =
         attr.absent ? fmt::format("; `{}` if absent", text::print_attr(*attr.absent, {})) : std::string();
-    out += fmt::format("- `{}`: {}{}\n", attr.name, kind_text(attr.kind), absent);
+    out += fmt::format("- `{}`: {}{}\n", attr.name, kind_text(attr.kind).doc, absent);
   }
   for (const OperandDef& operand : *def.operands) {
     if (operand.index_extent != nullptr) out += fmt::format("- `{}` holds indices\n", operand.name);

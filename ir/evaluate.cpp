@@ -202,8 +202,8 @@ std::vector<Tensor> evaluate(const Block& block, std::vector<Tensor> params, con
 
   for (std::size_t i = 0; i < block.ops().size(); ++i) {
     const Op& op = block.ops()[i];
-    if (op.def->as<SlotRead>()) {
-      read[index(op.results[0])] = &slots(std::get<std::string>(op.attrs[0]));
+    if (const std::string* slot = slot_of(op)) {
+      read[index(op.results[0])] = &slots(*slot);
       continue;
     }
     std::vector<const Tensor*> operands;

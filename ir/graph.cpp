@@ -84,4 +84,10 @@ const Graph* Module::find_graph(std::string_view wanted, std::int64_t batch) con
   return find_in(graphs, [&](const Graph& graph) { return graph.name == wanted && graph.batch == batch; });
 }
 
+const std::vector<DataField>* fields_of(const Module& module, const Graph& graph) {
+  if (graph.name == train_graph || graph.name == eval_graph) return &module.recipe.data;
+  if (graph.name == predict_graph) return &module.recipe.predict_data;
+  return nullptr;
+}
+
 }  // namespace nnc::ir

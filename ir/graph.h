@@ -1,8 +1,8 @@
 // Blocks, ops and graphs: purely functional SSA.
 //
 // A block owns its values and lists its ops in an order in which every operand precedes its use. Values are numbers
-// within their block, so a block is plain data: it is copied as a whole, compared, and moved freely. Passes do not edit
-// ops in place: they build a new block from the old one (see rewrite.h), so nothing dangles.
+// within their block, so a block is plain data: it is copied as a whole, compared, and moved freely. Passes that replace
+// ops build a new block from the old one. References to ops and types end where something is appended.
 //
 //   graph @train@128(%image: u8[128,28,28], %label: u8[128]) {
 //     %0 = cast %image : f32[128,28,28]                     loc("mlp.nn":19:16)

@@ -28,6 +28,13 @@ inline constexpr std::string_view step_slot = "step";                // i64[], s
 inline constexpr std::string_view total_steps_slot = "total_steps";  // i64[]
 inline constexpr std::string_view key_slot = "key";                  // i64[], from --seed
 
+/// Graphs that stages know by name.
+inline constexpr std::string_view init_graph = "init";        // gives the slots their first values
+inline constexpr std::string_view train_graph = "train";      // a step
+inline constexpr std::string_view eval_graph = "eval";        // loss and metrics of a batch
+inline constexpr std::string_view predict_graph = "predict";  // what the model answers for a batch
+inline constexpr std::string_view report_graph = "report";    // metrics from the accumulators of an epoch
+
 struct Slot {
   std::string path;
   Type type;
@@ -91,5 +98,8 @@ struct Module {
   const Graph* find_rule(std::string_view name) const;
   const Graph* find_graph(std::string_view name, std::int64_t batch = 0) const;
 };
+
+/// The data fields that the parameters of the graph (no rule) are, in order; null if it takes no data.
+const std::vector<DataField>* fields_of(const Module& module, const Graph& graph);
 
 }  // namespace nnc::ir

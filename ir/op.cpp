@@ -46,6 +46,13 @@ const OpDef* find_op(std::string_view name) {
   return found == by_name.end() ? nullptr : found->second;
 }
 
+const std::string* slot_of(const Op& op) {
+  if (op.def == nullptr || op.def->as<SlotRead>() == nullptr) return nullptr;
+  for (std::size_t i = 0; i < op.attrs.size() && i < op.def->attrs.size(); ++i)
+    if (op.def->attrs[i].kind == AttrKind::slot) return std::get_if<std::string>(&op.attrs[i]);
+  return nullptr;
+}
+
 const OpDef* find_symbol(std::string_view symbol, std::size_t operand_count) {
   for (const OpDef* def : all_ops())
     if (!symbol.empty() && def->symbol == symbol && def->operands->size() == operand_count) return def;
@@ -54,25 +61,26 @@ const OpDef* find_symbol(std::string_view symbol, std::size_t operand_count) {
 
 // --- attributes -----------------------------------------------------------------------------------------------------
 
-namespace {
-
-std::string_view kind_name(AttrKind kind) {
+KindText kind_text(AttrKind kind) {
   switch (kind) {
-    case AttrKind::boolean: return "true or false";
-    case AttrKind::integer: return "an integer";
-    case AttrKind::real: return "a number";
-    case AttrKind::text: return "a string";
-    case AttrKind::integers: return "a list of integers";
-    case AttrKind::dtype: return "an element type";
-    case AttrKind::axis: return "an axis";
-    case AttrKind::axes: return "an axis or a list of axes";
-    case AttrKind::slot: return "a slot";
-    case AttrKind::tensor: return "a tensor";
-    case AttrKind::result_shape: return "a shape";
-    case AttrKind::result_dtype: return "an element type";
+    case AttrKind::boolean: return {"true or false", "true or false"};
+    case AttrKind::integer: return {"an integer", "an integer"};
+    case AttrKind::real: return {"a number", "a number"};
+    case AttrKind::text: return {"a string", "a string"};
+    case AttrKind::integers: return {"a list of integers", "a list of integers"};
+    case AttrKind::dtype: return {"an element type", "an element type"};
+    case AttrKind::axis: return {"an axis", "a dimension of the first operand, counted from the end if negative"};
+    case AttrKind::axes:
+      return {"an axis or a list of axes", "a list of dimensions of the first operand; all of them if absent"};
+    case AttrKind::slot: return {"a slot", "a slot, written `@path` among the operands"};
+    case AttrKind::tensor: return {"a tensor", "the elements, written among the operands"};
+    case AttrKind::result_shape: return {"a shape", "the shape of the result, read off its type"};
+    case AttrKind::result_dtype: return {"an element type", "the element type of the result, read off its type"};
   }
-  return "";
+  return {};
 }
+
+namespace {
 
 bool holds(AttrKind kind, const Attr& value) {
   switch (kind) {
@@ -105,7 +113,7 @@ std::string normalize(const AttrDef& attr, Attr& value, std::span<const Type> op
     if (const auto* integer = std::get_if<std::int64_t>(&value)) value = static_cast<double>(*integer);
   if (attr.kind == AttrKind::axes || attr.kind == AttrKind::integers || attr.kind == AttrKind::result_shape)
     if (const auto* integer = std::get_if<std::int64_t>(&value)) value = std::vector<std::int64_t>{*integer};
-  if (!holds(attr.kind, value)) return fmt::format("`{}` must be {}", attr.name, kind_name(attr.kind));
+  if (!holds(attr.kind, value)) return fmt::format("`{}` must be {}", attr.name, kind_text(attr.kind).expected);
 
   const int rank = operands.empty() ? 0 : operands[0].rank();
   if (attr.kind == AttrKind::axis) {

@@ -231,6 +231,8 @@ struct OpDef {
   std::vector<int> sum_signs = {};
   /// Cheaper forms with the same meaning, each "pattern -> replacement": see rewrite_rules.h.
   std::vector<std::string_view> rewrites = {};
+  /// Means something to autodiff alone: afterwards operand 0 stands for the result.
+  bool only_for_gradient = false;
   /// For rules that compute attributes: a cheaper value equal to the op's only result, or nothing.
   std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
 
@@ -248,6 +250,13 @@ struct OpDef {
 const OpDef* find_op(std::string_view name);
 /// The record with that symbol and number of operands, or null.
 const OpDef* find_symbol(std::string_view symbol, std::size_t operand_count);
+/// The path of the slot that the op reads, or null if it reads none.
+const std::string* slot_of(const Op& op);
+/// How the values of an attribute of that kind are described: in errors, and in docs/ops.md.
+struct KindText {
+  std::string_view expected, doc;
+};
+KindText kind_text(AttrKind kind);
 /// All records, in the order of docs/ops.md.
 const std::vector<const OpDef*>& all_ops();
 

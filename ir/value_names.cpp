@@ -13,15 +13,6 @@ std::string claim(std::set<std::string>& taken, const std::string& base) {
   return name;
 }
 
-/// The slot that an op reads, or null.
-const std::string* slot_read(const Op& op) {
-  if (op.def == nullptr || op.def->as<SlotRead>() == nullptr) return nullptr;
-  for (std::size_t i = 0; i < op.attrs.size() && i < op.def->attrs.size(); ++i) {
-    if (op.def->attrs[i].kind == AttrKind::slot) return std::get_if<std::string>(&op.attrs[i]);
-  }
-  return nullptr;
-}
-
 void set_name(std::vector<std::string>& names, ValueId value, std::string name) {
   if (value.valid() && value.index < static_cast<int>(names.size())) {
     names[static_cast<std::size_t>(value.index)] = std::move(name);
@@ -44,7 +35,7 @@ ValueNames::ValueNames(const std::vector<std::string>& param_names, const Block&
 void ValueNames::name_ops(const Block& block, std::set<std::string>& taken, std::set<std::string>& read) {
   for (const Op& op : block.ops()) {
     for (const ValueId result : op.results) {
-      const std::string* slot = slot_read(op);
+      const std::string* slot = slot_of(op);
       const bool first = slot != nullptr && read.insert(*slot).second;
       set_name(names_[&block], result, first ? claim(taken, *slot) : next_number(taken));
     }
@@ -79,11 +70,8 @@ std::vector<std::string> param_names(const Module& module, const Graph& graph, b
       for (const std::string& state : update.states) derived.push_back(state.substr(state.rfind('.') + 1));
       break;
     }
-  } else if (graph.name == "train" || graph.name == "eval" || graph.name == "predict") {
-    const bool predict = graph.name == "predict";
-    for (const DataField& field : predict ? module.recipe.predict_data : module.recipe.data) {
-      derived.push_back(field.name);
-    }
+  } else if (const std::vector<DataField>* fields = fields_of(module, graph)) {
+    for (const DataField& field : *fields) derived.push_back(field.name);
   }
   std::vector<std::string> names;
   std::set<std::string> taken;

@@ -89,7 +89,7 @@ bool has_gradients(const Graph& graph, const std::vector<ir::Update>& updates, i
 // Then drop rules and updates.
 ir::Status updates(ir::Module& module, PassContext& context) {
   for (Graph& graph : module.graphs) {
-    if (graph.name != "train") continue;
+    if (graph.name != ir::train_graph) continue;
     if (!has_gradients(graph, module.updates, context.diagnostics)) return ir::Status::failed;
     update_graph(module, graph);
   }

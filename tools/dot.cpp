@@ -31,10 +31,8 @@ std::string_view colour(ir::Role::Kind kind) {
 
 /// A slot read shows what it reads, any other op its name.
 std::string label(const ir::Op& op) {
-  for (std::size_t i = 0; i < op.attrs.size(); ++i) {
-    if (op.def->attrs[i].kind == ir::AttrKind::slot) return "@" + std::get<std::string>(op.attrs[i]);
-  }
-  return std::string{*op.def->name};
+  const std::string* slot = ir::slot_of(op);
+  return slot != nullptr ? "@" + *slot : std::string{*op.def->name};
 }
 
 class GraphDrawer {
