@@ -70,7 +70,7 @@ std::optional<std::uint16_t> read_bf16(std::string_view text) {
   const std::optional<float> value = read_float<float>(text);
   if (!value) return std::nullopt;
   const std::uint16_t nearest = bf16_bits(*value);
-  const bool overflows = std::isfinite(*value) && std::isinf(std::bit_cast<float>(std::uint32_t{nearest} << 16U));
+  const bool overflows = std::isfinite(*value) && std::isinf(bf16_value(nearest));
   return overflows ? std::nullopt : std::optional(nearest);
 }
 
@@ -202,13 +202,12 @@ bool parse_type(Cursor& cursor, Type& type) {
     if (!type.shape.empty() && !cursor.expect(",")) return false;
     const Token place = cursor.token();
     std::int64_t extent = 0;
-    if (!cursor.expect_integer("a dimension", 0, max_elements, extent)) return false;
+    if (!cursor.expect_integer("a dimension", 1, max_elements, extent)) return false;
     type.shape.push_back(extent);
-    // Empty dimensions count as one, so that strides do not overflow either.
-    if (std::max(extent, std::int64_t{1}) > max_elements / elements) {
+    if (extent > max_elements / elements) {
       return cursor.fail(place, fmt::format("a tensor has at most {} elements", max_elements));
     }
-    elements *= std::max(extent, std::int64_t{1});
+    elements *= extent;
     if (type.shape.size() > max_rank) {
       return cursor.fail(place, fmt::format("a tensor has at most {} dimensions", max_rank));
     }
@@ -309,8 +308,6 @@ std::optional<Tensor> make_tensor(Cursor& cursor, const TensorText& text, const 
       return fail(text.first,
                   fmt::format("expected the {} elements of {}, found {}", type.elements(), to_string(type), what));
     }
-  } else if (type.elements() == 0) {
-    return fail(text.first, fmt::format("expected [], as {} has no elements", to_string(type)));
   }
   Tensor tensor(type);
   for (std::size_t i = 0; i < text.elements.size(); ++i) {

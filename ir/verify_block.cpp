@@ -14,10 +14,10 @@ Type without_layout(Type type) {
   return type;
 }
 
-/// Dimensions that are not negative, and a layout that is empty or names each dimension once, out of order.
+/// No empty dimension, and a layout that is empty or names each dimension once, out of order.
 bool well_formed(const Type& type) {
   for (const std::int64_t extent : type.shape) {
-    if (extent < 0) return false;
+    if (extent < 1) return false;
   }
   if (type.layout.empty()) return true;
   const std::set<int> dimensions(type.layout.begin(), type.layout.end());
@@ -122,7 +122,7 @@ class BlockChecker {
     if (const auto fault = check_types({op.def, op_view.operands, op.attrs, op.regions, {}}, op_view.results)) {
       return fail(fault->message);
     }
-    if (op.def->as<SlotRead>() != nullptr) check_slot(op, op_view);
+    check_slot(op, op_view);
   }
 
   bool check_attrs(const Op& op, const OpView& op_view) {
@@ -148,15 +148,13 @@ class BlockChecker {
   }
 
   void check_slot(const Op& op, const OpView& op_view) {
-    for (std::size_t i = 0; i < op.attrs.size(); ++i) {
-      if (op.def->attrs[i].kind != AttrKind::slot) continue;
-      const auto& path = std::get<std::string>(op.attrs[i]);
-      const Slot* slot = module_.find_slot(path);
-      if (slot == nullptr) {
-        fail(fmt::format("unknown slot '@{}'", path));
-      } else if (without_layout(op_view.results[0]) != without_layout(slot->type)) {
-        fail(fmt::format("slot '@{}' is {}, found {}", path, to_string(slot->type), to_string(op_view.results[0])));
-      }
+    const std::string* path = slot_of(op);
+    if (path == nullptr) return;
+    const Slot* slot = module_.find_slot(*path);
+    if (slot == nullptr) {
+      fail(fmt::format("unknown slot '@{}'", *path));
+    } else if (without_layout(op_view.results[0]) != without_layout(slot->type)) {
+      fail(fmt::format("slot '@{}' is {}, found {}", *path, to_string(slot->type), to_string(op_view.results[0])));
     }
   }
 

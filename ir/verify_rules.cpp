@@ -79,7 +79,7 @@ class ModuleChecker {
 
   void check_plain(const Type& type, const Subject& subject) {
     bool right = type.layout.empty();
-    for (const std::int64_t extent : type.shape) right = right && extent >= 0;
+    for (const std::int64_t extent : type.shape) right = right && extent >= 1;
     if (!right) fail(subject, fmt::format("expected a plain dense type, found {}", to_string(type)));
   }
 
@@ -180,10 +180,9 @@ class ModuleChecker {
     }
     check_results(graph, subject);
     if (is_rule && graph.name == clip_rule) check_clip(graph, subject);
-    if (!is_rule && graph.name == "train") check_data(graph, module_.recipe.data, subject);
-    if (!is_rule && graph.name == "eval") check_data(graph, module_.recipe.data, subject);
-    if (!is_rule && graph.name == "predict") check_data(graph, module_.recipe.predict_data, subject);
-    if (!is_rule && graph.name == "init") check_init(graph, subject);
+    if (is_rule) return;
+    if (const std::vector<DataField>* fields = fields_of(module_, graph)) check_data(graph, *fields, subject);
+    if (graph.name == init_graph) check_init(graph, subject);
   }
 
   void check_params(const Graph& graph, Subject subject) {
@@ -269,7 +268,7 @@ class ModuleChecker {
       const bool needed =
           slot.kind == SlotKind::parameter || slot.kind == SlotKind::statistic || slot.kind == SlotKind::optimizer;
       if (!needed || graph.result(GraphResult::Kind::slot, slot.path).valid()) continue;
-      fail(subject, fmt::format("'@init' gives no value to the {} '@{}'", name(slot.kind), slot.path));
+      fail(subject, fmt::format("'@{}' gives no value to the {} '@{}'", init_graph, name(slot.kind), slot.path));
     }
   }
 

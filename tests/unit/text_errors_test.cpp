@@ -121,8 +121,9 @@ TEST_CASE("Wrong text is an error at its place") {
       {slots + "update ", "@fc.weight", " by @r\n", "unknown rule '@r'"},
       // types
       {head + "%0 = neg %x : ", "f23", "[2,3]" + tail, "unknown element type 'f23'; did you mean 'f32'?"},
-      {head + "%0 = neg %x : f32[", "-2", ",3]" + tail, "expected a dimension from 0"},
-      {head + "%0 = neg %x : f32[", "99999999999999999999", "]" + tail, "expected a dimension from 0"},
+      {head + "%0 = neg %x : f32[", "-2", ",3]" + tail, "expected a dimension from 1"},
+      {head + "%0 = neg %x : f32[", "0", ",3]" + tail, "expected a dimension from 1"},
+      {head + "%0 = neg %x : f32[", "99999999999999999999", "]" + tail, "expected a dimension from 1"},
       {head + "%0 = neg %x : f32[1048576,1048576,", "2", "]" + tail, "a tensor has at most 1099511627776 elements"},
       {head + "%0 = neg %x : f32[2,3]", "<", "0,0>" + tail, "must name each of its 2 dimensions once"},
       {head + "%0 = neg %x : f32[2,3]", "<", "0>" + tail, "must name each of its 2 dimensions once"},

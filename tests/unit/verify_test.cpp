@@ -165,6 +165,15 @@ TEST_CASE("The verifier reports what is wrong in an op") {
        [](Module& m) {
          graph(m, "train").body.add_param({DType::f32, {-2}, {}});
        }},
+      {"malformed type f32[2,0]",
+       [](Module& m) {
+         graph(m, "train").body.add_param({DType::f32, {2, 0}, {}});
+       }},
+      {"neg: expected signed numbers, found u8[2]",
+       [](Module& m) {
+         Graph& train = graph(m, "train");
+         append(train, "neg", {train.body.add_param({DType::u8, {2}, {}})}, {{DType::u8, {2}, {}}});
+       }},
       {"a region sees its parameters only, and no slot",
        [](Module& m) {
          Graph& train = graph(m, "train");
