@@ -48,7 +48,7 @@ std::optional<Expr> build(Builder& builder, const Term& term, const Bindings& bi
 /// The letters of a term.
 std::vector<char> letters_of(const Term& term);
 
-/// Element types for the letters of a rule, with which its pattern can be built.
+/// Element types for the letters of a rule, with which both of its sides can be built.
 std::vector<std::map<char, DType>> typings_of(const RewriteRule& rule);
 
 }  // namespace nnc::ir

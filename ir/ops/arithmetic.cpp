@@ -148,7 +148,7 @@ std::span<const OpDef> arithmetic_ops() {
       {.name = "neg",
        .doc = "-x.",
        .operands = {{"x"}},
-       .infer = infer_arithmetic,
+       .infer = infer_signed,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return -x[0]; }},
        // d(-x) = -dx
        .grad = [](GradCtx& g) { g.accumulate(0, -g.dy()); },
@@ -162,7 +162,7 @@ std::span<const OpDef> arithmetic_ops() {
       {.name = "abs",
        .doc = "The absolute value.",
        .operands = {{"x"}},
-       .infer = infer_arithmetic,
+       .infer = infer_signed,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return abs(x[0]); }},
        // d|x| = sign(x) dx
        .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * apply("sign", g.operand(0))); },

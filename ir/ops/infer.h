@@ -36,6 +36,14 @@ inline Inferred infer_arithmetic(const OpView& op) {
   return infer_broadcast(op);
 }
 
+/// Arithmetic whose result may have another sign.
+inline Inferred infer_signed(const OpView& op) {
+  for (const Type& operand : op.operands)
+    if (is_integer(operand.dtype) && lowest(operand.dtype) == 0)
+      return Inferred::fail(fmt::format("expected signed numbers, found {}", to_string(operand)));
+  return infer_arithmetic(op);
+}
+
 /// Broadcasting arithmetic on floats.
 inline Inferred infer_real(const OpView& op) {
   for (const Type& operand : op.operands)
