@@ -2,6 +2,7 @@
 
 #include "ir/analysis.h"
 #include "passes/dce.h"
+#include "passes/rebuild.h"
 #include "passes/slot_reads.h"
 
 #include <fmt/format.h>
@@ -60,19 +61,19 @@ void name_owners(Block& block, std::size_t first, const std::vector<ValueId>& gr
                  const std::vector<ir::Update>& updates) {
   enum : int { nobody = -1, several = -2 };
   std::vector<int> owner(static_cast<std::size_t>(block.value_count()), nobody);
-  const auto claim = [&](ValueId value, int by) {
-    int& present = owner[at(value)];
-    present = present == nobody || present == by ? by : static_cast<int>(several);
+  const auto join = [](int a, int b) -> int {
+    if (a == nobody || a == b) return b;
+    return b == nobody ? a : several;
   };
+  const auto claim = [&](ValueId value, int by) { owner[at(value)] = join(owner[at(value)], by); };
   for (std::size_t i = 0; i < gradients.size(); ++i) claim(gradients[i], static_cast<int>(i));
   for (std::size_t i = block.ops().size(); i-- > first;) {
     Op& op = block.ops()[i];
-    for (const ValueId result : op.results) {
-      const int by = owner[at(result)];
-      if (by == nobody) continue;
-      op.role.slot = by == several ? "" : updates[static_cast<std::size_t>(by)].parameter;
-      for (const ValueId operand : op.operands) claim(operand, by);
-    }
+    int of_op = nobody;
+    for (const ValueId result : op.results) of_op = join(of_op, owner[at(result)]);
+    if (of_op == nobody) continue;
+    op.role.slot = of_op == several ? "" : updates[static_cast<std::size_t>(of_op)].parameter;
+    for (const ValueId operand : op.operands) claim(operand, of_op);
   }
 }
 
@@ -180,20 +181,41 @@ void differentiate_graph(const ir::Module& module, Graph& graph, std::set<std::s
   remove_dead_ops(graph.body, forward_ops);
 }
 
+/// Lets operands stand for the ops that mean something to autodiff alone.
+void drop_marks(Block& block) {
+  for (Op& op : block.ops()) {
+    for (Block& region : op.regions) drop_marks(region);
+  }
+  const auto marks = [](const Op& op) { return op.def->only_for_gradient; };
+  if (std::none_of(block.ops().begin(), block.ops().end(), marks)) return;
+  Rebuild next(block);
+  for (const Op& op : block.ops()) {
+    if (marks(op)) {
+      next.replace(op.results[0], next[op.operands[0]]);
+    } else {
+      next.copy(op);
+    }
+  }
+  block = next.finish();
+}
+
 }  // namespace
 
 // 1. Differentiate the loss of each `train` graph with respect to every read of an updated parameter.
 // 2. A parameter without gradient is an error; go on to report all of them.
 // 3. Name in its role the parameter of each op that serves only one.
 // 4. Add the gradients to the results, and drop what the rules appended in vain.
+// 5. Drop, everywhere, the ops that only told where gradients flow.
 ir::Status autodiff(ir::Module& module, PassContext& context) {
-  if (module.updates.empty()) return ir::Status::ok;
   const int errors = context.diagnostics.count();
   std::set<std::string> reported;
   for (Graph& graph : module.graphs) {
-    if (graph.name == "train") differentiate_graph(module, graph, reported, context.diagnostics);
+    if (graph.name == ir::train_graph && !module.updates.empty())
+      differentiate_graph(module, graph, reported, context.diagnostics);
   }
-  return context.diagnostics.count() > errors ? ir::Status::failed : ir::Status::ok;
+  if (context.diagnostics.count() > errors) return ir::Status::failed;
+  for_each_body(module, drop_marks);
+  return ir::Status::ok;
 }
 
 }  // namespace nnc::passes

@@ -5,10 +5,12 @@
 //     %0 = mul %w, %x : f32[4]                           %0 = mul %w, %x : f32[4]
 //     %1 = sum %0 : f32[]                       ->       %1 = sum %0 : f32[]
 //     return loss = %1                                   %2 = constant {value = 1.0} : f32[]    grad
-//   }                                                    %3 = broadcast_to %2 : f32[4]          grad @w
+//   }                                                    %3 = broadcast %2 : f32[4]             grad @w
 //                                                        %4 = mul %3, %x : f32[4]               grad @w
 //                                                        return loss = %1, grad @w = %4
 //                                                      }
+//
+// Afterwards nothing is differentiated any more: ops that mean something to autodiff alone give way to their operands.
 //
 // What an op's gradient is stands in its record. Here is only what is the same for all: the walk, the sums where a
 // value is used more than once, leaving out what no parameter needs, and the errors about parameters without a

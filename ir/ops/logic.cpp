@@ -151,7 +151,8 @@ std::span<const OpDef> logic_ops() {
            [](Samples& s) {
              s.add({f32({2, 3})});
            },
-       .value_operands = {0}},
+       .value_operands = {0},
+       .only_for_gradient = true},
 
       {.name = "equals_index",
        .doc = "Where the position along `axis` equals x, whose extent there is 1: the rows of a one-hot encoding.",
