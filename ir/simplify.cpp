@@ -104,14 +104,14 @@ std::optional<ValueId> apply_rule(Builder& builder, const Op& op, const RewriteR
 }
 
 /// Applies the rule that is a function.
-std::optional<ValueId> apply_function(Builder& builder, const Op& op) {
+std::optional<ValueId> apply_function(Builder& builder, const Op& op, const std::vector<bool>& sole_uses) {
   Block& block = builder.block();
   std::int64_t before = rule_cost(view(block, op));
   for (const ValueId operand : op.operands) {
     if (const Op* definer = block.definer(operand)) before += rule_cost(view(block, *definer));
   }
   const std::size_t first = block.ops().size();
-  SimplifyCtx context(builder, op);
+  SimplifyCtx context(builder, op, sole_uses);
   const std::optional<ValueId> value = op.def->simplify(context);
   if (!value) return std::nullopt;
   NNC_CHECK_OP(block.type(*value) == block.type(op.results[0]), op, "simplified from {} to {}",
@@ -145,8 +145,8 @@ std::optional<ValueId> absorb_broadcast(Builder& builder, const Op& op) {
 
 }  // namespace
 
-SimplifyCtx::SimplifyCtx(Builder& builder, const Op& op)
-    : builder_(&builder), op_(&op), view_(ir::view(builder.block(), op)) {}
+SimplifyCtx::SimplifyCtx(Builder& builder, const Op& op, std::vector<bool> sole_uses)
+    : builder_(&builder), op_(&op), view_(ir::view(builder.block(), op)), sole_uses_(std::move(sole_uses)) {}
 
 const Op* SimplifyCtx::definer(std::size_t i, std::string_view name) const {
   const Op* op = builder_->block().definer(op_->operands[i]);
@@ -171,13 +171,14 @@ std::int64_t rule_cost(const OpView& op) {
   return 1 + read + written + work;
 }
 
-std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block) {
+std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block, const std::vector<bool>& sole_uses) {
   const Op op = in_block;
   if (op.results.size() != 1) return std::nullopt;
   // Rules look at ops of the block while they append to it: with this much room, none moves.
-  constexpr std::size_t most_appended = 64;
+  constexpr std::size_t most_appended = 256;
   std::vector<Op>& ops = builder.block().ops();
   if (ops.capacity() - ops.size() < most_appended) ops.reserve(2 * ops.size() + most_appended);
+  const Op* const before = ops.data();
 
   const Location location = std::exchange(builder.location, op.location);
   const Role role = std::exchange(builder.role, op.role);
@@ -185,13 +186,14 @@ std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block) {
   const auto take = [&](std::optional<ValueId> value, const std::string& rule) {
     if (value) simpler = {*value, rule};
     builder.location = op.location;
+    NNC_CHECK_OP(ops.data() == before, op, "its rules append more than {} ops", most_appended);
     return value.has_value();
   };
   for (const RewriteRule& rule : rewrites_of(*op.def)) {
     if (take(apply_rule(builder, op, rule), rule.text)) break;
   }
   const std::string name(*op.def->name);
-  if (!simpler && op.def->simplify != nullptr) take(apply_function(builder, op), name + ": simplify");
+  if (!simpler && op.def->simplify != nullptr) take(apply_function(builder, op, sole_uses), name + ": simplify");
   if (!simpler) take(absorb_broadcast(builder, op), name + ": operand before its broadcast");
   builder.location = location;
   builder.role = role;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -17,15 +18,28 @@ using ir::ValueId;
 
 namespace {
 
+/// How often each value is used, the block's results included.
+std::vector<int> use_counts(const Block& block) {
+  std::vector<int> counts(static_cast<std::size_t>(block.value_count()));
+  const auto count = [&](ValueId value) { ++counts[static_cast<std::size_t>(value.index)]; };
+  for (const Op& op : block.ops()) std::for_each(op.operands.begin(), op.operands.end(), count);
+  std::for_each(block.results.begin(), block.results.end(), count);
+  return counts;
+}
+
 /// One round: each op, operands replaced, is rewritten at most once. Whether a rule applied.
 bool rewrite_ops(Block& block, std::map<std::string, int>& counts) {
   Rebuild next(block);
   ir::Builder builder(next.block());
   bool changed = false;
+  const std::vector<int> uses = use_counts(block);
   for (const Op& op : block.ops()) {
     const std::vector<ValueId> results = next.copy(op);
     if (results.size() != 1) continue;
-    const std::optional<ir::Simplified> simpler = ir::simplify_once(builder, *next.block().definer(results[0]));
+    std::vector<bool> sole_uses;
+    for (const ValueId operand : op.operands) sole_uses.push_back(uses[static_cast<std::size_t>(operand.index)] == 1);
+    const std::optional<ir::Simplified> simpler =
+        ir::simplify_once(builder, *next.block().definer(results[0]), sole_uses);
     if (!simpler) continue;
     next.replace(op.results[0], simpler->value);
     ++counts[simpler->rule];

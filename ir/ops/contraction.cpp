@@ -1,6 +1,7 @@
 #include "ir/builder.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
+#include "ir/ops/transpose.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
 
@@ -148,24 +149,14 @@ void matmul_gradient(GradCtx& g) {
   if (g.wants(1)) g.accumulate(1, tb ? product(g, dc, a, true, ta) : product(g, a, dc, !ta, false));
 }
 
-/// Whether an op swaps the last two dimensions and nothing else.
-bool swaps_last(const Op& op) {
-  const auto& order = std::get<std::vector<std::int64_t>>(op.attrs[0]);
-  const auto n = static_cast<std::int64_t>(order.size());
-  if (n < 2 || order[static_cast<std::size_t>(n - 1)] != n - 2 || order[static_cast<std::size_t>(n - 2)] != n - 1)
-    return false;
-  for (std::int64_t d = 0; d + 2 < n; ++d)
-    if (order[static_cast<std::size_t>(d)] != d) return false;
-  return true;
-}
-
 /// matmul(permute(a), b) -> matmul(a, b) {transpose_a}; likewise for b.
 std::optional<ValueId> absorb_transposes(SimplifyCtx& c) {
   std::vector<Expr> operands{c.operand(0), c.operand(1)};
   std::vector<bool> transposed{c.view().flag("transpose_a"), c.view().flag("transpose_b")};
   bool changed = false;
   for (std::size_t i = 0; i < 2; ++i)
-    if (const Op* inner = c.definer(i, "permute"); inner && swaps_last(*inner)) {
+    if (const Op* inner = c.definer(i, "permute");
+        inner && swaps_last(std::get<std::vector<std::int64_t>>(inner->attrs[0]))) {
       operands[i] = c.builder().expr(inner->operands[0]);
       transposed[i] = !transposed[i];
       changed = true;

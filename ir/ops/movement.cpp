@@ -1,6 +1,7 @@
 #include "ir/builder.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
+#include "ir/ops/transpose.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
 
@@ -73,6 +74,19 @@ Inferred infer_pad(const OpView& op) {
   for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d)
     result.shape.push_back(op.integers("low")[d] + op.operands[0].shape[d] + op.integers("high")[d]);
   return {{result}, {}};
+}
+
+/// (A B)^T = B^T A^T, where the product serves nothing else.
+std::optional<ValueId> transposed_product(SimplifyCtx& c) {
+  const Op* product = c.definer(0, "matmul");
+  if (!product || !c.sole_use(0) || !swaps_last(c.view().integers("order"))) return std::nullopt;
+  const OpView before = view(c.builder().block(), *product);
+  return c.builder()
+      .op("matmul", {c.builder().expr(product->operands[1]), c.builder().expr(product->operands[0])},
+          {{"transpose_a", !before.flag("transpose_b")},
+           {"transpose_b", !before.flag("transpose_a")},
+           {"accumulate", before.get<DType>("accumulate")}})
+      .value;
 }
 
 }  // namespace
@@ -149,12 +163,12 @@ std::span<const OpDef> movement_ops() {
              s.add({f32({2, 3})}, {{"order", Integers{1, 0}}});
            },
        .value_operands = {0},
-       // the identity -> x; permute(permute(x)) -> permute(x)
+       // the identity -> x; permute(permute(x)) -> permute(x); transpose(matmul(a, b)) -> matmul(b, a)
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
          const Integers& order = c.view().integers("order");
          if (std::ranges::is_sorted(order)) return c.op().operands[0];
          const Op* inner = c.definer(0, "permute");
-         if (!inner) return std::nullopt;
+         if (!inner) return transposed_product(c);
          const auto& first = std::get<Integers>(inner->attrs[0]);
          Integers both;
          for (std::int64_t d : order) both.push_back(first[static_cast<std::size_t>(d)]);
