@@ -51,16 +51,30 @@ std::optional<Model> load(std::string file, std::string_view text, const Options
 
 namespace {
 
-/// Elaborates again for twice the batch size into nothing: parameters and loops must be the same. Other errors of it do
-/// not count, since no such batch was asked for.
-void check_batch_independence(Context& context, std::int64_t batch,
+/// What surrounds the sums of a metric is applied once, to the sums of batches of several sizes.
+void check_metrics(const ir::Block& report, const ir::Block& other, ir::Diagnostics& diagnostics) {
+  for (std::size_t i = 0; i < std::min(report.ops().size(), other.ops().size()); ++i) {
+    const ir::Op& op = report.ops()[i];
+    if (op.def == other.ops()[i].def && op.attrs == other.ops()[i].attrs) continue;
+    diagnostics.error(op.location.point(),
+                      "a metric depends on the batch size, which the last batch of an epoch changes: a sum divided by B "
+                      "is not the mean of an epoch; `mean` is");
+    return;
+  }
+}
+
+/// Elaborates again for twice the batch size into nothing: parameters, loops and what surrounds the sums of metrics
+/// must be the same. Other errors of it do not count, since no such batch was asked for.
+void check_batch_independence(Context& context, std::int64_t batch, const Target& report,
                               const std::vector<std::pair<ast::Span, std::int64_t>>& loops) {
   ir::Diagnostics ignored;
   ir::Diagnostics* const real = context.diagnostics;
   Context probe(context.declarations, context.recipe, context.hypers, ignored);
   Target initial(Target::Kind::initial, "init");
   probe.initial = &initial;
-  elaborate_phase(probe, Phase::train, 2 * batch, nullptr);
+  Target probe_report(Target::Kind::rule, "report");
+  elaborate_phase(probe, Phase::train, 2 * batch, &probe_report);
+  check_metrics(report.graph.body, probe_report.graph.body, *real);
   for (const SlotInfo& slot : probe.slots) {
     const SlotInfo* other = context.find_slot(slot.slot.path);
     if (!other || other->slot.type == slot.slot.type) continue;
@@ -99,7 +113,7 @@ std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnost
       if (failed()) return std::nullopt;
       if (phase == Phase::train && i == 0)
         check_batch_independence(
-            context, batches[i],
+            context, batches[i], report,
             {context.loops.begin() + static_cast<std::ptrdiff_t>(first_loop), context.loops.end()});
       if (failed()) return std::nullopt;
       graphs.push_back(std::move(target->graph));
