@@ -57,7 +57,7 @@ graph @init() {
   %3 = constant nan(0xffc00001) : f32[5]
   %4 = constant [0.1, -inf, 3e+38] : bf16[3]
   %5 = constant [[1, 65535], [7, 0]] : u16[2,2]
-  %6 = constant [] : i64[2,0]
+  %6 = constant [[1], [2]] : i64[2,1]
   %7 = constant -9223372036854775808 : i64[]
   return @fc.weight = %0,
          @fc.bias = %1,
