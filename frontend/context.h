@@ -19,12 +19,12 @@
 namespace nnc::frontend {
 
 // Budgets: a program that exceeds one gets an error instead of running for hours.
-inline constexpr std::int64_t max_ops = 200'000;                     // over all graphs of a module and batch size
+inline constexpr std::int64_t max_ops = 200'000;                     // of one graph
 inline constexpr std::int64_t max_iterations = 200'000;              // of all unrolled loops together
 inline constexpr std::int64_t max_evaluations = 1'000'000;           // of expressions, through all inlined calls
 inline constexpr int max_depth = 60;                                 // of inlined calls
 inline constexpr int max_nesting = 500;                              // of expressions, through inlined calls
-inline constexpr std::int64_t max_elements = std::int64_t{1} << 36;  // of one tensor
+inline constexpr std::int64_t max_elements = std::int64_t{1} << 34;  // of one tensor
 
 struct Variable {
   Value value;

@@ -164,7 +164,10 @@ Value evaluate(Context& context, const ast::Expr& expr) {
     return exhaust(context, expr.span,
                    fmt::format("the program has more than {} expressions after inlining", max_evaluations));
   const Scoped<int> deeper(context.nesting, context.nesting + 1);
-  return dispatch(context, expr);
+  Value value = dispatch(context, expr);
+  // A list costs what it holds.
+  if (const auto* list = value.as<std::vector<Value>>()) context.evaluations += static_cast<std::int64_t>(list->size());
+  return value;
 }
 
 std::shared_ptr<const Initializer> evaluate_initializer(Context& context, const ast::Expr& expr) {

@@ -26,6 +26,10 @@ void declare_parameter(Context& context, const ast::Param& param) {
         .note(first->second.at, "the other one is here");
     return;
   }
+  if (param.name.text == "mT") {
+    report(context, param.name.span, "a parameter cannot be named `mT`: `.mT` swaps the last two dimensions");
+    return;
+  }
   const auto type = evaluate_type(context, param.type);
   if (!type) return;
   if (!ir::is_float(type->dtype)) {

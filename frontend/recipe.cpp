@@ -84,6 +84,8 @@ void read_train(Context& context, const ast::Train& train, ir::Recipe& recipe) {
     } else if (const auto* stop = std::get_if<ast::Stop>(&statement.node)) {
       if (once("stop", "`stop`", statement.span)) recipe.stop = read_stop(context, *stop);
     } else if (const auto* metric = std::get_if<ast::Metric>(&statement.node)) {
+      if (metric->name.text == "loss")
+        report(context, metric->name.span, "a metric cannot be named `loss`: the loss is reported by that name");
       if (once("metric " + metric->name.text, fmt::format("the metric `{}`", metric->name.text), metric->name.span))
         recipe.metrics.push_back(metric->name.text);
     } else if (std::get_if<ast::UseOptimizer>(&statement.node)) {

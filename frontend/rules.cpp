@@ -56,6 +56,13 @@ class Rules {
     Rule rule{graph.name, {}};
     frame.states = &rule.states;
     if (!enter_parameters(context_, frame, *arguments, spans_of(*given, at_))) return std::nullopt;
+    for (const ast::Parameter& parameter : optimizer_.parameters)
+      if (parameter.name.text == "param" || parameter.name.text == "grad") {
+        report(
+            context_, parameter.name.span,
+            fmt::format("`{}` is a tensor of every optimizer; its argument needs another name", parameter.name.text));
+        return std::nullopt;
+      }
     frame.variables.insert_or_assign("param", Variable{{TensorValue{target.builder.expr(param)}, {}}});
     frame.variables.insert_or_assign("grad", Variable{{TensorValue{target.builder.expr(grad)}, {}}});
 
@@ -68,6 +75,10 @@ class Rules {
       return std::nullopt;
     }
     if (!finish(target, "param", type, optimizer_.name.span)) return std::nullopt;
+    if (graph.result(ir::GraphResult::Kind::value, "param") == param) {
+      report(context_, optimizer_.name.span, "this optimizer trains nothing: it never assigns `param`");
+      return std::nullopt;
+    }
     for (const OptimizerState& state : rule.states)
       if (!finish(target, state.name, state.type, state.at)) return std::nullopt;
     module_.rules.push_back(std::move(graph));

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
+#include <span>
 
 namespace nnc::ir {
 
@@ -137,12 +137,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+// Of a program with thousands of names and as many slips, the first names will do.
+constexpr std::size_t most_candidates = 1000;
+
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best;
   std::size_t best_distance = name.size() > 64 ? 0 : 1 + name.size() / 3;  // a third of the letters may be wrong
   if (name.size() <= 2) best_distance = 1;
   ++best_distance;
-  for (const std::string& candidate : candidates) {
+  for (const std::string& candidate : std::span(candidates).first(std::min(candidates.size(), most_candidates))) {
     if (candidate.size() > 64 || candidate == name) continue;
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance && distance < std::max(name.size(), candidate.size())) {

@@ -33,18 +33,23 @@ std::int64_t reduced_count(const OpView& op) {
 
 Inferred infer_numbers(const OpView& op) {
   if (op.operands[0].dtype == DType::boolean) return Inferred::fail("expected numbers, found bool");
-  if (reduced_count(op) == 0) return Inferred::fail("nothing to reduce: a reduced dimension has extent 0");
   return {{Type{op.operands[0].dtype, reduced_shape(op, op.flag("keepdim")), {}}}, {}};
+}
+
+/// Without elements there is no mean and no extremum.
+Inferred infer_nonempty(const OpView& op) {
+  if (reduced_count(op) == 0) return Inferred::fail("there is nothing to reduce");
+  return infer_numbers(op);
 }
 
 Inferred infer_floats(const OpView& op) {
   if (!is_float(op.operands[0].dtype))
     return Inferred::fail(fmt::format("expected floats, found {}", to_string(op.operands[0])));
-  return infer_numbers(op);
+  return infer_nonempty(op);
 }
 
 Inferred infer_index(const OpView& op) {
-  Inferred result = infer_numbers(op);
+  Inferred result = infer_nonempty(op);
   if (result.error.empty()) result.types[0].dtype = DType::i32;
   return result;
 }
@@ -216,7 +221,7 @@ std::span<const OpDef> reduction_ops() {
        .doc = "The largest element over the axes; NaN if one is NaN. Equal elements share the gradient.",
        .operands = {{"x"}},
        .attrs = attrs(),
-       .infer = infer_numbers,
+       .infer = infer_nonempty,
        .kernel = extremum<larger>([](const Args& args) -> Scalars { return {args.lowest()}; }),
        // d max(x) = the mean of dx over the elements equal to the maximum
        .grad = extremum_gradient,
@@ -229,7 +234,7 @@ std::span<const OpDef> reduction_ops() {
        .doc = "The smallest element over the axes; NaN if one is NaN. Equal elements share the gradient.",
        .operands = {{"x"}},
        .attrs = attrs(),
-       .infer = infer_numbers,
+       .infer = infer_nonempty,
        .kernel = extremum<smaller>([](const Args& args) -> Scalars { return {args.highest()}; }),
        // d min(x) = the mean of dx over the elements equal to the minimum
        .grad = extremum_gradient,
