@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 
 namespace nnc::tools {
 namespace {
@@ -88,7 +89,7 @@ std::optional<runtime::OpenedData> open(const TrainRequest& request, const std::
   std::optional<runtime::OpenedData> opened = runtime::open_data(request.data, fields, diagnostics, own_validation);
   if (!opened) return std::nullopt;
   if (!request.valid.empty()) {
-    opened->validation = runtime::open_validation(request.valid, fields, diagnostics);
+    opened->validation = runtime::open_validation(request.valid, fields, opened->train, diagnostics);
     if (!opened->validation) return std::nullopt;
   } else if (request.val_split) {
     return split(*opened, *request.val_split, request.seed, diagnostics);
@@ -128,6 +129,21 @@ std::vector<const passes::Pass*> remaining_passes(const ir::Module& module, bool
   std::vector<const passes::Pass*> result = optimize ? passes::pipeline_to(passes::Stage::optimized) : to_step;
   if (has_updates(module)) result.erase(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(to_step.size()));
   return result;
+}
+
+/// An executor, if there is memory for the slots.
+std::unique_ptr<runtime::Executor> make_executor(const ir::Module& module, ir::Diagnostics& diagnostics) {
+  try {
+    return runtime::make_reference_executor(module);
+  } catch (const std::bad_alloc&) {
+    double bytes = 0;  // a float, since it may be more than any integer holds
+    for (const ir::Slot& slot : module.slots) {
+      bytes += static_cast<double>(slot.type.elements()) * static_cast<double>(ir::size_of(slot.type.dtype));
+    }
+    diagnostics.error(
+        fmt::format("out of memory: parameters, optimizer state and the other slots need {:.0f} bytes", bytes));
+    return nullptr;
+  }
 }
 
 ir::Status check_data(const TrainRequest& request, const std::map<std::string, std::int64_t>& ranges,
@@ -183,7 +199,8 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
     return std::nullopt;
   }
   prepared.module = std::move(*module);
-  prepared.executor = runtime::make_reference_executor(prepared.module);
+  prepared.executor = make_executor(prepared.module, diagnostics);
+  if (!prepared.executor) return std::nullopt;
   compiling.pause();
   prepared.compile_seconds = compiling.seconds();
   return prepared;

@@ -67,9 +67,9 @@ class CsvReader {
   CsvReader(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics)
       : path_(path), scanner_(path, text), diagnostics_(diagnostics) {}
 
-  std::optional<Dataset> read(const std::vector<ir::DataField>& fields) {
+  std::optional<Dataset> read(const std::vector<ir::DataField>& fields, const Dataset* training) {
     const int before = diagnostics_.count();
-    if (!read_header() || !match(fields)) return std::nullopt;
+    if (!read_header() || !match(fields, training)) return std::nullopt;
     std::int64_t examples = 0;
     // A file of another kind would be wrong in every line: a page of errors is enough.
     while (diagnostics_.count() - before < ir::Diagnostics::max_errors) {
@@ -107,7 +107,7 @@ class CsvReader {
   }
 
   /// Finds the columns of each field.
-  bool match(const std::vector<ir::DataField>& fields) {
+  bool match(const std::vector<ir::DataField>& fields, const Dataset* training) {
     bool good = true;
     std::set<std::size_t> named;
     const ir::DataField* vector_field = nullptr;
@@ -134,24 +134,74 @@ class CsvReader {
       named.insert(takers_.back().columns.back());
     }
     // With a column missing, what the vector field takes means nothing.
-    return good && (!vector_field || match_rest(*vector_field, named));
+    if (!good || !vector_field) return good;
+    const std::vector<std::string> trained =
+        training ? names_in(*training, vector_field->name) : std::vector<std::string>();
+    return trained.empty() ? match_rest(*vector_field, named) : match_trained(*vector_field, trained, named);
+  }
+
+  static std::vector<std::string> names_in(const Dataset& data, const std::string& field) {
+    for (const Column& column : data.columns()) {
+      if (column.field.name == field) return column.names;
+    }
+    return {};
+  }
+
+  /// Takes the columns that the field took in the training data; all of them must be there and no others.
+  bool match_trained(const ir::DataField& field, const std::vector<std::string>& trained,
+                     const std::set<std::size_t>& named) {
+    Taker& taker = taker_of(field);
+    std::vector<std::string> missing, surplus;
+    for (const std::string& name : trained) {
+      const auto found = std::find(names_.begin(), names_.end(), name);
+      const auto index = static_cast<std::size_t>(found - names_.begin());
+      if (found == names_.end() || named.contains(index)) {
+        missing.push_back(name);
+      } else {
+        taker.columns.push_back(index);
+      }
+    }
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const bool taken = std::find(taker.columns.begin(), taker.columns.end(), i) != taker.columns.end();
+      if (!taken && !named.contains(i)) surplus.push_back(names_[i]);
+    }
+    for (const std::string& name : missing) {
+      const std::string near = ir::nearest_name(name, surplus);
+      scanner_.error(header_at_, scanner_.row_end() - header_at_,
+                     fmt::format("no column `{}`, which field `{}` takes in the training data{}", name, field.name,
+                                 near.empty() ? "" : fmt::format("; did you mean `{}`?", near)),
+                     diagnostics_);
+    }
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      if (std::find(surplus.begin(), surplus.end(), names_[i]) == surplus.end()) continue;
+      scanner_.error(cells_[i].offset, cells_[i].width,
+                     fmt::format("column `{}` is not in the training data, where field `{}` takes all columns that no "
+                                 "other field names",
+                                 names_[i], field.name),
+                     diagnostics_);
+    }
+    return missing.empty() && surplus.empty();
+  }
+
+  Taker& taker_of(const ir::DataField& field) {
+    return *std::find_if(takers_.begin(), takers_.end(), [&](const Taker& t) { return t.field == field; });
   }
 
   void missing(const ir::DataField& field) {
     const std::string near = ir::nearest_name(field.name, names_);
     std::string what = fmt::format("no column for field `{}`", field.name);
-    if (!near.empty()) what += fmt::format("; did you mean `{}`?", near);
+    what += near.empty() ? "." : fmt::format("; did you mean `{}`?", near);
     what += fmt::format(" The header has `{}`", fmt::join(names_, "`, `"));
     if (names_.size() == 1 && names_[0].find_first_of(";|") != std::string::npos) what += ": a comma separates columns";
     scanner_.error(header_at_, scanner_.row_end() - header_at_, what, diagnostics_);
   }
 
   bool match_rest(const ir::DataField& field, const std::set<std::size_t>& named) {
-    const auto taker = std::find_if(takers_.begin(), takers_.end(), [&](const Taker& t) { return t.field == field; });
+    Taker& taker = taker_of(field);
     std::vector<std::string> rest;
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (named.contains(i)) continue;
-      taker->columns.push_back(i);
+      taker.columns.push_back(i);
       rest.push_back(names_[i]);
     }
     if (static_cast<std::int64_t>(rest.size()) == field.type.elements()) return true;
@@ -213,7 +263,9 @@ class CsvReader {
                                                                  ir::Diagnostics& diagnostics) {
         return find_cell(path, example, columns[static_cast<std::size_t>(element)], diagnostics);
       };
-      columns.push_back({taker.field, std::move(values), path_, place});
+      std::vector<std::string> names;
+      for (const std::size_t column : taker.columns) names.push_back(names_[column]);
+      columns.push_back({taker.field, std::move(values), path_, place, std::move(names)});
     }
     return Dataset(std::move(columns), examples);
   }
@@ -244,10 +296,10 @@ class CsvReader {
 }  // namespace
 
 std::optional<Dataset> read_csv(const std::string& path, const std::vector<ir::DataField>& fields,
-                                ir::Diagnostics& diagnostics) {
+                                const Dataset* training, ir::Diagnostics& diagnostics) {
   const std::optional<std::string> text = read_file(path, diagnostics);
   if (!text) return std::nullopt;
-  return CsvReader(path, *text, diagnostics).read(fields);
+  return CsvReader(path, *text, diagnostics).read(fields, training);
 }
 
 }  // namespace nnc::runtime

@@ -50,7 +50,7 @@ Dataset Dataset::part(std::span<const std::int64_t> indices) const {
   Dataset out;
   out.examples_ = static_cast<std::int64_t>(indices.size());
   for (const Column& column : columns_) {
-    out.columns_.push_back({column.field, rows(column.values, indices), column.file, column.place});
+    out.columns_.push_back({column.field, rows(column.values, indices), column.file, column.place, column.names});
   }
   for (const std::int64_t index : indices) out.numbers_.push_back(number_in_file(index));
   return out;

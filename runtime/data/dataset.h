@@ -31,6 +31,7 @@ struct Column {
   ir::Tensor values;
   std::string file = {};  // it was read from; empty: none
   PlaceInFile place = {};
+  std::vector<std::string> names = {};  // of the file's columns that an example's elements are from; empty: it has none
 };
 
 class Dataset {
@@ -67,8 +68,9 @@ struct OpenedData {
 std::optional<OpenedData> open_data(const std::string& path, const std::vector<ir::DataField>& fields,
                                     ir::Diagnostics& diagnostics, bool want_validation = true);
 /// The same for --valid: an IDX directory's t10k files if it has them, else its train files; any other format whole.
+/// A vector field takes the columns of the names that it took in `training`.
 std::optional<Dataset> open_validation(const std::string& path, const std::vector<ir::DataField>& fields,
-                                       ir::Diagnostics& diagnostics);
+                                       const Dataset& training, ir::Diagnostics& diagnostics);
 
 /// Reports the first example of each field that lies outside [0, range) (ir::index_ranges).
 ir::Status check_ranges(const Dataset& data, const std::map<std::string, std::int64_t>& ranges, const std::string& path,

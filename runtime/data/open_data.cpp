@@ -102,7 +102,7 @@ std::optional<OpenedData> open_data(const std::string& path, const std::vector<i
   const std::optional<Told> told = tell_format(path, diagnostics);
   if (!told || !check_fields(path, fields, diagnostics)) return std::nullopt;
   if (told->format == Format::csv) {
-    std::optional<Dataset> data = read_csv(path, fields, diagnostics);
+    std::optional<Dataset> data = read_csv(path, fields, nullptr, diagnostics);
     if (!data) return std::nullopt;
     return OpenedData{std::move(*data), std::nullopt};
   }
@@ -115,10 +115,10 @@ std::optional<OpenedData> open_data(const std::string& path, const std::vector<i
 }
 
 std::optional<Dataset> open_validation(const std::string& path, const std::vector<ir::DataField>& fields,
-                                       ir::Diagnostics& diagnostics) {
+                                       const Dataset& training, ir::Diagnostics& diagnostics) {
   const std::optional<Told> told = tell_format(path, diagnostics);
   if (!told || !check_fields(path, fields, diagnostics)) return std::nullopt;
-  if (told->format == Format::csv) return read_csv(path, fields, diagnostics);
+  if (told->format == Format::csv) return read_csv(path, fields, &training, diagnostics);
   return read_idx(path, told->names, has_idx(told->names, idx_test) ? idx_test : idx_train, fields, diagnostics);
 }
 

@@ -31,6 +31,7 @@ class Csv {
     REQUIRE_FALSE(diagnostics.failed());
     return std::move(out->train);
   }
+  const std::string& path() const { return path_; }
   /// The errors, with the path shortened to its name.
   std::string errors(const std::vector<ir::DataField>& wanted = fields) const {
     ir::Diagnostics diagnostics;
@@ -102,6 +103,8 @@ TEST_CASE("a missing column shows the header, the near name and the columns ther
         "t.csv:1:1: error: no column for field `label`; did you mean `lable`? The header has `lable`, `a`, `b`\n"
         "     1 | lable,a,b\n"
         "       | ^~~~~~~~~\n");
+  CHECK_THAT(Csv("u,v,w\n1,2,3\n").errors(),
+             Contains("error: no column for field `label`. The header has `u`, `v`, `w`\n"));
   CHECK_THAT(Csv("label;a;b\n1;2;3\n").errors(), Contains("The header has `label;a;b`: a comma separates columns"));
 }
 
@@ -112,6 +115,42 @@ TEST_CASE("the vector field needs as many columns as it has elements") {
   CHECK_THAT(Csv("a,b\n1,2\n").errors({field("x", ir::DType::f32, {1}), field("y", ir::DType::f32, {1})}),
              Contains("t.csv: error: fields `x` and `y` both have dimensions"));
   CHECK_THAT(Csv("label,a,a\n1,2,3\n").errors(), Contains("t.csv:1:9: error: column `a` is there twice"));
+}
+
+TEST_CASE("in validation data the vector field takes the training data's columns by name") {
+  const auto training = Csv("alpha,label,beta\n1,2,3\n").data();
+  CHECK(training.columns()[1].names == std::vector<std::string>{"alpha", "beta"});
+  const auto [rest, part] = training.split({0});
+  CHECK(part.columns()[1].names == training.columns()[1].names);
+
+  const Csv swapped("beta,alpha,label\n30,10,2\n");
+  ir::Diagnostics diagnostics;
+  const auto data = runtime::open_validation(swapped.path(), fields, training, diagnostics);
+  REQUIRE(data);
+  CHECK(numbers(data->columns()[0].values) == Numbers{2});
+  CHECK(numbers(data->columns()[1].values) == Numbers{10, 30});
+
+  const auto errors = [&](std::string_view text) {
+    const Csv csv(text);
+    ir::Diagnostics found;
+    CHECK_FALSE(runtime::open_validation(csv.path(), fields, training, found));
+    return csv.shortened(found);
+  };
+  const std::string surplus =
+      " is not in the training data, where field `x` takes all columns that no other field names\n";
+  CHECK(errors("label,alpha,btea\n1,2,3\n") ==
+        "t.csv:1:1: error: no column `beta`, which field `x` takes in the training data; did you mean `btea`?\n"
+        "     1 | label,alpha,btea\n"
+        "       | ^~~~~~~~~~~~~~~~\n"
+        "t.csv:1:13: error: column `btea`" +
+            surplus +
+            "     1 | label,alpha,btea\n"
+            "       |             ^~~~\n");
+  CHECK(errors("label,alpha,id,beta\n1,2,3,4\n") == "t.csv:1:13: error: column `id`" + surplus +
+                                                        "     1 | label,alpha,id,beta\n"
+                                                        "       |             ^~\n");
+  CHECK_THAT(errors("label,alpha\n1,2\n"),
+             Contains("error: no column `beta`, which field `x` takes in the training data\n"));
 }
 
 TEST_CASE("text in a number, an empty cell, nan and inf are errors at their cell, several in one run") {

@@ -123,7 +123,7 @@ TEST_CASE("an IDX directory's t10k files validate; a model may take one column o
   CHECK(data.validation->columns()[0].values.integer(1) == 41);
 
   ir::Diagnostics diagnostics;
-  const auto valid = runtime::open_validation(dir.path(), {label}, diagnostics);
+  const auto valid = runtime::open_validation(dir.path(), {label}, Dataset(), diagnostics);
   REQUIRE(valid);
   CHECK(valid->examples() == 2);
   const auto without = runtime::open_data(dir.path(), {label, image}, diagnostics, /*want_validation=*/false);
@@ -136,7 +136,7 @@ TEST_CASE("open_validation takes train files where there are no t10k files") {
   const TempDirectory dir;
   write_train(dir, images, labels);
   ir::Diagnostics diagnostics;
-  const auto valid = runtime::open_validation(dir.path(), {label}, diagnostics);
+  const auto valid = runtime::open_validation(dir.path(), {label}, Dataset(), diagnostics);
   REQUIRE(valid);
   CHECK(valid->examples() == 4);
 }
