@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nnc::runtime {
@@ -28,7 +29,11 @@ NamedTensors weights(const ir::Module& module, const SlotValues& slots);
 ir::Status load_weights(const std::string& path, const ir::Module& module, SlotValues& slots,
                         ir::Diagnostics& diagnostics);
 
-/// Makes `directory` if it is missing and proves that files can be written there.
+/// What training writes to its output directory.
+inline constexpr std::string_view last_weights = "last.safetensors";
+inline constexpr std::string_view best_weights = "best.safetensors";
+
+/// Makes `directory` if it is missing and proves that training can write its files there.
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics);
 
 }  // namespace nnc::runtime

@@ -1,6 +1,7 @@
 // The loop, in order:
 //
-//  1. The runtime's settings (random key, total steps) are set, `init` runs, weights given by file replace its own.
+//  1. The runtime's settings (random key, total steps) are set, `init` runs, weights given by file replace its own; the
+//     output directory is made ready, without the best weights of an earlier run.
 //  2. Each epoch zeroes the accumulators and visits its batches; every step's loss is looked at.
 //  3. After the epoch's last step: last weights, validation, report, best weights, the stop rule.
 #include "runtime/trainer.h"
@@ -10,11 +11,15 @@
 #include "runtime/epoch_order.h"
 #include "runtime/stop_rule.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <span>
+#include <string_view>
+#include <system_error>
 
 namespace nnc::runtime {
 
@@ -50,7 +55,7 @@ class Trainer {
     while (!reason_ && !over_before_epoch()) {
       if (!epoch()) return std::nullopt;
     }
-    if (result_.steps == 0 && !save("last.safetensors")) return std::nullopt;
+    if (result_.steps == 0 && !save(last_weights)) return std::nullopt;
     result_.reason = *reason_;
     return std::move(result_);
   }
@@ -61,12 +66,24 @@ class Trainer {
       diagnostics_.error("training would never end: the recipe has neither epochs nor steps nor stop");
       return false;
     }
-    if (!options_.out.empty() && prepare_output(options_.out, diagnostics_) == ir::Status::failed) return false;
     set(ir::key_slot, static_cast<std::int64_t>(options_.seed));
     set(ir::total_steps_slot, total_steps());
     executor_.run("init", 0, {});
-    return options_.init.empty() ||
-           load_weights(options_.init, module_, executor_.slots(), diagnostics_) == ir::Status::ok;
+    if (!options_.init.empty() &&
+        load_weights(options_.init, module_, executor_.slots(), diagnostics_) == ir::Status::failed) {
+      return false;
+    }
+    if (options_.out.empty()) return true;
+    return prepare_output(options_.out, diagnostics_) == ir::Status::ok && remove_best();
+  }
+
+  /// The best weights of an earlier run say nothing about this one.
+  bool remove_best() {
+    const std::filesystem::path path = std::filesystem::path(options_.out) / best_weights;
+    std::error_code error;
+    std::filesystem::remove(path, error);
+    if (error) diagnostics_.error({path.string(), 0, 0}, fmt::format("cannot remove it: {}", error.message()));
+    return !error;
   }
 
   /// What schedules count towards; options that end training early do not change it.
@@ -145,18 +162,19 @@ class Trainer {
     if (progress.step_in_epoch == steps_per_epoch_) ++result_.epochs;
 
     // Saved before validation, which may take long.
-    if (!save("last.safetensors")) return false;
-    validate();
-    report();
+    if (!save(last_weights)) return false;
+    const bool validated = validate();
+    report(validated);
+    if (!validated && reason_ != StopReason::diverged) reason_ = StopReason::signal;
     const double watched = result_.valid ? result_.valid->loss : result_.train.loss;
-    const bool improved = rule_.add(progress.epoch, watched);
+    const bool improved = validated && rule_.add(progress.epoch, watched);
     if (improved) {
       result_.best_epoch = progress.epoch;
       if (validation_) result_.best_valid_loss = watched;
     }
     progress.seconds = seconds_since(begin);
     if (watcher_.epoch) watcher_.epoch(progress, result_.train, result_.valid, improved);
-    return !improved || save("best.safetensors");
+    return !improved || save(best_weights);
   }
 
   /// The examples of batch `index`; the last one has what is left.
@@ -179,16 +197,19 @@ class Trainer {
     return loss;
   }
 
-  void validate() {
-    if (!validation_) return;
+  /// False if a signal cut it short: part of the validation data gives no figures.
+  bool validate() {
+    if (!validation_) return true;
     const std::vector<std::int64_t> order = file_order(validation_->examples());
     for (std::int64_t i = 0; i < batches(validation_->examples(), recipe_.batch); ++i) {
+      if (signalled()) return false;
       const std::span<const std::int64_t> batch = batch_of(order, i);
       executor_.run("eval", static_cast<std::int64_t>(batch.size()), validation_->gather(batch));
     }
+    return true;
   }
 
-  void report() {
+  void report(bool validated) {
     const auto values = executor_.run("report", 0, {});
     const auto figures = [&](const std::string& prefix) {
       Report report;
@@ -199,7 +220,8 @@ class Trainer {
       return report;
     };
     result_.train = figures("train.");
-    if (validation_) result_.valid = figures("eval.");
+    result_.valid = std::nullopt;
+    if (validation_ && validated) result_.valid = figures("eval.");
   }
 
   static double named(const std::vector<std::pair<std::string, ir::Tensor>>& results, std::string_view name) {
@@ -208,7 +230,7 @@ class Trainer {
     return found->second.real(0);
   }
 
-  bool save(const std::string& file) {
+  bool save(std::string_view file) {
     if (options_.out.empty()) return true;
     const std::string path = (std::filesystem::path(options_.out) / file).string();
     return write_safetensors(path, weights(module_, executor_.slots()), diagnostics_) == ir::Status::ok;

@@ -4,7 +4,8 @@
 // training ends within one) last.safetensors is written, validation runs over the validation data in order, the
 // `report` graph turns the epoch's accumulators into loss and metrics, and best.safetensors is written if the watched
 // loss (validation, or training without validation data) is the lowest so far. Where several reasons to stop meet in
-// one step, divergence counts first, then the end of the recipe, then no improvement, a signal, max_steps.
+// one step, divergence counts first, then the end of the recipe, then no improvement, a signal, max_steps. A signal also
+// cuts validation short, which then gives no figures.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -29,7 +30,7 @@ struct TrainOptions {
   bool shuffle = true;
   std::string out;                           // directory; empty: no files
   std::string init;                          // safetensors to start from; empty: the `init` graph alone
-  const std::atomic<int>* signal = nullptr;  // set to a signal's number to stop after the current step
+  const std::atomic<int>* signal = nullptr;  // set to a signal's number to stop after the current batch
 };
 
 enum class StopReason { epochs, steps, max_steps, no_improvement, diverged, signal };

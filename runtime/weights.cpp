@@ -108,6 +108,12 @@ ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnos
     return ir::Status::failed;
   }
   fs::remove(probe, error);
+  for (const std::string_view name : {last_weights, best_weights}) {
+    const fs::path file = fs::path(directory) / name;
+    if (!fs::is_directory(file, error)) continue;
+    diagnostics.error(whole_file(file.string()), "expected a file to replace, found a directory");
+    return ir::Status::failed;
+  }
   return ir::Status::ok;
 }
 

@@ -55,7 +55,7 @@ class FakeExecutor : public runtime::Executor {
 
   std::function<double(std::size_t step)> train_loss = [](std::size_t) { return 1.0; };
   std::vector<double> valid_losses = {};  // by validation; the last one goes on
-  std::function<void()> after_step = [] {};
+  std::function<void()> after_step = [] {}, after_eval = [] {};
 
   std::vector<Batch> train_batches, eval_batches;
   std::vector<std::string> calls;
@@ -84,6 +84,7 @@ class FakeExecutor : public runtime::Executor {
       eval_batches.push_back(examples);
       const std::size_t at = std::min(validations_, valid_losses.size());
       accumulate("eval", valid_losses.at(at - 1), batch);
+      after_eval();
       return {};
     }
     REQUIRE(name == "train");
@@ -374,7 +375,7 @@ TEST_CASE("a loss that is not finite ends training before the next step") {
   }
 }
 
-TEST_CASE("a signal ends training after the current step, saved and validated") {
+TEST_CASE("a signal ends training after the current step, saved without validation") {
   const TempDirectory dir;
   std::atomic<int> signal{0};
   Run run;
@@ -390,8 +391,47 @@ TEST_CASE("a signal ends training after the current step, saved and validated") 
   CHECK(result.reason == StopReason::signal);
   CHECK(result.steps == 2);
   CHECK(result.epochs == 0);
-  CHECK(run.executor.eval_batches.size() == 1);
+  CHECK(run.executor.eval_batches.empty());
+  CHECK_FALSE(result.valid);
   CHECK(Run::saved(dir, "last.safetensors") == 102);
+}
+
+TEST_CASE("a signal during validation ends it at the next batch, without figures") {
+  const TempDirectory dir;
+  std::atomic<int> signal{0};
+  Run run;
+  run.module.recipe.epochs = 2;  // the signal comes in the last epoch, and is still why training ended
+  run.options.out = dir.path();
+  run.options.signal = &signal;
+  run.validation = 12;
+  run.executor.valid_losses = {2, 1};
+  run.executor.after_eval = [&] {
+    if (run.executor.eval_batches.size() == 4) signal = 2;
+  };
+  const TrainResult result = run.train();
+  CHECK(result.reason == StopReason::signal);
+  CHECK(result.epochs == 2);
+  CHECK(run.executor.eval_batches.size() == 4);  // of 6
+  CHECK_FALSE(result.valid);
+  CHECK(result.best_valid_loss == 2);
+  CHECK(result.best_epoch == 1);
+  CHECK(Run::saved(dir, "last.safetensors") == 106);
+  CHECK(Run::saved(dir, "best.safetensors") == 103);
+}
+
+TEST_CASE("the best weights of an earlier run are gone, unless training could not begin") {
+  const TempDirectory dir;
+  dir.write("best.safetensors", "old");
+  Run run;
+  run.module.recipe.epochs = 1;
+  run.options.out = dir.path();
+  run.options.init = "/nothing/here.safetensors";
+  CHECK_FALSE(runtime::train(run.module, run.executor, numbered(10), std::nullopt, run.options, {}, run.diagnostics));
+  CHECK(std::filesystem::exists(dir.path("best.safetensors")));
+  run.options.init.clear();
+  run.executor.train_loss = [](std::size_t) { return not_a_number; };
+  CHECK(run.train().best_epoch == 0);
+  CHECK_FALSE(std::filesystem::exists(dir.path("best.safetensors")));
 }
 
 TEST_CASE("a signal before the first step saves what there is") {
@@ -440,6 +480,14 @@ TEST_CASE("what makes training impossible is an error before the first step") {
   unwritable.module.recipe.epochs = 1;
   unwritable.options.out = "/proc/nothing";
   CHECK_THAT(error(unwritable), Contains("/proc/nothing: error: cannot make the output directory"));
+  const TempDirectory dir;
+  for (const std::string name : {"last.safetensors", "best.safetensors"}) {
+    Run in_the_way;
+    in_the_way.module.recipe.epochs = 1;
+    in_the_way.options.out = dir.path(name);
+    std::filesystem::create_directories(dir.path(name) + "/" + name);
+    CHECK_THAT(error(in_the_way), Contains(name + ": error: expected a file to replace, found a directory"));
+  }
   Run strange;
   strange.module.recipe.epochs = 1;
   strange.options.init = "/nothing/here.safetensors";
