@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <string_view>
@@ -19,9 +20,12 @@ constexpr std::string_view green = "\x1b[32m";
 constexpr std::string_view plain = "\x1b[0m";
 constexpr std::string_view clear_line = "\r\x1b[K";
 
+/// The sign of a NaN says nothing.
+std::string figure(double value) { return std::isnan(value) ? "nan" : fmt::format("{:.4f}", value); }
+
 std::string figures(const runtime::Report& report) {
-  std::string text = fmt::format("loss {:.4f}", report.loss);
-  for (const auto& [name, value] : report.metrics) text += fmt::format("  {} {:.4f}", name, value);
+  std::string text = "loss " + figure(report.loss);
+  for (const auto& [name, value] : report.metrics) text += fmt::format("  {} {}", name, figure(value));
   return text;
 }
 
@@ -41,8 +45,8 @@ class ProgressPrinter {
     if (done < bar_width) bar += '>';
     bar.resize(bar_width, ' ');
     std::cerr << clear_line
-              << fmt::format("{}  [{}]  {}/{}  loss {:.4f}", epoch_text(progress.epoch), bar, progress.step_in_epoch,
-                             progress.steps_per_epoch, progress.batch_loss)
+              << fmt::format("{}  [{}]  {}/{}  loss {}", epoch_text(progress.epoch), bar, progress.step_in_epoch,
+                             progress.steps_per_epoch, figure(progress.batch_loss))
               << std::flush;
   }
 
