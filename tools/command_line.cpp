@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <iostream>
+#include <new>
 
 namespace nnc::tools {
 namespace {
@@ -52,13 +53,25 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const
   return std::nullopt;
 }
 
-CLI::Validator whole_number(std::int64_t lowest) {
-  const auto check = [lowest](const std::string& text) -> std::string {
-    std::int64_t value = 0;
+CLI::Validator whole_number(std::uint64_t lowest, std::uint64_t highest) {
+  const auto check = [lowest, highest](std::string& text) -> std::string {
+    std::uint64_t value = 0;
     const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = problem == std::errc{} && end == text.data() + text.size();
-    if (whole && value >= lowest) return "";
-    return fmt::format("expected a whole number of at least {}, found `{}`", lowest, text);
+    const bool whole = problem != std::errc::invalid_argument && end == text.data() + text.size();
+    const bool too_large = whole && (problem == std::errc::result_out_of_range || value > highest);
+    if (too_large) return fmt::format("expected a whole number of at most {}, found `{}`", highest, text);
+    if (!whole || value < lowest) {
+      return fmt::format("expected a whole number of at least {}, found `{}`", lowest, text);
+    }
+    text = fmt::format("{}", value);  // the parser would take a leading zero for octal
+    return "";
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) -> std::string {
+    return text.empty() ? "expected a path, found an empty text" : "";
   };
   return CLI::Validator(check, "");
 }
@@ -79,6 +92,15 @@ CLI::Validator one_of(std::vector<std::string> names) {
     return fmt::format("expected {}, found `{}`", fmt::join(names, ", "), text);
   };
   return CLI::Validator(check, "");
+}
+
+int within_memory(const std::function<int()>& tool) {
+  try {
+    return tool();
+  } catch (const std::bad_alloc&) {
+    std::cerr << "error: out of memory: the program or its data need more than there is\n";
+    return exit_user_error;
+  }
 }
 
 int refuse(const std::string& message) {
@@ -102,7 +124,7 @@ void ModelFlags::declare(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--batch", batch_, "Examples in a step, over the file's `batch`")
       ->type_name("N")
-      ->check(whole_number(1));
+      ->transform(whole_number(1));
 }
 
 std::optional<frontend::Options> ModelFlags::options() const {
@@ -122,7 +144,7 @@ std::optional<frontend::Options> ModelFlags::options() const {
 void ThreadFlag::declare(CLI::App& app) {
   app.add_option("--threads", threads_, "Threads to compute with; the reference interpreter uses 1")
       ->type_name("N")
-      ->check(whole_number(1));
+      ->transform(whole_number(1));
 }
 
 std::optional<int> ThreadFlag::check() const {
@@ -144,7 +166,7 @@ void declare_pass_flags(CLI::App& app, passes::RunOptions& options) {
   app.add_option("--stop-after", options.stop_after, "Run no pass after this one")->type_name("PASS")->group(group);
   app.add_option("--pass-limit", options.pass_limit, "Run only the first N passes")
       ->type_name("N")
-      ->check(whole_number(0))
+      ->transform(whole_number(0))
       ->group(group);
   app.add_option("--disable-pass", options.disabled, "Leave out an optimization; may be repeated")
       ->type_name("PASS")

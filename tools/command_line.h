@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,11 +20,15 @@ namespace nnc::tools {
 /// Parses; a status means that the tool ends with it (after --help, --version or a complaint on stderr).
 std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const* argv);
 
-/// Checks for values of options: a whole number of at least `lowest`, a number between 0 and 1, one of these names.
-CLI::Validator whole_number(std::int64_t lowest);
+/// For values of options: a whole decimal number (to be used with `transform`, which takes its plain spelling) in [lowest, highest], a number between 0 and 1, one of these
+/// names, any text but the empty one.
+CLI::Validator whole_number(std::uint64_t lowest, std::uint64_t highest = std::numeric_limits<std::int64_t>::max());
 CLI::Validator proper_fraction();
 CLI::Validator one_of(std::vector<std::string> names);
+CLI::Validator not_empty();
 
+/// The status of `tool`, or exit_user_error after a word on stderr if memory does not suffice.
+int within_memory(const std::function<int()>& tool);
 /// `error: MESSAGE` on stderr; gives exit_usage.
 int refuse(const std::string& message);
 /// The errors on stderr, in colour on a terminal; gives exit_user_error.

@@ -90,7 +90,9 @@ int main(int argc, char** argv) {
   app.add_option("FILE", request.file, "The .nn file; `-` is standard input")->required()->type_name("");
   const CLI::Option* emit =
       app.add_option("--emit", request.emit, "Print a stage: ast, graph, step, optimized or dot")->type_name("STAGE");
-  app.add_option("-o", request.out, "Write there instead of to standard output")->type_name("OUT");
+  app.add_option("-o", request.out, "Write there instead of to standard output")
+      ->type_name("OUT")
+      ->check(tools::not_empty());
   model_flags.declare(app);
   thread_flag.declare(app);
   const CLI::Option* target_flag = app.add_option("--target", target)->group("");
@@ -105,5 +107,5 @@ int main(int argc, char** argv) {
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   request.options = *options;
-  return run(request);
+  return tools::within_memory([&] { return run(request); });
 }

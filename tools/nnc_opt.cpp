@@ -87,7 +87,9 @@ int main(int argc, char** argv) {
       ->type_name("a,b,c")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_option("-o", request.out, "Write there instead of to standard output")->type_name("OUT");
+  app.add_option("-o", request.out, "Write there instead of to standard output")
+      ->type_name("OUT")
+      ->check(tools::not_empty());
   app.add_flag("--list-passes", list_passes, "List all passes, in the order of the pipeline, and exit");
   app.add_flag("--list-ops", list_ops, "List all ops with their kernel families and exit");
   tools::declare_pass_flags(app, request.options);
@@ -100,5 +102,5 @@ int main(int argc, char** argv) {
                                                                                : tools::fail(diagnostics);
   }
   if (file->empty()) return tools::refuse("FILE is required");
-  return run(request);
+  return tools::within_memory([&] { return run(request); });
 }

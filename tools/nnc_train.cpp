@@ -9,13 +9,16 @@
 #include "tools/summary.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -29,16 +32,51 @@ struct Flags {
   std::string summary;
 };
 
-std::atomic<int> received_signal{0};  // the one thing that a signal handler can reach
+std::atomic<int> received_signal{0};  // by a signal handler
 
-/// The first signal ends training after its step; a second one ends the process.
-void catch_signals() {
-  static_assert(std::atomic<int>::is_always_lock_free);
+std::atomic<const std::string*> unprepared_summary{nullptr};  // printed if a signal ends the preparation
+
+void on_signals(void (*handler)(int), int flags) {
   struct sigaction action {};
-  action.sa_handler = [](int number) { received_signal = number; };
-  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigfillset(&action.sa_mask);  // one handler at a time
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+/// While the model is compiled and data read there is nothing to save: a signal ends the process at once.
+void end_at_signals() {
+  static_assert(std::atomic<const std::string*>::is_always_lock_free);
+  on_signals(
+      [](int number) {
+        const std::string* summary = unprepared_summary;
+        if (summary != nullptr && write(STDOUT_FILENO, summary->data(), summary->size()) < 0) {
+          _exit(tools::exit_user_error);
+        }
+        _exit(tools::exit_signal_base + number);
+      },
+      0);
+}
+
+/// While one lives, a signal that ends the preparation prints this summary.
+class SummaryIfEnded {
+ public:
+  explicit SummaryIfEnded(std::string json) : json_(std::move(json)) {
+    if (!json_.empty()) unprepared_summary = &json_;
+  }
+  ~SummaryIfEnded() { unprepared_summary = nullptr; }
+  SummaryIfEnded(const SummaryIfEnded&) = delete;
+  SummaryIfEnded& operator=(const SummaryIfEnded&) = delete;
+
+ private:
+  const std::string json_;
+};
+
+/// The first signal ends training after its batch; a second one ends the process.
+void catch_signals() {
+  static_assert(std::atomic<int>::is_always_lock_free);
+  on_signals([](int number) { received_signal = number; }, SA_RESETHAND | SA_RESTART);
 }
 
 int exit_status(const runtime::TrainResult& result) {
@@ -57,13 +95,15 @@ int write_summary(const Flags& flags, const tools::Prepared& prepared,
   return tools::write_text("", json, diagnostics) == ir::Status::ok ? status : tools::fail(diagnostics);
 }
 
-/// Says what would be trained, after the checks that training makes before its first step.
-int dry_run(const Flags& flags, tools::Prepared& prepared, ir::Diagnostics& diagnostics) {
+/// Whether --init can be read and fits the model.
+ir::Status check_init(const Flags& flags, const ir::Module& module, ir::Diagnostics& diagnostics) {
+  runtime::SlotValues unused;
   const std::string& init = flags.training.init;
-  if (!init.empty() &&
-      runtime::load_weights(init, prepared.module, prepared.executor->slots(), diagnostics) == ir::Status::failed) {
-    return tools::fail(diagnostics);
-  }
+  return init.empty() ? ir::Status::ok : runtime::load_weights(init, module, unused, diagnostics);
+}
+
+/// Says what would be trained, after the checks that training makes before its first step.
+int dry_run(const Flags& flags, const tools::Prepared& prepared) {
   if (!flags.quiet) {
     std::cerr << flags.request.file << '\n' << tools::describe_module(prepared.module);
     const std::int64_t valid = prepared.validation ? prepared.validation->examples() : 0;
@@ -74,20 +114,23 @@ int dry_run(const Flags& flags, tools::Prepared& prepared, ir::Diagnostics& diag
 }
 
 int run(const Flags& flags) {
+  const SummaryIfEnded summary(flags.summary.empty() ? "" : tools::unprepared_summary_json());
   ir::Diagnostics diagnostics;
   std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
-  if (!prepared) return tools::fail(diagnostics);
+  if (!prepared || check_init(flags, prepared->module, diagnostics) == ir::Status::failed) {
+    return tools::fail(diagnostics);
+  }
+  catch_signals();
   const std::string& out = flags.training.out;
   const bool made_out = !out.empty() && !std::filesystem::exists(out);
   if (!out.empty() && runtime::prepare_output(out, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
   if (flags.dry_run) {
     std::error_code ignored;  // the folder was only made to see that it can be
     if (made_out) std::filesystem::remove(out, ignored);
-    return dry_run(flags, *prepared, diagnostics);
+    return dry_run(flags, *prepared);
   }
 
   if (!flags.quiet) std::cerr << "executing with the reference interpreter\n";
-  catch_signals();
   const runtime::Watcher watcher = tools::progress_watcher(prepared->module.recipe, flags.quiet);
   const std::optional<runtime::TrainResult> result =
       runtime::train(prepared->module, *prepared->executor, prepared->training, prepared->validation, flags.training,
@@ -102,10 +145,10 @@ void declare(CLI::App& app, Flags& flags) {
       ->required()
       ->type_name("");
   const auto path = [&](const char* name, std::string& value, const char* doc, const char* type) {
-    app.add_option(name, value, doc)->type_name(type);
+    app.add_option(name, value, doc)->type_name(type)->check(tools::not_empty());
   };
   const auto positive = [&](const char* name, std::optional<std::int64_t>& value, const char* doc) {
-    app.add_option(name, value, doc)->type_name("N")->check(tools::whole_number(1));
+    app.add_option(name, value, doc)->type_name("N")->transform(tools::whole_number(1));
   };
   path("--data", flags.request.data, "Folder of IDX files, or a .csv file", "PATH");
   path("--valid", flags.request.valid, "Data to validate on after each epoch", "PATH");
@@ -117,7 +160,7 @@ void declare(CLI::App& app, Flags& flags) {
   positive("--max-steps", flags.training.max_steps, "End after so many steps; schedules do not see it");
   app.add_option("--seed", flags.request.seed, "Seed of initialization, order and split; 0 by default")
       ->type_name("N")
-      ->check(tools::whole_number(0));
+      ->transform(tools::whole_number(0, std::numeric_limits<std::uint64_t>::max()));
   path("--out", flags.training.out, "Write last.safetensors and best.safetensors to this folder", "DIR");
   path("--init", flags.training.init, "Start from these weights", "FILE");
   app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
@@ -146,6 +189,7 @@ std::string check_data_flags(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  end_at_signals();
   CLI::App app{"Train the model of a .nn file.", "nnc-train"};
   Flags flags;
   tools::ModelFlags model_flags;
@@ -168,5 +212,5 @@ int main(int argc, char** argv) {
   flags.training.seed = flags.request.seed;
   flags.training.shuffle = !flags.no_shuffle;
   flags.training.signal = &received_signal;
-  return run(flags);
+  return tools::within_memory([&] { return run(flags); });
 }

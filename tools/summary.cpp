@@ -39,17 +39,33 @@ std::int64_t peak_rss_bytes() {
 void add_validation(Json& json, const runtime::TrainResult& result) {
   json["valid_loss"] = result.valid ? number(result.valid->loss) : Json(nullptr);
   json["best_valid_loss"] = result.best_valid_loss ? number(*result.best_valid_loss) : Json(nullptr);
-  json["best_epoch"] = result.valid ? Json(result.best_epoch) : Json(nullptr);
+  json["best_epoch"] = result.best_valid_loss ? Json(result.best_epoch) : Json(nullptr);
 }
 
 void add_times(Json& json, const runtime::TrainResult& result) {
-  if (result.step_seconds.empty()) return;
+  if (result.step_seconds.empty()) {
+    for (const char* key : {"step_ms_median", "step_ms_min", "examples_per_s"}) json[key] = nullptr;
+    return;
+  }
   const std::vector<double>& seconds = result.step_seconds;
   json["step_ms_median"] = number(median(seconds) * 1e3);
   json["step_ms_min"] = number(*std::min_element(seconds.begin(), seconds.end()) * 1e3);
   json["examples_per_s"] =
       number(static_cast<double>(result.examples) / std::accumulate(seconds.begin(), seconds.end(), 0.0));
 }
+
+void add_result(Json& json, const runtime::TrainResult& result) {
+  json["train_loss"] = number(result.train.loss);
+  add_validation(json, result);
+  json["train_metrics"] = metrics(result.train.metrics);
+  json["valid_metrics"] = result.valid ? metrics(result.valid->metrics) : Json(nullptr);
+  json["losses"] = Json::array();
+  for (const double loss : result.losses) json["losses"].push_back(number(loss));
+  json["stop_reason"] = std::string{runtime::name(result.reason)};
+  add_times(json, result);
+}
+
+std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
 }  // namespace
 
@@ -59,21 +75,26 @@ std::string summary_json(const ir::Module& module, const std::optional<runtime::
   Json json;
   json["steps"] = figures.steps;
   json["epochs"] = figures.epochs;
-  if (result) {
-    json["train_loss"] = number(result->train.loss);
-    add_validation(json, *result);
-    json["train_metrics"] = metrics(result->train.metrics);
-    json["valid_metrics"] = result->valid ? metrics(result->valid->metrics) : Json(nullptr);
-    json["losses"] = Json::array();
-    for (const double loss : result->losses) json["losses"].push_back(number(loss));
-    json["stop_reason"] = std::string{runtime::name(result->reason)};
-    add_times(json, *result);
-  }
+  if (result) add_result(json, *result);
   json["compile_ms"] = number(compile_seconds * 1e3);
   json["peak_rss_bytes"] = peak_rss_bytes();
   if (const ir::Graph* step = full_train_graph(module)) json["flops_per_step"] = flops_of(*step);
   json["parameters"] = parameter_count(module);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return line(json);
+}
+
+std::string unprepared_summary_json() {
+  runtime::TrainResult nothing;
+  nothing.reason = runtime::StopReason::signal;
+  Json json;
+  json["steps"] = nothing.steps;
+  json["epochs"] = nothing.epochs;
+  add_result(json, nothing);
+  json["compile_ms"] = nullptr;
+  json["peak_rss_bytes"] = nullptr;
+  json["flops_per_step"] = nullptr;
+  json["parameters"] = nullptr;
+  return line(json);
 }
 
 }  // namespace nnc::tools

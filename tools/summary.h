@@ -13,4 +13,7 @@ namespace nnc::tools {
 std::string summary_json(const ir::Module& module, const std::optional<runtime::TrainResult>& result,
                          double compile_seconds);
 
+/// The same for a run that a signal ended before there was a module: nothing done, nothing known.
+std::string unprepared_summary_json();
+
 }  // namespace nnc::tools

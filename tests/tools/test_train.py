@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 import random
+import resource
 import signal
 import subprocess
 import tempfile
@@ -173,6 +174,73 @@ class Train(unittest.TestCase):
             done = run(module, "--data", self.points, "--val-split", "0.1")  # 9 is odd
             self.assertEqual(done.returncode, 1)
             self.assertIn("train@1, which the module does not have", done.stderr)
+
+    def test_validation_columns_go_by_name(self):
+        lines = self.points.read_text().splitlines()
+        swapped = self.dir / "swapped.csv"
+        swapped.write_text("".join(",".join(line.split(",")[i] for i in (2, 1, 0)) + "\n" for line in lines))
+        losses = [self.figures(self.line, "--data", self.points, "--valid", valid)["valid_loss"]
+                  for valid in (self.points, swapped)]
+        self.assertEqual(losses[0], losses[1])
+        swapped.write_text("a,c,y\n1,2,3\n")
+        done = run(self.line, "--data", self.points, "--valid", swapped)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no column `b`, which field `x` takes in the training data", done.stderr)
+
+    def test_without_an_improved_epoch_there_is_no_best(self):
+        out = self.dir / "out"
+        out.mkdir()
+        (out / "best.safetensors").write_text("of an earlier run")
+        valid = self.dir / "valid.csv"
+        valid.write_text("a,b,y\n1,2,3e38\n")  # its square is infinite
+        figures = self.figures(self.line, "--data", self.points, "--valid", valid, "--out", out)
+        for key in ("valid_loss", "best_valid_loss", "best_epoch"):
+            self.assertIsNone(figures[key], key)
+        self.assertEqual(os.listdir(out), ["last.safetensors"])
+
+    def test_what_does_not_go_is_said_before_anything_is_made(self):
+        out = self.dir / "out"
+        done = run(self.line, "--synthetic", "--init", self.dir / "none", "--out", out)
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("executing", done.stderr)
+        self.assertFalse(out.exists())
+        (out / "best.safetensors").mkdir(parents=True)
+        done = run(self.line, "--synthetic", "--out", out)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("best.safetensors: error: expected a file to replace, found a directory", done.stderr)
+        self.assertNotIn("executing", done.stderr)
+
+    def test_seeds_are_all_of_u64_and_decimal(self):
+        losses = [self.figures(self.line, "--data", self.points, "--seed", seed)["losses"]
+                  for seed in (2**64 - 1, 0, "0010", 10)]
+        self.assertNotEqual(losses[0], losses[1])
+        self.assertEqual(losses[2], losses[3])
+
+    def test_out_of_memory_is_an_error(self):
+        huge = self.dir / "huge.nn"
+        huge.write_text(LINE.replace("linear(x, 1)", "linear(x, 1000000000)"))
+        limit = 2**31
+        done = run(huge, "--data", self.points,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"^error: out of memory: .* need 120000\d{5} bytes\n$")
+
+    def test_a_signal_before_training_is_one_line_of_figures(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = subprocess.Popen([BIN / "nnc-train", "-", "--synthetic", "--summary=json"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            # More than a pipe holds: written only when the process reads.
+            process.stdin.write(b"# comment\n" * 100000)
+            process.stdin.flush()
+            process.send_signal(number)
+            stdout = process.stdout.read()
+            self.assertEqual(process.wait(timeout=300), 128 + number)
+            process.stdin.close()
+            process.stdout.close()
+            process.stderr.close()
+            figures = json.loads(stdout)
+            self.assertEqual(set(figures), KEYS)
+            self.assertEqual((figures["steps"], figures["stop_reason"], figures["train_loss"]), (0, "signal", None))
 
     def check_signal(self, number, status):
         out = self.dir / "out"
