@@ -9,7 +9,7 @@ namespace nnc::runtime {
 class Random {
  public:
   /// `stream` keeps the uses of one seed apart: an epoch's number, a purpose.
-  Random(std::uint64_t seed, std::uint64_t stream) : state_(mix(seed) ^ mix(~stream)) {}
+  Random(std::uint64_t seed, std::uint64_t stream) : state_(mix(seed + increment) ^ mix(~stream)) {}  // mix(0) is 0
 
   std::uint64_t next() { return mix(state_ += increment); }
   /// Uniform in [0, count); `count` must not be 0. Draws that would make small results likelier are dropped.

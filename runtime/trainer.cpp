@@ -197,12 +197,14 @@ class Trainer {
     return loss;
   }
 
-  /// False if a signal cut it short: part of the validation data gives no figures.
+  /// False if a signal cut it short: part of the validation data gives no figures. A signal that came before ended
+  /// training, which validates once more.
   bool validate() {
     if (!validation_) return true;
+    const bool ending = signalled();
     const std::vector<std::int64_t> order = file_order(validation_->examples());
     for (std::int64_t i = 0; i < batches(validation_->examples(), recipe_.batch); ++i) {
-      if (signalled()) return false;
+      if (!ending && signalled()) return false;
       const std::span<const std::int64_t> batch = batch_of(order, i);
       executor_.run("eval", static_cast<std::int64_t>(batch.size()), validation_->gather(batch));
     }

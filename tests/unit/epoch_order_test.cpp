@@ -38,7 +38,7 @@ TEST_CASE("an epoch's order is a permutation by seed and epoch") {
   CHECK(orders.size() == 25);
   CHECK(runtime::epoch_order(1, 0, 1) == Order{0});
   // These very numbers: a seed means the same run on every machine.
-  CHECK(runtime::epoch_order(8, 1, 1) == Order{1, 7, 6, 3, 5, 2, 4, 0});
+  CHECK(runtime::epoch_order(8, 1, 1) == Order{4, 3, 1, 6, 0, 7, 2, 5});
 }
 
 TEST_CASE("every example comes first about equally often") {
