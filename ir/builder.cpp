@@ -105,6 +105,7 @@ Expr operator*(Expr a, double b) { return a * like(a, b); }
 Expr operator/(double a, Expr b) { return like(b, a) / b; }
 Expr operator/(Expr a, double b) { return a / like(a, b); }
 Expr operator==(Expr a, double b) { return a == like(a, b); }
+Expr operator<(Expr a, double b) { return a < like(a, b); }
 Expr operator>(Expr a, double b) { return a > like(a, b); }
 Expr where(Expr condition, Expr a, Expr b) { return a.builder->op("where", {condition, a, b}); }
 Expr where(Expr condition, Expr a, double b) { return where(condition, a, like(a, b)); }

@@ -80,6 +80,7 @@ Expr operator*(Expr a, double b);
 Expr operator/(double a, Expr b);
 Expr operator/(Expr a, double b);
 Expr operator==(Expr a, double b);
+Expr operator<(Expr a, double b);
 Expr operator>(Expr a, double b);
 Expr where(Expr condition, Expr a, Expr b);
 Expr where(Expr condition, Expr a, double b);

@@ -127,12 +127,15 @@ std::span<const OpDef> arithmetic_ops() {
        .operands = {{"x"}, {"y"}},
        .infer = infer_real,
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return pow(x[0], x[1]); }},
-       // d(x^y) = y x^(y - 1) dx + x^y log(x) dy; 0 for dx where y = 0 and for dy where x = 0, as in PyTorch
+       // d(x^y) = y x^(y - 1) dx + x^y log(x) dy; 0 for dx where y = 0, and for dy where x = 0 and
+       // y >= 0, as in PyTorch
        .grad =
            [](GradCtx& g) {
              const Expr x = g.operand(0), y = g.operand(1);
              if (g.wants(0)) g.accumulate(0, where(y == 0.0, 0.0, g.dy() * y * g.builder().op("pow", {x, y - 1.0})));
-             if (g.wants(1)) g.accumulate(1, where(x == 0.0, 0.0, g.dy() * g.result() * apply("log", x)));
+             if (!g.wants(1)) return;
+             const Expr dy = g.dy() * g.result() * apply("log", x);
+             g.accumulate(1, where(x == 0.0, where(y < 0.0, dy, 0.0), dy));
            },
        .precision = Precision::approximate,
        .oracle = [](const Oracle& o) { return std::pow(o[0], o[1]); },

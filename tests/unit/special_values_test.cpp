@@ -142,6 +142,7 @@ TEST_CASE("a product with zeros has the gradient of the other elements") {
 TEST_CASE("powers at 0") {
   check_all({
       {"pow", DType::f64, {{0, 0, 0, 0}, {2, 1, 0, 0.5}}, {0, 0, 1, 0}, {{0, 1, 0, inf}, {0, 0, 0, 0}}},
+      {"pow", DType::f64, {{0}, {-1}}, {inf}, {{-inf}, {-inf}}},
       {"pow", DType::f64, {{2, -2, 2}, {0, 3, 3}}, {1, -8, 8}, {{0, 12, 12}, {log_of_2, qnan, 8 * log_of_2}}},
       {"pow", DType::f64, {{-2, qnan, 1}, {0, 0, qnan}}, {1, 1, 1}, {{0, 0, qnan}, {qnan, qnan, 0}}},
   });
