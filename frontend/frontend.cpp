@@ -56,9 +56,10 @@ void check_metrics(const ir::Block& report, const ir::Block& other, ir::Diagnost
   for (std::size_t i = 0; i < std::min(report.ops().size(), other.ops().size()); ++i) {
     const ir::Op& op = report.ops()[i];
     if (op.def == other.ops()[i].def && op.attrs == other.ops()[i].attrs) continue;
-    diagnostics.error(op.location.point(),
-                      "a metric depends on the batch size, which the last batch of an epoch changes: a sum divided by B "
-                      "is not the mean of an epoch; `mean` is");
+    diagnostics.error(
+        op.location.point(),
+        "a metric depends on the batch size, which the last batch of an epoch changes: a sum divided by B "
+        "is not the mean of an epoch; `mean` is");
     return;
   }
 }

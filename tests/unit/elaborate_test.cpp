@@ -1,6 +1,6 @@
 // What programs mean: paths, shapes, promotion, control, losses, metrics, groups.
-#include "tests/unit/elaborate_program.h"
 #include "ir/op.h"
+#include "tests/unit/elaborate_program.h"
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
