@@ -50,8 +50,9 @@ std::string read(const std::filesystem::path& path) {
 
 std::vector<std::string> models() {
   std::vector<std::string> texts;
-  for (const char* name : {"mlp", "cnn", "custom_optimizer", "char_lstm", "gpt", "resnet20"}) {
-    texts.push_back(read(std::filesystem::path(NNC_SOURCE_DIR) / "examples" / (std::string(name) + ".nn")));
+  for (const char* path : {"examples/mlp.nn", "examples/custom_optimizer.nn", "tests/programs/cnn.nn",
+                           "tests/programs/char_lstm.nn", "tests/programs/gpt.nn", "tests/programs/resnet20.nn"}) {
+    texts.push_back(read(std::filesystem::path(NNC_SOURCE_DIR) / path));
   }
   return texts;
 }
