@@ -88,12 +88,13 @@ std::vector<ValueId> differentiate(Builder& builder, ValueId loss, const std::ve
   NNC_CHECK(is_float(type.dtype) && type.shape.empty(), "the loss is {}, not a floating scalar", to_string(type));
   const std::vector<bool> active = differentiable_from(block, wrt);
   Gradients gradients(block);
+  const std::size_t forward_ops = block.ops().size();
   if (active[at(loss)]) {
     if (const Op* op = block.definer(loss)) builder.location = op->location;
     gradients.add(builder, loss, builder.constant(1.0, type.dtype).value);
   }
 
-  for (std::size_t i = block.ops().size(); i-- > 0;) {
+  for (std::size_t i = forward_ops; i-- > 0;) {
     const Op op = block.ops()[i];  // a copy: the block grows
     const auto reached = [&](ValueId result) { return gradients[result].valid(); };
     const auto wanted = [&](ValueId operand) { return active[at(operand)]; };
