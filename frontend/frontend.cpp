@@ -71,9 +71,9 @@ void check_batch_independence(Context& context, std::int64_t batch, const Target
   ir::Diagnostics ignored;
   ir::Diagnostics* const real = context.diagnostics;
   Context probe(context.declarations, context.recipe, context.hypers, ignored);
-  Target initial(Target::Kind::initial, "init");
+  Target initial(Target::Kind::initial, std::string(ir::init_graph));
   probe.initial = &initial;
-  Target probe_report(Target::Kind::rule, "report");
+  Target probe_report(Target::Kind::rule, std::string(ir::report_graph));
   elaborate_phase(probe, Phase::train, 2 * batch, &probe_report);
   check_metrics(report.graph.body, probe_report.graph.body, *real);
   for (const SlotInfo& slot : probe.slots) {
@@ -102,8 +102,8 @@ std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnost
   const auto failed = [&] { return diagnostics.count() > errors; };
 
   Context context(*state_->declarations, state_->recipe, state_->hypers, diagnostics);
-  Target initial(Target::Kind::initial, "init");
-  Target report(Target::Kind::rule, "report");
+  Target initial(Target::Kind::initial, std::string(ir::init_graph));
+  Target report(Target::Kind::rule, std::string(ir::report_graph));
   context.initial = &initial;
   std::vector<ir::Graph> graphs;
   for (const Phase phase : {Phase::train, Phase::eval}) {

@@ -39,7 +39,7 @@ Frame block_frame(Frame::Kind kind, const ast::Block& body, std::int64_t batch, 
 
 }  // namespace
 
-std::string_view name(Phase phase) { return phase == Phase::train ? "train" : "eval"; }
+std::string_view name(Phase phase) { return phase == Phase::train ? ir::train_graph : ir::eval_graph; }
 
 std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int64_t batch, Target* report_target) {
   const ast::Train& train = *context.declarations.train();
@@ -77,7 +77,7 @@ std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int6
 std::unique_ptr<Target> elaborate_predict(Context& context) {
   const ast::Predict& predict = *context.declarations.predict();
   const std::int64_t batch = context.recipe.batch;
-  auto target = std::make_unique<Target>(Target::Kind::model, "predict", batch);
+  auto target = std::make_unique<Target>(Target::Kind::model, std::string(ir::predict_graph), batch);
   target->predicts = true;
   Frame frame = block_frame(Frame::Kind::predict, predict.body, batch, predict.span);
   std::vector<std::pair<std::string, Value>> outputs;

@@ -236,11 +236,4 @@ std::int64_t flops(const OpView& op) {
   return 0;
 }
 
-std::int64_t bytes(const OpView& op) {
-  std::int64_t total = 0;
-  for (const Type& type : op.operands) total += type.bytes();
-  for (const Type& type : op.results) total += type.bytes();
-  return total;
-}
-
 }  // namespace nnc::ir

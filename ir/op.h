@@ -281,7 +281,5 @@ struct ReductionPrograms {
 ReductionPrograms reduction_programs(const Reduction& reduction, DType dtype);
 
 std::int64_t flops(const OpView& op);
-/// Bytes of operands and results.
-std::int64_t bytes(const OpView& op);
 
 }  // namespace nnc::ir

@@ -68,7 +68,7 @@ class Trainer {
     }
     set(ir::key_slot, static_cast<std::int64_t>(options_.seed));
     set(ir::total_steps_slot, total_steps());
-    executor_.run("init", 0, {});
+    executor_.run(ir::init_graph, 0, {});
     if (!options_.init.empty() &&
         load_weights(options_.init, module_, executor_.slots(), diagnostics_) == ir::Status::failed) {
       return false;
@@ -189,7 +189,7 @@ class Trainer {
     const Clock::time_point begin = Clock::now();
     const std::span<const std::int64_t> batch = batch_of(order, index);
     const auto size = static_cast<std::int64_t>(batch.size());
-    const double loss = named(executor_.run("train", size, training_.gather(batch)), "loss");
+    const double loss = named(executor_.run(ir::train_graph, size, training_.gather(batch)), "loss");
     result_.step_seconds.push_back(seconds_since(begin));
     if (result_.losses.size() < most_losses) result_.losses.push_back(loss);
     ++result_.steps;
@@ -206,13 +206,13 @@ class Trainer {
     for (std::int64_t i = 0; i < batches(validation_->examples(), recipe_.batch); ++i) {
       if (!ending && signalled()) return false;
       const std::span<const std::int64_t> batch = batch_of(order, i);
-      executor_.run("eval", static_cast<std::int64_t>(batch.size()), validation_->gather(batch));
+      executor_.run(ir::eval_graph, static_cast<std::int64_t>(batch.size()), validation_->gather(batch));
     }
     return true;
   }
 
   void report(bool validated) {
-    const auto values = executor_.run("report", 0, {});
+    const auto values = executor_.run(ir::report_graph, 0, {});
     const auto figures = [&](const std::string& prefix) {
       Report report;
       report.loss = named(values, prefix + "loss");

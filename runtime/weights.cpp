@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
@@ -24,16 +23,6 @@ bool is_weight(const ir::Slot& slot) {
   return slot.kind == ir::SlotKind::parameter || slot.kind == ir::SlotKind::statistic;
 }
 
-/// A bf16 is the upper half of an f32.
-ir::Tensor widened(const ir::Tensor& tensor) {
-  ir::Tensor out(ir::Type{ir::DType::f32, tensor.type().shape, {}});
-  const std::span<const std::uint16_t> from = tensor.as<std::uint16_t>();
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    out.as<float>()[i] = std::bit_cast<float>(std::uint32_t{from[i]} << 16);
-  }
-  return out;
-}
-
 /// A tensor of the file as the slot's value, or why it cannot be.
 std::string convert(const ir::Tensor& tensor, const ir::Slot& slot, ir::Tensor& value) {
   if (tensor.type().shape != slot.type.shape) {
@@ -44,8 +33,7 @@ std::string convert(const ir::Tensor& tensor, const ir::Slot& slot, ir::Tensor& 
   if (!reals && ir::is_float(slot.type.dtype)) {
     return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor.type()));
   }
-  const ir::Tensor& plain = tensor.type().dtype == ir::DType::bf16 ? value = widened(tensor) : tensor;
-  value = plain.converted(slot.type.dtype);
+  value = tensor.converted(slot.type.dtype);
   return {};
 }
 

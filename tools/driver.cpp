@@ -45,7 +45,7 @@ frontend::BatchSizes sizes_without_data(const ir::Recipe& recipe) { return {{rec
 const ir::Graph* full_train_graph(const ir::Module& module) {
   const ir::Graph* largest = nullptr;
   for (const ir::Graph& graph : module.graphs) {
-    if (graph.name == "train" && (largest == nullptr || graph.batch > largest->batch)) largest = &graph;
+    if (graph.name == ir::train_graph && (largest == nullptr || graph.batch > largest->batch)) largest = &graph;
   }
   return largest;
 }

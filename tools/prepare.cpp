@@ -110,8 +110,8 @@ ir::Status check_sizes(const ir::Module& module, const frontend::BatchSizes& siz
       status = ir::Status::failed;
     }
   };
-  require("train", sizes.train);
-  require("eval", sizes.eval);
+  require(ir::train_graph, sizes.train);
+  require(ir::eval_graph, sizes.eval);
   return status;
 }
 

@@ -1,21 +1,16 @@
 #include "runtime/data/dataset.h"
 #include "runtime/random.h"
+#include "tests/unit/data_field.h"
 #include "tests/unit/temp_directory.h"
 
 #include <catch2/catch.hpp>
 
 using namespace nnc;
 using Catch::Contains;
+using test::field;
 using test::TempDirectory;
 
 namespace {
-
-ir::DataField field(std::string name, ir::DType dtype, ir::Shape shape = {}) {
-  ir::DataField out;
-  out.name = std::move(name);
-  out.type = {dtype, std::move(shape), {}};
-  return out;
-}
 
 const std::vector<ir::DataField> fields{field("label", ir::DType::u8), field("x", ir::DType::f32, {2})};
 

@@ -2,6 +2,7 @@
 #include "runtime/data/dataset.h"
 #include "runtime/data/file.h"
 #include "runtime/random.h"
+#include "tests/unit/data_field.h"
 #include "tests/unit/temp_directory.h"
 
 #include <zlib.h>
@@ -13,16 +14,10 @@
 using namespace nnc;
 using Catch::Contains;
 using runtime::Dataset;
+using test::field;
 using test::TempDirectory;
 
 namespace {
-
-ir::DataField field(std::string name, ir::DType dtype, ir::Shape shape = {}) {
-  ir::DataField out;
-  out.name = std::move(name);
-  out.type = {dtype, std::move(shape), {}};
-  return out;
-}
 
 const ir::DataField image = field("image", ir::DType::u8, {2, 3});
 const ir::DataField label = field("label", ir::DType::u8);

@@ -3,6 +3,7 @@
 #include "ir/check.h"
 #include "ir/text.h"
 #include "passes/pass.h"
+#include "tests/unit/temp_directory.h"
 
 #include <catch2/catch.hpp>
 
@@ -63,14 +64,8 @@ Run run(const std::vector<const Pass*>& pipeline, RunOptions options) {
 
 /// A reproducer's path in a folder of this test's own, and its text.
 struct Reproducer {
-  std::filesystem::path path;
-
-  Reproducer() {
-    std::string folder = (std::filesystem::temp_directory_path() / "nnc-test-XXXXXX").string();
-    REQUIRE(mkdtemp(folder.data()) != nullptr);
-    path = std::filesystem::path(folder) / "input.ir";
-  }
-  ~Reproducer() { std::filesystem::remove_all(path.parent_path()); }
+  test::TempDirectory directory;
+  std::filesystem::path path = directory.path("input.ir");
 
   std::string text() const {
     std::ostringstream text;
