@@ -4,6 +4,8 @@
 // how a value is written, checked and, where it names a dimension, normalized.
 #pragma once
 
+#include "ir/access.h"
+#include "ir/schedule.h"
 #include "ir/tensor.h"
 #include "ir/type.h"
 
@@ -30,9 +32,15 @@ enum class AttrKind : std::uint8_t {
   // Read off the printed result type instead of being printed:
   result_shape,
   result_dtype,
+  result_types,  // of all results
+  // Of fused ops (fused.h):
+  dimensions,  // the extents of a domain
+  accesses,
+  schedule,
 };
 
-using Attr = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, DType, Tensor>;
+using Attr = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, DType, Tensor,
+                          std::vector<Type>, std::vector<Access>, Schedule>;
 
 struct AttrDef {
   std::string_view name;

@@ -95,10 +95,10 @@ Tensor evaluate_elementwise(const OpView& op, std::span<const Tensor* const> ope
 }
 
 /// Many results at a time: a chunk of results takes one more element each, until all elements are in.
-Tensor evaluate_reduction(const OpView& op, const Reduction& reduction, const Tensor& x) {
+std::vector<Tensor> evaluate_reduction(const OpView& op, const Reduction& reduction, const Tensor& x) {
   const DType dtype = is_float(x.type().dtype) ? DType::f64 : x.type().dtype;  // sums are exact to f64
   const ReductionPrograms programs = reduction_programs(reduction, dtype);
-  const Tensor elements = x.converted(dtype);
+  const Tensor in_type = x.converted(dtype);
 
   // The kept dimensions and the reduced ones, each with the operand's strides.
   const std::vector<std::int64_t> strides = row_major_strides(x.type().shape);
@@ -111,7 +111,8 @@ Tensor evaluate_reduction(const OpView& op, const Reduction& reduction, const Te
   }
   const std::int64_t count_reduced = element_count(reduced);
 
-  Tensor result(op.results[0]);
+  std::vector<Tensor> results(op.results.begin(), op.results.end());
+  const std::int64_t elements_kept = element_count(kept);
   ScalarEvaluator start(programs.start), step(programs.step), finish(programs.finish);
   const std::size_t k = programs.accumulators.size();
   const auto pass_on = [&](const ScalarEvaluator& from, ScalarEvaluator& to, std::int64_t count) {
@@ -120,8 +121,8 @@ Tensor evaluate_reduction(const OpView& op, const Reduction& reduction, const Te
         std::memcpy(input, from.result(i), static_cast<std::size_t>(count * size_of(programs.accumulators[i])));
   };
   Walk outer(kept, kept_strides);
-  for (std::int64_t begin = 0; begin < result.elements(); begin += ScalarEvaluator::chunk) {
-    const std::int64_t count = std::min(ScalarEvaluator::chunk, result.elements() - begin);
+  for (std::int64_t begin = 0; begin < elements_kept; begin += ScalarEvaluator::chunk) {
+    const std::int64_t count = std::min(ScalarEvaluator::chunk, elements_kept - begin);
     std::vector<std::int64_t> bases;
     for (std::int64_t i = 0; i < count; ++i, outer.next()) bases.push_back(outer.offset());
     start.run(count);
@@ -130,7 +131,7 @@ Tensor evaluate_reduction(const OpView& op, const Reduction& reduction, const Te
     auto* indices = reinterpret_cast<std::int64_t*>(step.input(static_cast<int>(k) + 1));
     for (std::int64_t r = 0; r < count_reduced; ++r, inner.next()) {
       visit_dtype(dtype, [&]<class T>() {
-        const T* source = elements.as<T>().data() + inner.offset();
+        const T* source = in_type.as<T>().data() + inner.offset();
         T* to = reinterpret_cast<T*>(step.input(static_cast<int>(k)));
         for (std::int64_t i = 0; i < count; ++i) to[i] = source[bases[static_cast<std::size_t>(i)]];
       });
@@ -142,22 +143,26 @@ Tensor evaluate_reduction(const OpView& op, const Reduction& reduction, const Te
     if (std::byte* counts = finish.input(static_cast<int>(k)))
       std::fill_n(reinterpret_cast<std::int64_t*>(counts), count, count_reduced);
     finish.run(count);
-    Tensor finished(Type{finish.result_dtype(0), {count}, {}});
-    std::memcpy(finished.bytes().data(), finish.result(0), finished.bytes().size());
-    const Tensor rounded = finished.converted(result.type().dtype);
-    std::memcpy(result.bytes().data() + begin * size_of(result.type().dtype), rounded.bytes().data(),
-                rounded.bytes().size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      Tensor finished(Type{finish.result_dtype(i), {count}, {}});
+      std::memcpy(finished.bytes().data(), finish.result(i), finished.bytes().size());
+      const DType to = results[i].type().dtype;
+      const Tensor rounded = finished.converted(to);
+      std::memcpy(results[i].bytes().data() + begin * size_of(to), rounded.bytes().data(), rounded.bytes().size());
+    }
   }
-  return result;
+  return results;
 }
 
 Tensor evaluate_movement(const OpView& op, const Movement& movement, std::span<const Tensor* const> operands) {
-  Tensor result = Tensor::splat(op.results[0], movement.fill ? movement.fill(op) : 0);
+  const std::vector<Access> accesses = (*movement.access)(op);
+  Tensor result = Tensor::splat(op.results[0], accesses.front().fill);
   const Shape& shape = result.type().shape;
-  for (const Access& access : (*movement.access)(op)) {
+  for (std::size_t i = 0; i < accesses.size(); ++i) {
+    const Access& access = accesses[i];
     Walk walk(shape, access.strides, access.offset);
     visit_dtype(result.type().dtype, [&]<class T>() {
-      const T* from = operands[static_cast<std::size_t>(access.operand)]->as<T>().data();
+      const T* from = operands[i]->as<T>().data();
       for (T& to : result.as<T>()) {
         bool inside = true;
         for (std::size_t d = 0; d < access.bounds.size(); ++d)
@@ -174,7 +179,7 @@ Tensor evaluate_movement(const OpView& op, const Movement& movement, std::span<c
 
 std::vector<Tensor> evaluate(const OpView& op, std::span<const Tensor* const> operands) {
   if (op.def->as<Elementwise>()) return {evaluate_elementwise(op, operands)};
-  if (const auto* reduction = op.def->as<Reduction>()) return {evaluate_reduction(op, *reduction, *operands[0])};
+  if (const auto* reduction = op.def->as<Reduction>()) return evaluate_reduction(op, *reduction, *operands[0]);
   if (const auto* movement = op.def->as<Movement>()) return {evaluate_movement(op, *movement, operands)};
   if (const auto* contraction = op.def->as<Contraction>()) return (*contraction->evaluate)({&op, operands});
   if (const auto* whole = op.def->as<Whole>()) return (*whole->evaluate)({&op, operands});

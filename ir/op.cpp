@@ -29,7 +29,7 @@ const std::vector<const OpDef*>& all_ops() {
   static const std::vector<const OpDef*> ops = [] {
     std::vector<const OpDef*> list;
     for (std::span<const OpDef> family : {arithmetic_ops(), math_ops(), logic_ops(), reduction_ops(), movement_ops(),
-                                          contraction_ops(), control_ops(), source_ops()})
+                                          contraction_ops(), control_ops(), fused_ops(), source_ops()})
       for (const OpDef& def : family) list.push_back(&def);
     return list;
   }();
@@ -76,6 +76,10 @@ KindText kind_text(AttrKind kind) {
     case AttrKind::tensor: return {"a tensor", "the elements, written among the operands"};
     case AttrKind::result_shape: return {"a shape", "the shape of the result, read off its type"};
     case AttrKind::result_dtype: return {"an element type", "the element type of the result, read off its type"};
+    case AttrKind::result_types: return {"types", "the types of the results"};
+    case AttrKind::dimensions: return {"dimensions, as in dims(i: 2, j: 3)", "the dimensions of a domain"};
+    case AttrKind::accesses: return {"a list of accesses, as in [at(3*i + j)]", "a list of accesses over the domain"};
+    case AttrKind::schedule: return {"a schedule, as in plan(parallel i by 64)", "how the loops run"};
   }
   return {};
 }
@@ -92,10 +96,14 @@ bool holds(AttrKind kind, const Attr& value) {
     case AttrKind::slot: return std::holds_alternative<std::string>(value);
     case AttrKind::integers:
     case AttrKind::axes:
+    case AttrKind::dimensions:
     case AttrKind::result_shape: return std::holds_alternative<std::vector<std::int64_t>>(value);
     case AttrKind::dtype:
     case AttrKind::result_dtype: return std::holds_alternative<DType>(value);
     case AttrKind::tensor: return std::holds_alternative<Tensor>(value);
+    case AttrKind::result_types: return std::holds_alternative<std::vector<Type>>(value);
+    case AttrKind::accesses: return std::holds_alternative<std::vector<Access>>(value);
+    case AttrKind::schedule: return std::holds_alternative<Schedule>(value);
   }
   return false;
 }
@@ -113,6 +121,10 @@ std::string normalize(const AttrDef& attr, Attr& value, std::span<const Type> op
     if (const auto* integer = std::get_if<std::int64_t>(&value)) value = static_cast<double>(*integer);
   if (attr.kind == AttrKind::axes || attr.kind == AttrKind::integers || attr.kind == AttrKind::result_shape)
     if (const auto* integer = std::get_if<std::int64_t>(&value)) value = std::vector<std::int64_t>{*integer};
+  // `[]` is a list of anything.
+  if (const auto* list = std::get_if<std::vector<std::int64_t>>(&value);
+      attr.kind == AttrKind::accesses && list != nullptr && list->empty())
+    value = std::vector<Access>{};
   if (!holds(attr.kind, value)) return fmt::format("`{}` must be {}", attr.name, kind_text(attr.kind).expected);
 
   const int rank = operands.empty() ? 0 : operands[0].rank();
@@ -130,6 +142,19 @@ std::string normalize(const AttrDef& attr, Attr& value, std::span<const Type> op
     if (std::ranges::adjacent_find(axes) != axes.end()) return fmt::format("`{}` names an axis twice", attr.name);
   }
   return "";
+}
+
+/// Accesses are held with a stride, and a range where they have any, for each dimension of the domain.
+void complete_accesses(const OpDef& def, std::vector<Attr>& attrs) {
+  const auto domain = std::ranges::find(def.attrs, AttrKind::dimensions, &AttrDef::kind);
+  if (domain == def.attrs.end()) return;
+  const std::size_t rank = std::get<Shape>(attrs[static_cast<std::size_t>(domain - def.attrs.begin())]).size();
+  for (Attr& attr : attrs)
+    if (auto* accesses = std::get_if<std::vector<Access>>(&attr))
+      for (Access& access : *accesses) {
+        if (access.strides.size() < rank) access.strides.resize(rank);
+        if (!access.bounds.empty() && access.bounds.size() < rank) access.bounds.resize(rank, Access::everywhere);
+      }
 }
 
 }  // namespace
@@ -155,6 +180,7 @@ CompletedAttrs complete_attrs(const OpDef& def, std::vector<NamedAttr> given, st
       return result;
     }
   }
+  complete_accesses(def, result.attrs);
   for (std::size_t i = 0; i < given.size(); ++i)
     if (!used[i]) {
       result.error = fmt::format("{} has no attribute `{}`", *def.name, given[i].name);
@@ -176,6 +202,19 @@ ScalarProgram scalar_program(const OpView& op) {
   NNC_CHECK(result.dtype() == op.results[0].dtype, "the formula of {} gives {}, its inference {}", *op.def->name,
             name(result.dtype()), name(op.results[0].dtype));
   return builder.finish(std::span(&result, 1));
+}
+
+bool uses_coordinates(const OpView& op) {
+  const ScalarProgram program = scalar_program(op);
+  return std::ranges::any_of(program.instrs, [](const ScalarInstr& i) { return i.op == ScalarOp::coordinate; });
+}
+
+Scalar ScalarArgs::position() const {
+  Scalar position = builder->constant(0, DType::i64);
+  const Shape& shape = op->results[0].shape;
+  for (std::size_t d = 0; d < shape.size(); ++d)
+    if (shape[d] != 1) position = position * static_cast<double>(shape[d]) + coordinate(static_cast<std::int64_t>(d));
+  return position;
 }
 
 Scalar Reduction::Args::lowest() const {
@@ -213,8 +252,9 @@ ReductionPrograms reduction_programs(const Reduction& reduction, DType dtype) {
   {
     ScalarBuilder builder;
     const Reduction::Scalars accumulators = inputs(builder, 0);
-    const Scalar result = (*reduction.finish)({&builder, dtype}, accumulators, builder.input(k, DType::i64));
-    programs.finish = builder.finish(std::span(&result, 1));
+    const Reduction::Scalars results =
+        (*reduction.finish)({&builder, dtype}, accumulators, builder.input(k, DType::i64));
+    programs.finish = builder.finish(results);
   }
   return programs;
 }

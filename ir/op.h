@@ -5,6 +5,7 @@
 // file of ir/ops/. A record that lacks a required part does not compile.
 #pragma once
 
+#include "ir/access.h"
 #include "ir/attribute.h"
 #include "ir/graph.h"
 #include "ir/scalar.h"
@@ -99,6 +100,8 @@ struct ScalarArgs {
 
   Scalar operator[](std::size_t i) const { return inputs[i]; }
   Scalar coordinate(std::int64_t dimension) const { return builder->coordinate(static_cast<int>(dimension)); }
+  /// Row-major position within the result, i64.
+  Scalar position() const;
   DType result_dtype() const { return op->results[0].dtype; }
 };
 
@@ -124,22 +127,16 @@ struct Reduction {
   using Scalars = std::vector<Scalar>;
   Required<Scalars (*)(const Args&)> start;
   Required<Scalars (*)(const Args&, const Scalars& accumulators, Scalar x, Scalar index)> step;
-  Required<Scalars (*)(const Args&, const Scalars& a, const Scalars& b)> merge;  // b's elements come after a's
-  Required<Scalar (*)(const Args&, const Scalars& accumulators, Scalar count)> finish;
+  /// Of two parts without a common element, however they interleave.
+  Required<Scalars (*)(const Args&, const Scalars& a, const Scalars& b)> merge;
+  Required<Scalars (*)(const Args&, const Scalars& accumulators, Scalar count)> finish;  // a scalar for each result
   Accumulation accumulation = Accumulation::none;
 };
 
-/// Result elements are operand elements at an affine position, or a fill value where no access is within its bounds.
-struct Access {
-  int operand = 0;
-  std::int64_t offset = 0;            // into the operand's row-major elements
-  std::vector<std::int64_t> strides;  // a stride for each dimension of the result
-  /// Half-open range of each result coordinate for which the access holds; empty means everywhere.
-  std::vector<std::pair<std::int64_t, std::int64_t>> bounds = {};
-};
+/// Result elements are operand elements at an affine position: access i, over the result's dimensions, reads operand i.
+/// Where several accesses are within their bounds they agree; where none is, the fill of the first one is taken.
 struct Movement {
   Required<std::vector<Access> (*)(const OpView&)> access;
-  double (*fill)(const OpView&) = nullptr;  // null: 0
 };
 
 /// A sum of products, with its own accumulation type; and anything else that is computed as a whole.
@@ -271,6 +268,8 @@ CompletedAttrs complete_attrs(const OpDef& def, std::vector<NamedAttr> given, st
 
 /// The formula of an elementwise op; input i is operand i.
 ScalarProgram scalar_program(const OpView& op);
+/// Whether the formula of an elementwise op asks for coordinates.
+bool uses_coordinates(const OpView& op);
 
 /// The parts of a reduction over elements of `dtype`. Inputs of `step`: the accumulators, the element, its index; of
 /// `merge`: the accumulators of the first part, then of the second; of `finish`: the accumulators, the count (i64).

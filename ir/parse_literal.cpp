@@ -1,6 +1,7 @@
 #include "ir/parse_literal.h"
 
 #include "ir/convert.h"
+#include "ir/fused_text.h"
 
 #include <fmt/format.h>
 
@@ -157,6 +158,8 @@ bool parse_attr_value(Cursor& cursor, Attr& attr) {
   } else if (cursor.at(TokenKind::string)) {
     attr = unquoted(cursor.token().text);
     cursor.advance();
+  } else if (cursor.at_word("dims") || cursor.at_word("plan") || (cursor.at("[") && next_is_access(cursor))) {
+    return parse_fused_attr(cursor, attr);
   } else if (cursor.accept("[")) {
     std::vector<std::int64_t> integers;
     while (!cursor.at("]")) {

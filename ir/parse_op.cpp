@@ -1,4 +1,5 @@
 #include "ir/parse_graph.h"
+#include "ir/print_literal.h"
 #include "ir/verify_rules.h"
 
 #include <fmt/format.h>
@@ -10,11 +11,6 @@ namespace {
 
 std::string counted(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
-bool in_braces(AttrKind kind) {
-  return kind != AttrKind::slot && kind != AttrKind::tensor && kind != AttrKind::result_shape &&
-         kind != AttrKind::result_dtype;
 }
 
 /// The definitions of a kind, in the order of the record.
@@ -185,6 +181,9 @@ bool GraphParser::take_attrs(const OpDef& def, const OpText& text, std::vector<N
   }
   for (const AttrDef* attr : attrs_of(def, AttrKind::result_dtype)) {
     attrs.push_back({std::string(attr->name), text.types[0].dtype});
+  }
+  for (const AttrDef* attr : attrs_of(def, AttrKind::result_types)) {
+    attrs.push_back({std::string(attr->name), text.types});
   }
   return true;
 }

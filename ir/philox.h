@@ -33,4 +33,15 @@ constexpr std::uint64_t stream_hash(std::string_view stream) {
   return hash;
 }
 
+/// Element `position` of a stream, uniform in [0, 1): the upper 24 bits of its word as a fraction.
+constexpr float random_element(std::int64_t seed, std::int64_t step, std::uint64_t stream, std::int64_t position) {
+  const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
+  const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
+  const auto key = static_cast<std::uint64_t>(seed), p = static_cast<std::uint64_t>(position);
+  const PhiloxWords words =
+      philox({low(p / 64 * 16 + p % 16), low(static_cast<std::uint64_t>(step)), low(stream), high(stream)},
+             {low(key), high(key)});
+  return static_cast<float>(words[p / 16 % 4] >> 8) * 0x1p-24F;
+}
+
 }  // namespace nnc::ir

@@ -1,6 +1,7 @@
 #include "ir/print_literal.h"
 
 #include "ir/convert.h"
+#include "ir/fused_text.h"
 #include "ir/op.h"
 #include "ir/text_tokens.h"
 
@@ -126,7 +127,14 @@ std::string print_attr(const Attr& attr, const PrintOptions& options) {
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&attr)) {
     return fmt::format("[{}]", fmt::join(*integers, ", "));
   }
+  if (const auto* accesses = std::get_if<std::vector<Access>>(&attr)) return print_accesses(*accesses);
+  if (const auto* schedule = std::get_if<Schedule>(&attr)) return print_schedule(*schedule);
   return print_tensor(std::get<Tensor>(attr), options);
+}
+
+bool in_braces(AttrKind kind) {
+  return kind != AttrKind::slot && kind != AttrKind::tensor && kind != AttrKind::result_shape &&
+         kind != AttrKind::result_dtype && kind != AttrKind::result_types;
 }
 
 std::string print_arguments(const Op& op, const std::vector<std::string>& operands, const PrintOptions& options) {
@@ -149,10 +157,11 @@ std::string print_attrs(const Op& op, int rank, const PrintOptions& options) {
   std::vector<std::string> shown;
   for (std::size_t i = 0; op.def != nullptr && i < op.attrs.size() && i < op.def->attrs.size(); ++i) {
     const AttrDef& def = op.def->attrs[i];
-    const bool elsewhere = def.kind == AttrKind::slot || def.kind == AttrKind::tensor ||
-                           def.kind == AttrKind::result_shape || def.kind == AttrKind::result_dtype;
-    if (elsewhere || is_absent(def, op.attrs[i], rank)) continue;
-    shown.push_back(fmt::format("{} = {}", def.name, print_attr(op.attrs[i], options)));
+    if (!in_braces(def.kind) || is_absent(def, op.attrs[i], rank)) continue;
+    const auto* extents = std::get_if<std::vector<std::int64_t>>(&op.attrs[i]);
+    const bool dimensions = def.kind == AttrKind::dimensions && extents != nullptr;
+    shown.push_back(
+        fmt::format("{} = {}", def.name, dimensions ? print_dimensions(*extents) : print_attr(op.attrs[i], options)));
   }
   return shown.empty() ? "" : fmt::format(" {{{}}}", fmt::join(shown, ", "));
 }

@@ -13,6 +13,8 @@ namespace nnc::ir::text {
 std::string print_tensor(const Tensor& tensor, const PrintOptions& options);
 std::string print_attr(const Attr& attr, const PrintOptions& options);
 
+/// Whether attributes of that kind are written in braces, and not among the arguments or in the result types.
+bool in_braces(AttrKind kind);
 /// What stands after the op's name: operands as named, then slots as `@path`, then tensors.
 std::string print_arguments(const Op& op, const std::vector<std::string>& operands, const PrintOptions& options);
 /// ` {transpose_b = true}` or nothing. `rank` is that of operand 0, -1 where unknown.

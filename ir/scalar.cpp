@@ -26,6 +26,12 @@ Scalar ScalarBuilder::make(ScalarOp op, DType dtype, Scalar a, Scalar b, Scalar 
   return {this, static_cast<int>(program_.instrs.size()) - 1};
 }
 
+Scalar ScalarBuilder::random(Scalar key, Scalar step, Scalar position, std::uint64_t stream) {
+  program_.instrs.push_back(
+      {.op = ScalarOp::random, .dtype = DType::f32, .a = key.id, .b = step.id, .c = position.id, .stream = stream});
+  return {this, static_cast<int>(program_.instrs.size()) - 1};
+}
+
 ScalarProgram ScalarBuilder::finish(std::span<const Scalar> results) {
   for (const Scalar& result : results) program_.results.push_back(result.id);
   return std::move(program_);
@@ -64,6 +70,8 @@ Scalar operator+(Scalar a, double b) { return a + like(a, b); }
 Scalar operator-(double a, Scalar b) { return like(b, a) - b; }
 Scalar operator*(Scalar a, double b) { return a * like(a, b); }
 Scalar operator/(double a, Scalar b) { return like(b, a) / b; }
+Scalar operator+(double a, Scalar b) { return like(b, a) + b; }
+Scalar operator*(double a, Scalar b) { return like(b, a) * b; }
 Scalar operator<(Scalar a, double b) { return a < like(a, b); }
 Scalar operator>(Scalar a, double b) { return a > like(a, b); }
 Scalar abs(Scalar a) { return unary(ScalarOp::abs, a); }

@@ -50,6 +50,7 @@ enum class ScalarOp : std::uint8_t {
   logical_not,
   select,  // a ? b : c
   cast,    // to the instruction's type
+  random,  // f32 in [0, 1): element c (i64) of `stream`, under key a and at step b (i64); see philox.h
 };
 
 struct ScalarInstr {
@@ -58,6 +59,7 @@ struct ScalarInstr {
   int a = -1, b = -1, c = -1;
   int index = 0;
   double value = 0;
+  std::uint64_t stream = 0;
 };
 
 /// A straight line: instruction i makes scalar i.
@@ -82,6 +84,7 @@ class ScalarBuilder {
   Scalar coordinate(int dimension);
   Scalar constant(double value, DType dtype);
   Scalar make(ScalarOp op, DType dtype, Scalar a, Scalar b = {}, Scalar c = {});
+  Scalar random(Scalar key, Scalar step, Scalar position, std::uint64_t stream);
   DType dtype(Scalar s) const { return program_.instrs[static_cast<std::size_t>(s.id)].dtype; }
   ScalarProgram finish(std::span<const Scalar> results);
 
@@ -108,6 +111,8 @@ Scalar operator+(Scalar a, double b);
 Scalar operator-(double a, Scalar b);
 Scalar operator*(Scalar a, double b);
 Scalar operator/(double a, Scalar b);
+Scalar operator+(double a, Scalar b);
+Scalar operator*(double a, Scalar b);
 Scalar operator<(Scalar a, double b);
 Scalar operator>(Scalar a, double b);
 Scalar abs(Scalar a);

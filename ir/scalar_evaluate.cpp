@@ -1,6 +1,7 @@
 #include "ir/scalar_evaluate.h"
 
 #include "ir/convert.h"
+#include "ir/philox.h"
 #include "ir/tensor.h"
 
 #include <cmath>
@@ -151,6 +152,13 @@ void ScalarEvaluator::run(std::int64_t n) {
           each(n, reinterpret_cast<T*>(to), [&](auto i) { return flags(a)[i] ? x[i] : y[i]; });
         });
         break;
+      case ScalarOp::random: {
+        const auto integers = [](const std::byte* x) { return reinterpret_cast<const std::int64_t*>(x); };
+        const std::int64_t* positions = integers(registers(instr.c));
+        each(n, reinterpret_cast<float*>(to),
+             [&](auto i) { return random_element(integers(a)[i], integers(b)[i], instr.stream, positions[i]); });
+        break;
+      }
       case ScalarOp::cast:
         visit_dtype(from, [&]<class From>() {
           const From* x = reinterpret_cast<const From*>(a);

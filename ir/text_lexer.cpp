@@ -102,7 +102,7 @@ class Lexer {
         for (int i = 0; i < 3; ++i) advance();
       });
     }
-    if (c != '\0' && std::string_view("(){}[]<>,:=").find(c) != std::string_view::npos) {
+    if (c != '\0' && std::string_view("(){}[]<>,:=*+").find(c) != std::string_view::npos) {
       return token(TokenKind::punct, [&](Token&) { advance(); });
     }
     return lex_unknown();

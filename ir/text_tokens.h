@@ -21,7 +21,7 @@ enum class TokenKind : std::uint8_t {
   path,     // @model.fc1.weight
   number,   // -1, 0.5, 1e-05, -inf, nan(0x7fc00001); inf and nan are words
   string,   // "mlp.nn", with \" \\ \n \xHH
-  punct,    // ( ) { } [ ] < > , : = ...
+  punct,    // ( ) { } [ ] < > , : = * + ...
 };
 
 struct Token {

@@ -186,14 +186,19 @@ std::span<const OpDef> logic_ops() {
        .promotion = Promotion::index},
 
       {.name = "iota",
-       .doc = "The numbers 0, 1, ... below `size`, i32.",
+       .doc = "The numbers 0, 1, ... below `size`, i32, along a dimension before `trailing` ones of extent 1.",
        .operands = Operands::none(),
-       .attrs = {{"size", AttrKind::integer}},
+       .attrs = {{"size", AttrKind::integer}, {"trailing", AttrKind::integer, Attr(std::int64_t{0})}},
        .infer = [](const OpView& op) -> Inferred {
          const std::int64_t size = op.integer("size");
          if (size < 1 || size > highest(DType::i32))
            return Inferred::fail(fmt::format("`size` must be positive and fit i32, found {}", size));
-         return {{Type{DType::i32, {size}, {}}}, {}};
+         const std::int64_t trailing = op.integer("trailing");
+         if (trailing < 0 || trailing > 16)
+           return Inferred::fail(fmt::format("`trailing` is {}, out of range", trailing));
+         Type result{DType::i32, {size}, {}};
+         result.shape.insert(result.shape.end(), static_cast<std::size_t>(trailing), 1);
+         return {{result}, {}};
        },
        .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return cast(x.coordinate(0), DType::i32); }},
        .grad = no_gradient("it depends on nothing"),
@@ -202,6 +207,7 @@ std::span<const OpDef> logic_ops() {
        .samples =
            [](Samples& s) {
              s.add({}, {{"size", std::int64_t{7}}});
+             s.add({}, {{"size", std::int64_t{3}}, {"trailing", std::int64_t{2}}});
            }},
   };
   return ops;

@@ -247,15 +247,14 @@ std::span<const OpDef> movement_ops() {
        .attrs = {{"low", AttrKind::integers}, {"high", AttrKind::integers}, {"value", AttrKind::real, Attr(0.0)}},
        .infer = infer_pad,
        .kernel = Movement{.access = [](const OpView& op) -> std::vector<Access> {
-                            Access access{.strides = row_major_strides(op.operands[0].shape)};
-                            for (std::size_t d = 0; d < access.strides.size(); ++d) {
-                              const std::int64_t low = op.integers("low")[d];
-                              access.offset -= low * access.strides[d];
-                              access.bounds.emplace_back(low, low + op.operands[0].shape[d]);
-                            }
-                            return {access};
-                          },
-                          .fill = [](const OpView& op) { return op.get<double>("value"); }},
+         Access access{.strides = row_major_strides(op.operands[0].shape), .fill = op.get<double>("value")};
+         for (std::size_t d = 0; d < access.strides.size(); ++d) {
+           const std::int64_t low = op.integers("low")[d];
+           access.offset -= low * access.strides[d];
+           access.bounds.emplace_back(low, low + op.operands[0].shape[d]);
+         }
+         return {access};
+       }},
        // the part of the gradient where x is
        .grad =
            [](GradCtx& g) {

@@ -95,6 +95,8 @@ void product_gradient(GradCtx& g) {
   g.accumulate(0, expand(g, g.dy()) * where(other_zeros == 0.0, product / factors, 0.0));
 }
 
+Scalars finish_first(const Args&, const Scalars& a, Scalar) { return {a[0]}; }
+
 /// Keeps the better of two elements; a NaN is better than anything, and then the first.
 using Better = Scalar (*)(Scalar, Scalar);
 Scalar larger(Scalar a, Scalar b) { return a > b || a != a; }
@@ -109,7 +111,7 @@ Reduction extremum(Scalars (*start)(const Args&)) {
           .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars {
             return {select(better(a[0], b[0]), a[0], b[0])};
           },
-          .finish = [](const Args&, const Scalars& a, Scalar) { return a[0]; }};
+          .finish = finish_first};
 }
 
 /// The first of two candidates (value, index) unless the second is strictly better; index -1 is no candidate.
@@ -127,11 +129,15 @@ Reduction index_of_extremum() {
           .step = [](const Args& args, const Scalars& a, Scalar x,
                      Scalar index) { return choose<better>(args, a, x, index); },
           .merge = [](const Args& args, const Scalars& a, const Scalars& b) -> Scalars {
-            const Scalars chosen = choose<better>(args, a, b[0], b[1]);
-            const Scalar none = b[1] == args.index_constant(-1);
-            return {select(none, a[0], chosen[0]), select(none, a[1], chosen[1])};
+            // The part whose candidate comes first leads; one without a candidate follows.
+            const Scalar none = args.index_constant(-1);
+            const Scalar swap = !(b[1] == none) && (a[1] == none || b[1] < a[1]);
+            const Scalars lead{select(swap, b[0], a[0]), select(swap, b[1], a[1])};
+            const Scalar value = select(swap, a[0], b[0]), index = select(swap, a[1], b[1]);
+            const Scalars chosen = choose<better>(args, lead, value, index);
+            return {select(index == none, lead[0], chosen[0]), select(index == none, lead[1], chosen[1])};
           },
-          .finish = [](const Args&, const Scalars& a, Scalar) { return cast(a[1], DType::i32); }};
+          .finish = [](const Args&, const Scalars& a, Scalar) -> Scalars { return {cast(a[1], DType::i32)}; }};
 }
 
 /// Position of the first element that `better` prefers to all before it.
@@ -165,7 +171,7 @@ std::span<const OpDef> reduction_ops() {
        .kernel = Reduction{.start = start_zero,
                            .step = step_sum,
                            .merge = merge_sum,
-                           .finish = [](const Args&, const Scalars& a, Scalar) { return a[0]; },
+                           .finish = finish_first,
                            .accumulation = Accumulation::sum},
        // d sum(x) = sum(dx)
        .grad = [](GradCtx& g) { g.accumulate(0, g.builder().broadcast_to(expand(g, g.dy()), g.operand(0).shape())); },
@@ -182,8 +188,9 @@ std::span<const OpDef> reduction_ops() {
        .kernel = Reduction{.start = start_zero,
                            .step = step_sum,
                            .merge = merge_sum,
-                           .finish = [](const Args&, const Scalars& a,
-                                        Scalar count) { return a[0] / cast(count, a[0].dtype()); },
+                           .finish = [](const Args&, const Scalars& a, Scalar count) -> Scalars {
+                             return {a[0] / cast(count, a[0].dtype())};
+                           },
                            .accumulation = Accumulation::mean},
        // d mean(x) = sum(dx) / count
        .grad =
@@ -205,7 +212,7 @@ std::span<const OpDef> reduction_ops() {
            Reduction{.start = [](const Args& args) -> Scalars { return {args.constant(1)}; },
                      .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars { return {a[0] * x}; },
                      .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars { return {a[0] * b[0]}; },
-                     .finish = [](const Args&, const Scalars& a, Scalar) { return a[0]; }},
+                     .finish = finish_first},
        .grad = product_gradient,
        .precision = Precision::accumulated,
        .oracle =

@@ -6,44 +6,6 @@
 
 namespace nnc::ir {
 
-namespace {
-
-struct Stream {
-  std::array<std::uint32_t, 2> key;
-  std::uint32_t step;
-  std::uint64_t hash;
-
-  Stream(std::int64_t seed, std::int64_t at_step, std::string_view stream)
-      : key{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(static_cast<std::uint64_t>(seed) >> 32)},
-        step(static_cast<std::uint32_t>(at_step)),
-        hash(stream_hash(stream)) {}
-
-  PhiloxWords block(std::int64_t number) const {
-    return philox({static_cast<std::uint32_t>(number), step, static_cast<std::uint32_t>(hash),
-                   static_cast<std::uint32_t>(hash >> 32)},
-                  key);
-  }
-};
-
-/// 24 random bits as a fraction.
-float unit_fraction(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24F; }
-
-std::vector<Tensor> evaluate_random(const EvalArgs& args) {
-  const Stream stream(args.operands[0]->integer(0), args.operands[1]->integer(0), args.op->get<std::string>("stream"));
-  Tensor result(args.op->results[0]);
-  const std::span<float> elements = result.as<float>();
-  for (std::size_t begin = 0; begin < elements.size(); begin += 64)
-    for (std::size_t lane = 0; lane < 16; ++lane) {
-      const PhiloxWords words = stream.block(static_cast<std::int64_t>(begin / 4 + lane));
-      for (std::size_t word = 0; word < 4; ++word)
-        if (const std::size_t p = begin + word * 16 + lane; p < elements.size())
-          elements[p] = unit_fraction(words[word]);
-    }
-  return {std::move(result)};
-}
-
-}  // namespace
-
 std::span<const OpDef> source_ops() {
   static const OpDef ops[] = {
       {.name = "constant",
@@ -104,17 +66,20 @@ std::span<const OpDef> source_ops() {
            return Inferred::fail(fmt::format("{} has more elements than a stream has numbers", to_string(result)));
          return {{result}, {}};
        },
-       .kernel = Whole{.evaluate = evaluate_random},
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   return x.builder->random(x[0], x[1], x.position(),
+                                                            stream_hash(x.op->get<std::string>("stream")));
+                                 }},
        .grad = no_gradient("it depends on no parameter"),
        .precision = Precision::exact,
        .oracle =
            [](const Oracle& o) {
              std::int64_t p = 0;
              for (std::size_t d = 0; d < o.at().size(); ++d) p = p * o.op().results[0].shape[d] + o.at()[d];
-             const Stream stream(static_cast<std::int64_t>(o.operand(0, {})),
-                                 static_cast<std::int64_t>(o.operand(1, {})), o.op().get<std::string>("stream"));
-             return static_cast<double>(
-                 unit_fraction(stream.block(p / 64 * 16 + p % 16)[static_cast<std::size_t>(p / 16 % 4)]));
+             return static_cast<double>(random_element(static_cast<std::int64_t>(o.operand(0, {})),
+                                                       static_cast<std::int64_t>(o.operand(1, {})),
+                                                       stream_hash(o.op().get<std::string>("stream")), p));
            },
        .samples =
            [](Samples& s) {

@@ -64,6 +64,11 @@ Type in_f64(Type type) {
 ir::Attr in_f64(const ir::Attr& attr) {
   if (const DType* dtype = std::get_if<DType>(&attr)) return *dtype == DType::f32 ? DType::f64 : *dtype;
   if (const Tensor* tensor = std::get_if<Tensor>(&attr)) return tensor->converted(in_f64(tensor->type()).dtype);
+  if (const auto* types = std::get_if<std::vector<Type>>(&attr)) {
+    std::vector<Type> wide;
+    for (const Type& type : *types) wide.push_back(in_f64(type));
+    return wide;
+  }
   return attr;
 }
 

@@ -31,12 +31,12 @@ class Parts {
         merge_(programs_.merge),
         finish_(programs_.finish) {}
 
-  /// The accumulators of the elements [begin, end).
-  Accumulators sweep(const Tensor& x, std::int64_t begin, std::int64_t end) {
+  /// The accumulators of the elements [begin, end), or of every `stride`th of them.
+  Accumulators sweep(const Tensor& x, std::int64_t begin, std::int64_t end, std::int64_t stride = 1) {
     start_.run(1);
     Accumulators accumulators = results(start_);
     const std::size_t k = accumulators.size();
-    for (std::int64_t i = begin; i < end; ++i) {
+    for (std::int64_t i = begin; i < end; i += stride) {
       give(step_, 0, accumulators);
       give(step_, k, {scalar(x.type().dtype, x, i)});
       give(step_, k + 1, {Tensor::splat_integer(Type{DType::i64, {}, {}}, i)});
@@ -157,6 +157,12 @@ TEST_CASE("a reduction in parts gives what one sweep gives") {
         REQUIRE(expected);
         const std::int64_t n = x.elements();
         check(*def, dtype, parts.finish(parts.sweep(x, 0, n), n), *expected);
+        for (std::int64_t lanes = 2; lanes < 4; ++lanes) {
+          INFO("in " << lanes << " lanes");
+          Parts::Accumulators all = parts.sweep(x, 0, n, lanes);
+          for (std::int64_t lane = 1; lane < lanes; ++lane) all = parts.merge(parts.sweep(x, lane, n, lanes), all);
+          check(*def, dtype, parts.finish(all, n), *expected);
+        }
         for (std::int64_t i = 0; i <= n; ++i) {
           INFO("parted at " << i);
           check(*def, dtype, parts.finish(parts.merge(parts.sweep(x, 0, i), parts.sweep(x, i, n)), n), *expected);

@@ -1,0 +1,271 @@
+#include "ir/fused.h"
+
+#include "ir/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nnc::ir {
+namespace {
+
+constexpr std::string_view domain_attr = "domain", reads_attr = "reads", writes_attr = "writes",
+                           schedule_attr = "schedule";
+
+const Attr& attr_of(const OpDef& def, std::span<const Attr> attrs, std::string_view wanted) {
+  for (std::size_t i = 0; i < def.attrs.size(); ++i)
+    if (def.attrs[i].name == wanted) return attrs[i];
+  internal_error(__FILE__, __LINE__, fmt::format("{} has no attribute {}", *def.name, wanted));
+}
+
+std::string dimension_name(int dimension) { return std::string(1, static_cast<char>('i' + dimension)); }
+
+/// Aligned with the domain's last dimension, each extent is 1 or the domain's.
+bool fits_frame(const Type& type, const Shape& domain) {
+  if (type.shape.size() > domain.size()) return false;
+  const std::size_t missing = domain.size() - type.shape.size();
+  for (std::size_t d = 0; d < type.shape.size(); ++d)
+    if (type.shape[d] != 1 && type.shape[d] != domain[missing + d]) return false;
+  return true;
+}
+
+/// The checks of check_fused; each gives what is wrong, or nothing.
+class Checker {
+ public:
+  explicit Checker(const OpView& op) : op_(op), fused_(op) {}
+
+  std::string run() const {
+    if (fused_.rank() > max_domain_rank) return fmt::format("a domain has at most {} dimensions", max_domain_rank);
+    for (const auto check : {&Checker::counts, &Checker::body, &Checker::reads, &Checker::writes, &Checker::schedule})
+      if (std::string fault = (this->*check)(); !fault.empty()) return fault;
+    return "";
+  }
+
+ private:
+  std::string counts() const {
+    const std::size_t operands = op_.operands.size(), params = fused_.body.params().size();
+    if (fused_.reads.size() != operands || params != operands)
+      return fmt::format("{} operands, {} `reads` and {} parameters of the region do not go together", operands,
+                         fused_.reads.size(), params);
+    const auto& results = op_.get<std::vector<Type>>("results");
+    if (fused_.writes.size() != results.size() || fused_.body.results.size() != results.size())
+      return fmt::format("{} results, {} `writes` and {} values that the region yields do not go together",
+                         results.size(), fused_.writes.size(), fused_.body.results.size());
+    for (const auto* accesses : {&fused_.reads, &fused_.writes})
+      for (const Access& access : *accesses)
+        if (access.strides.size() != fused_.domain.size() ||
+            (!access.bounds.empty() && access.bounds.size() != fused_.domain.size()))
+          return fmt::format("an access names dimensions that a domain of {} has not", fused_.domain.size());
+    return "";
+  }
+
+  std::string body() const {
+    for (const Op& op : fused_.body.ops()) {
+      if (op.def == nullptr) return "the region has an op without a record";
+      const bool computes = op.def->as<Elementwise>() || op.def->as<Reduction>();
+      const bool number =
+          op.def->as<Whole>() && op.operands.empty() && op.regions.empty() &&
+          std::ranges::all_of(op.results, [&](ValueId v) { return fused_.body.type(v).elements() == 1; });
+      if (!computes && !number) return fmt::format("{} cannot stand in a fused op", *op.def->name);
+      if (op.def->as<Reduction>())
+        for (const ValueId result : op.results)
+          if (fused_.body.type(result).rank() != fused_.body.type(op.operands[0]).rank())
+            return fmt::format("{} in a fused op has to keep its dimensions", *op.def->name);
+    }
+    for (int value = 0; value < fused_.body.value_count(); ++value)
+      if (const Type& type = fused_.body.type({value}); !fits_frame(type, fused_.domain))
+        return fmt::format("{} does not fit the domain {}", to_string(type), to_string(fused_.domain));
+    return "";
+  }
+
+  /// Whether the access moves along the dimensions its value varies along, and no others.
+  std::string strides_fit(const Access& access, ValueId value, const std::string& what) const {
+    for (int d = 0; d < fused_.rank(); ++d) {
+      const auto at = static_cast<std::size_t>(d);
+      const bool bounded = !access.bounds.empty() && access.bounds[at] != Access::everywhere;
+      if (!fused_.varies(value, d) && (access.strides[at] != 0 || bounded))
+        return fmt::format("{} moves along {}, along which its value does not vary", what, dimension_name(d));
+      if (bounded && (access.bounds[at].first < 0 || access.bounds[at].second > fused_.domain[at] ||
+                      access.bounds[at].first >= access.bounds[at].second))
+        return fmt::format("{} has bounds outside of {}", what, dimension_name(d));
+    }
+    return "";
+  }
+
+  /// First and last position that the affine part reaches within the bounds.
+  std::pair<std::int64_t, std::int64_t> reach(const Access& access) const {
+    std::int64_t low = access.offset, high = access.offset;
+    for (std::size_t d = 0; d < fused_.domain.size(); ++d) {
+      const bool bounded = !access.bounds.empty() && access.bounds[d] != Access::everywhere;
+      const std::int64_t first = bounded ? access.bounds[d].first : 0;
+      const std::int64_t last = (bounded ? access.bounds[d].second : fused_.domain[d]) - 1;
+      low += std::min(access.strides[d] * first, access.strides[d] * last);
+      high += std::max(access.strides[d] * first, access.strides[d] * last);
+    }
+    return {low, high};
+  }
+
+  std::string reads() const {
+    for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
+      const Access& access = fused_.reads[i];
+      const ValueId param = fused_.body.params()[i];
+      const std::string what = fmt::format("read {}", i);
+      if (fused_.body.type(param).dtype != op_.operands[i].dtype)
+        return fmt::format("parameter {} of the region is {}, operand {} is {}", i, to_string(fused_.body.type(param)),
+                           i, to_string(op_.operands[i]));
+      if (std::string fault = strides_fit(access, param, what); !fault.empty()) return fault;
+      std::int64_t elements = op_.operands[i].elements();
+      if (access.index >= 0) {
+        if (std::string fault = index_fits(access, param, what); !fault.empty()) return fault;
+        elements = access.index_stride;
+      }
+      if (const auto [low, high] = reach(access); low < 0 || high >= elements)
+        return fmt::format("{} reaches from {} to {}, outside of {}", what, low, high,
+                           access.index >= 0 ? "the row that its index chooses" : to_string(op_.operands[i]));
+    }
+    return "";
+  }
+
+  std::string index_fits(const Access& access, ValueId param, const std::string& what) const {
+    const auto index = static_cast<std::size_t>(access.index);
+    if (index >= fused_.reads.size() || fused_.reads[index].index >= 0 || !is_integer(op_.operands[index].dtype))
+      return fmt::format("{} has an index that is no operand of integers read without an index", what);
+    if (access.index_stride < 1) return fmt::format("{} has an index stride below 1", what);
+    for (int d = 0; d < fused_.rank(); ++d)
+      if (fused_.varies(fused_.body.params()[index], d) && !fused_.varies(param, d))
+        return fmt::format("{} has an index that varies along {}, and its value does not", what, dimension_name(d));
+    return "";
+  }
+
+  /// Each element of a result is written once: sorted by stride, each stride is the product of the extents below it.
+  std::string writes() const {
+    const auto& results = op_.get<std::vector<Type>>("results");
+    for (std::size_t i = 0; i < fused_.writes.size(); ++i) {
+      const Access& access = fused_.writes[i];
+      const ValueId value = fused_.body.results[i];
+      const std::string what = fmt::format("write {}", i);
+      if (!value.valid() || value.index >= fused_.body.value_count()) return "the region yields what is no value of it";
+      const Type& type = fused_.body.type(value);
+      if (type.dtype != results[i].dtype || type.elements() != results[i].elements())
+        return fmt::format("result {} is {}, the region yields {}", i, to_string(results[i]), to_string(type));
+      if (std::string fault = strides_fit(access, value, what); !fault.empty()) return fault;
+      std::vector<std::pair<std::int64_t, std::int64_t>> steps;
+      for (std::size_t d = 0; d < fused_.domain.size(); ++d)
+        if (fused_.varies(value, static_cast<int>(d))) steps.emplace_back(access.strides[d], fused_.domain[d]);
+      std::ranges::sort(steps);
+      std::int64_t expected = 1;
+      bool once = access.offset == 0 && access.bounds.empty() && access.index < 0;
+      for (const auto& [stride, extent] : steps) {
+        once = once && stride == expected;
+        expected *= extent;
+      }
+      if (!once) return fmt::format("{} does not write each element of {} once", what, to_string(results[i]));
+    }
+    return "";
+  }
+
+  std::string schedule() const {
+    const Schedule& schedule = fused_.schedule;
+    if (!schedule.chosen()) return "";
+    std::vector<int> seen;
+    for (const int d : schedule.parallel) {
+      if (d < 0 || d >= fused_.rank() || std::ranges::find(seen, d) != seen.end())
+        return "`schedule` has a parallel dimension that the domain has not, or has it twice";
+      seen.push_back(d);
+    }
+    if (schedule.vector >= fused_.rank()) return "`schedule` has a vector dimension that the domain has not";
+    if (schedule.vector >= 0 && fused_.is_parallel(schedule.vector) && schedule.parallel.back() != schedule.vector)
+      return "`schedule` has a vector dimension that is parallel, but not the last one";
+    if (schedule.vector >= 0 && (schedule.lanes < 1 || schedule.unroll < 1)) return "`schedule` has no lanes";
+    if (schedule.lanes > 1 && (schedule.lanes & (schedule.lanes - 1)) != 0)
+      return "`schedule` has lanes that are no power of 2";
+    for (const Op& op : fused_.body.ops())
+      if (op.def->as<Reduction>() && is_used(op))
+        for (const int d : reduced_dimensions(fused_, op))
+          if (fused_.is_parallel(d))
+            return fmt::format("{} over the parallel dimension {} is complete when the kernel ends, but used in it",
+                               *op.def->name, dimension_name(d));
+    for (std::size_t i = 0; i < fused_.body.results.size(); ++i)
+      if (std::string fault = complete(fused_.body.results[i]); !fault.empty())
+        return fmt::format("result {} {}", i, fault);
+    return "";
+  }
+
+  bool is_used(const Op& op) const {
+    return std::ranges::any_of(fused_.body.ops(), [&](const Op& user) {
+      return std::ranges::any_of(user.operands,
+                                 [&](ValueId v) { return std::ranges::find(op.results, v) != op.results.end(); });
+    });
+  }
+
+  std::string complete(ValueId result) const {
+    const Op* op = fused_.body.definer(result);
+    const bool reduction = op != nullptr && op->def->as<Reduction>() != nullptr;
+    const std::vector<int> reduced = reduction ? reduced_dimensions(fused_, *op) : std::vector<int>{};
+    for (const int d : fused_.schedule.parallel) {
+      if (fused_.domain[static_cast<std::size_t>(d)] == 1 || fused_.varies(result, d)) continue;
+      if (std::ranges::find(reduced, d) == reduced.end())
+        return fmt::format("does not vary along the parallel dimension {}, and is no reduction over it",
+                           dimension_name(d));
+    }
+    return "";
+  }
+
+  const OpView& op_;
+  FusedView fused_;
+};
+
+}  // namespace
+
+FusedView::FusedView(const OpView& op)
+    : domain(std::get<Shape>(attr_of(*op.def, op.attrs, domain_attr))),
+      reads(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, reads_attr))),
+      writes(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, writes_attr))),
+      schedule(std::get<Schedule>(attr_of(*op.def, op.attrs, schedule_attr))),
+      body(op.regions[0]) {}
+
+FusedView::FusedView(const Op& op)
+    : domain(std::get<Shape>(attr_of(*op.def, op.attrs, domain_attr))),
+      reads(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, reads_attr))),
+      writes(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, writes_attr))),
+      schedule(std::get<Schedule>(attr_of(*op.def, op.attrs, schedule_attr))),
+      body(op.regions[0]) {}
+
+bool FusedView::varies(ValueId value, int dimension) const {
+  const Shape& shape = body.type(value).shape;
+  const int own = dimension - (rank() - static_cast<int>(shape.size()));
+  return own >= 0 && shape[static_cast<std::size_t>(own)] != 1;
+}
+
+bool FusedView::is_parallel(int dimension) const {
+  return std::ranges::find(schedule.parallel, dimension) != schedule.parallel.end();
+}
+
+bool is_fused(const Op& op) { return op.def != nullptr && *op.def->name == fused_op; }
+
+std::vector<Attr> fused_attrs(Shape domain, std::vector<Access> reads, std::vector<Access> writes, Schedule schedule,
+                              std::vector<Type> results) {
+  return {std::move(domain), std::move(reads), std::move(writes), std::move(schedule), std::move(results)};
+}
+
+std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction) {
+  std::vector<int> dimensions;
+  for (int d = 0; d < fused.rank(); ++d)
+    if (fused.varies(reduction.operands[0], d) && !fused.varies(reduction.results[0], d)) dimensions.push_back(d);
+  return dimensions;
+}
+
+std::string check_fused(const OpView& op) { return Checker(op).run(); }
+
+std::int64_t parallel_positions(const FusedView& fused) {
+  std::int64_t positions = 1;
+  for (const int d : fused.schedule.parallel) positions *= fused.domain[static_cast<std::size_t>(d)];
+  return positions;
+}
+
+std::int64_t chunk_count(const FusedView& fused) {
+  NNC_CHECK(fused.schedule.chosen(), "a fused op without a schedule has no chunks");
+  return (parallel_positions(fused) + fused.schedule.chunk - 1) / fused.schedule.chunk;
+}
+
+}  // namespace nnc::ir

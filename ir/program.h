@@ -1,0 +1,89 @@
+// Programs: what the machine does for one graph. Plain data without pointers, which prints, parses back and runs.
+//
+//   kernel @k0 = fused {domain = dims(i: 100352), ...} (...) { ... }
+//
+//   program @train@128(%image: u8[128,28,28], %label: u8[128]) {
+//     transient 1835008
+//     scratch 524288
+//     buffer %0: f32[128,784] transient 0
+//     buffer %1: f32[512,784] slot @model.fc1.weight
+//     buffer %2: f32[] constant 0.5
+//     run @k0 (%image) -> (%0) threads 2                                        loc("mlp.nn":19:16)
+//     run matmul {transpose_b = true} (%0, %1) -> (%3) threads 2 scratch 4096   loc("mlp.nn":7:12)
+//     run @k4 (%1, %7) -> (%1), (%2, %9) -> (%2) threads 2                      loc("mlp.nn":19:3) update
+//     return loss = %27
+//   }
+//
+// A kernel is a fused op without operands. Kernels of equal structure are one: an argument set has the extent of the
+// outermost parallel dimension, and where the code does not depend on it, it may differ from the one the kernel is
+// printed with. The sets of an instruction are independent of each other: they are one kernel's work on several tensors.
+// A kernel over an empty domain, of numbers, is evaluated by the host. New values of slots are written where the old ones
+// are; no instruction reads a slot after its overwriter, which the verifier checks by places, as for all memory.
+#pragma once
+
+#include "ir/graph.h"
+#include "ir/tensor.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nnc::ir {
+
+/// Memory starts at multiples of this many bytes.
+inline constexpr std::int64_t memory_alignment = 64;
+
+struct Kernel {
+  std::string name;  // "k0"
+  Op op;             // fused: attributes and region; no operands, results, location
+};
+
+enum class Region : std::uint8_t {
+  param,      // the caller's: a batch of a data field
+  slot,       // the state of training, the same in every program
+  transient,  // at an offset of the transient region
+  constant,   // elements known while compiling
+};
+
+struct Buffer {
+  Type type;
+  Region region = Region::transient;
+  std::int64_t offset = 0;           // transient: bytes
+  std::string path;                  // slot: its path; param: its name
+  std::optional<Tensor> value = {};  // constant
+};
+
+/// What one run of a kernel, or of a contraction, reads and writes: indices of buffers.
+struct ArgumentSet {
+  std::vector<int> reads, writes;
+  std::int64_t extent = 1;  // of the outermost parallel dimension; 1 where there is none
+
+  bool operator==(const ArgumentSet&) const = default;
+};
+
+struct Instruction {
+  int kernel = -1;             // of Module::kernels, or
+  const OpDef* def = nullptr;  // the record of a contraction
+  std::vector<Attr> attrs;     // of the contraction
+  std::vector<ArgumentSet> sets;
+  int threads = 1;
+  std::int64_t scratch = 0;  // bytes, from the start of the scratch region
+  Location location;
+  Role role;
+};
+
+struct Program {
+  std::string name;  // of the graph
+  std::int64_t batch = 0;
+  std::vector<Buffer> buffers;  // the params first, in order
+  std::vector<Instruction> instructions;
+  /// Named results: a buffer each. (New values of slots are in the slots.)
+  std::vector<std::pair<std::string, int>> results;
+  std::int64_t transient_bytes = 0, scratch_bytes = 0;
+
+  std::string full_name() const;
+  int param_count() const;
+};
+
+}  // namespace nnc::ir

@@ -1,0 +1,27 @@
+// How a fused op's loops run: an attribute, chosen by a pass, printed and parsed.
+//
+//   plan(parallel i, j by 32, vector k of 16, unroll 4)
+//
+// The parallel dimensions are flattened in the order given, the last one fastest, and cut into chunks of `chunk`
+// positions: the last chunk has what is left. The number of chunks depends on the shape alone. Everything else follows
+// (fused.h): the dimensions that are neither parallel nor in the lanes are loops within a position, a reduction is by
+// lanes, serial or split as the dimensions it removes are vector, inner or parallel ones.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace nnc::ir {
+
+struct Schedule {
+  std::vector<int> parallel;
+  std::int64_t chunk = 0;  // positions; 0: no schedule has been chosen
+  int vector = -1;         // the dimension in the lanes: an inner one, or the last of `parallel`
+  int lanes = 0;           // elements of a vector
+  int unroll = 1;          // vectors that one turn of the vector loop takes
+
+  bool operator==(const Schedule&) const = default;
+  bool chosen() const { return chunk > 0; }
+};
+
+}  // namespace nnc::ir

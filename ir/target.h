@@ -1,0 +1,29 @@
+// What passes ask of the machine, without knowing it. The runtime implements it for the CPU it runs on; `generic_target`
+// is fixed, so that what is printed for it is the same everywhere.
+#pragma once
+
+#include "ir/op.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace nnc::ir {
+
+class Target {
+ public:
+  virtual ~Target() = default;
+
+  virtual std::string name() const = 0;       // "generic", "znver4"
+  virtual int lanes() const = 0;              // f32 elements of a vector register
+  virtual int threads() const = 0;            // that instructions may use
+  virtual std::int64_t l1_bytes() const = 0;  // of one core
+  virtual std::int64_t l2_bytes() const = 0;  // of one core
+  /// Scratch that a contraction on so many threads needs, bytes.
+  virtual std::int64_t contraction_scratch(const OpView& op, int threads) const = 0;
+};
+
+/// 8 lanes, L1 of 32 KiB, L2 of 1 MiB, contractions without scratch.
+std::unique_ptr<Target> generic_target(int threads);
+
+}  // namespace nnc::ir
