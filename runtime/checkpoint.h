@@ -23,11 +23,13 @@ std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagno
 ir::Status write_safetensors(const std::string& path, const NamedTensors& tensors, ir::Diagnostics& diagnostics);
 
 /// The slots that a user calls weights (parameters and statistics), plain f32, by path.
-NamedTensors weights(const ir::Module& module, const SlotValues& slots);
+NamedTensors weights(const ir::Module& module, const Executor& executor);
 /// Replaces parameters and statistics by the file's: every parameter must be there with its shape; unknown names are
 /// errors, with the near name.
-ir::Status load_weights(const std::string& path, const ir::Module& module, SlotValues& slots,
+ir::Status load_weights(const std::string& path, const ir::Module& module, Executor& executor,
                         ir::Diagnostics& diagnostics);
+/// The same without a change: whether the file has what the module needs.
+ir::Status check_weights(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics);
 
 /// What training writes to its output directory.
 inline constexpr std::string_view last_weights = "last.safetensors";

@@ -1,34 +1,39 @@
-// What runs a module's graphs. The state of training is the tensors of its slots; an executor reads and replaces them.
+// What runs a module's graphs. The state of training is its slots, which an executor holds.
 #pragma once
 
 #include "ir/module.h"
 #include "ir/tensor.h"
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace nnc::runtime {
 
-/// The tensors of all slots, by path.
-using SlotValues = std::map<std::string, ir::Tensor, std::less<>>;
+struct NamedTensor {
+  std::string name;
+  ir::Tensor value;
+};
 
 class Executor {
  public:
   virtual ~Executor() = default;
 
   /// Runs graph `name` (at `batch`, where the graph carries one) on `params`; replaces the slots it binds and gives its
-  /// named results in order.
-  virtual std::vector<std::pair<std::string, ir::Tensor>> run(std::string_view name, std::int64_t batch,
-                                                              std::vector<ir::Tensor> params) = 0;
-  virtual SlotValues& slots() = 0;
+  /// named results in order, which stay until the next run.
+  virtual const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
+                                              const std::vector<ir::Tensor>& params) = 0;
+  /// A slot's value; slots start as zeros.
+  virtual ir::Tensor slot(std::string_view path) const = 0;
+  /// Replaces a slot's value by one of its type.
+  virtual void set_slot(std::string_view path, const ir::Tensor& value) = 0;
+  /// Memory that the executor has planned for slots, values and scratch; 0 where it plans none.
+  virtual std::int64_t planned_bytes() const = 0;
 };
 
-/// The reference interpreter: op by op, without optimization (reference.cpp). All slots start as zeros.
+/// The reference interpreter: op by op, without optimization (reference.cpp).
 std::unique_ptr<Executor> make_reference_executor(const ir::Module& module);
 
 }  // namespace nnc::runtime

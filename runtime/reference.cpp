@@ -4,6 +4,7 @@
 #include "ir/evaluate.h"
 #include "runtime/executor.h"
 
+#include <map>
 #include <utility>
 
 namespace nnc::runtime {
@@ -16,37 +17,42 @@ class ReferenceExecutor : public Executor {
     for (const ir::Slot& slot : module_.slots) slots_.emplace(slot.path, ir::Tensor(slot.type));
   }
 
-  std::vector<std::pair<std::string, ir::Tensor>> run(std::string_view name, std::int64_t batch,
-                                                      std::vector<ir::Tensor> params) override {
+  const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
+                                      const std::vector<ir::Tensor>& params) override {
     const ir::Graph* graph = module_.find_graph(name, batch);
     NNC_CHECK(graph != nullptr, "no graph {}@{}", name, batch);
     check_params(*graph, params);
-    const auto read = [this](std::string_view path) -> const ir::Tensor& {
-      const auto slot = slots_.find(path);
-      NNC_CHECK(slot != slots_.end(), "no slot @{}", path);
-      return slot->second;
-    };
-    std::vector<ir::Tensor> results = ir::evaluate(graph->body, std::move(params), read);
+    const auto read = [this](std::string_view path) -> const ir::Tensor& { return find(path); };
+    std::vector<ir::Tensor> results = ir::evaluate(graph->body, params, read);
 
     // Slots change only now: all reads in the graph have seen the old values.
-    std::vector<std::pair<std::string, ir::Tensor>> named;
+    results_.clear();
     for (std::size_t i = 0; i < results.size(); ++i) {
       const ir::GraphResult& result = graph->results.at(i);
       if (result.kind != ir::GraphResult::Kind::slot) {
-        named.emplace_back(result.name, std::move(results[i]));
-        continue;
+        results_.push_back({result.name, std::move(results[i])});
+      } else {
+        set_slot(result.name, results[i]);
       }
-      const auto slot = slots_.find(result.name);
-      NNC_CHECK(slot != slots_.end() && slot->second.type() == results[i].type(), "{} does not fit slot @{}",
-                ir::to_string(results[i].type()), result.name);
-      slot->second = std::move(results[i]);
     }
-    return named;
+    return results_;
   }
 
-  SlotValues& slots() override { return slots_; }
+  ir::Tensor slot(std::string_view path) const override { return find(path); }
+  void set_slot(std::string_view path, const ir::Tensor& value) override {
+    const ir::Tensor& old = find(path);
+    NNC_CHECK(old.type() == value.type(), "{} does not fit slot @{}", ir::to_string(value.type()), path);
+    slots_.find(path)->second = value;
+  }
+  std::int64_t planned_bytes() const override { return 0; }
 
  private:
+  const ir::Tensor& find(std::string_view path) const {
+    const auto slot = slots_.find(path);
+    NNC_CHECK(slot != slots_.end(), "no slot @{}", path);
+    return slot->second;
+  }
+
   static void check_params(const ir::Graph& graph, const std::vector<ir::Tensor>& params) {
     const std::vector<ir::ValueId>& declared = graph.body.params();
     NNC_CHECK(params.size() == declared.size(), "{} has {} parameters, given {}", graph.full_name(), declared.size(),
@@ -58,7 +64,8 @@ class ReferenceExecutor : public Executor {
   }
 
   const ir::Module module_;
-  SlotValues slots_;
+  std::map<std::string, ir::Tensor, std::less<>> slots_;
+  std::vector<NamedTensor> results_;
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -69,8 +70,7 @@ class Trainer {
     set(ir::key_slot, static_cast<std::int64_t>(options_.seed));
     set(ir::total_steps_slot, total_steps());
     executor_.run(ir::init_graph, 0, {});
-    if (!options_.init.empty() &&
-        load_weights(options_.init, module_, executor_.slots(), diagnostics_) == ir::Status::failed) {
+    if (!options_.init.empty() && load_weights(options_.init, module_, executor_, diagnostics_) == ir::Status::failed) {
       return false;
     }
     if (options_.out.empty()) return true;
@@ -97,14 +97,14 @@ class Trainer {
   /// A slot that no graph reads may be missing.
   void set(std::string_view slot, std::int64_t value) {
     if (const ir::Slot* found = module_.find_slot(slot)) {
-      executor_.slots().insert_or_assign(found->path, ir::Tensor::splat_integer(found->type, value));
+      executor_.set_slot(found->path, ir::Tensor::splat_integer(found->type, value));
     }
   }
 
   void zero_accumulators() {
     for (const ir::Slot& slot : module_.slots) {
       if (slot.kind == ir::SlotKind::accumulator) {
-        executor_.slots().insert_or_assign(slot.path, ir::Tensor(slot.type));
+        executor_.set_slot(slot.path, ir::Tensor(slot.type));
       }
     }
   }
@@ -189,7 +189,9 @@ class Trainer {
     const Clock::time_point begin = Clock::now();
     const std::span<const std::int64_t> batch = batch_of(order, index);
     const auto size = static_cast<std::int64_t>(batch.size());
-    const double loss = named(executor_.run(ir::train_graph, size, training_.gather(batch)), "loss");
+    std::vector<ir::Tensor>& gathered = batches_[size];
+    training_.gather(batch, gathered);
+    const double loss = named(executor_.run(ir::train_graph, size, gathered), "loss");
     result_.step_seconds.push_back(seconds_since(begin));
     if (result_.losses.size() < most_losses) result_.losses.push_back(loss);
     ++result_.steps;
@@ -206,13 +208,15 @@ class Trainer {
     for (std::int64_t i = 0; i < batches(validation_->examples(), recipe_.batch); ++i) {
       if (!ending && signalled()) return false;
       const std::span<const std::int64_t> batch = batch_of(order, i);
-      executor_.run(ir::eval_graph, static_cast<std::int64_t>(batch.size()), validation_->gather(batch));
+      const auto size = static_cast<std::int64_t>(batch.size());
+      validation_->gather(batch, batches_[size]);
+      executor_.run(ir::eval_graph, size, batches_[size]);
     }
     return true;
   }
 
   void report(bool validated) {
-    const auto values = executor_.run(ir::report_graph, 0, {});
+    const std::vector<NamedTensor>& values = executor_.run(ir::report_graph, 0, {});
     const auto figures = [&](const std::string& prefix) {
       Report report;
       report.loss = named(values, prefix + "loss");
@@ -226,16 +230,16 @@ class Trainer {
     if (validation_ && validated) result_.valid = figures("eval.");
   }
 
-  static double named(const std::vector<std::pair<std::string, ir::Tensor>>& results, std::string_view name) {
-    const auto found = std::find_if(results.begin(), results.end(), [&](const auto& r) { return r.first == name; });
-    NNC_CHECK(found != results.end() && found->second.elements() == 1, "no result {} of one element", name);
-    return found->second.real(0);
+  static double named(const std::vector<NamedTensor>& results, std::string_view name) {
+    const auto found = std::ranges::find(results, name, &NamedTensor::name);
+    NNC_CHECK(found != results.end() && found->value.elements() == 1, "no result {} of one element", name);
+    return found->value.real(0);
   }
 
   bool save(std::string_view file) {
     if (options_.out.empty()) return true;
     const std::string path = (std::filesystem::path(options_.out) / file).string();
-    return write_safetensors(path, weights(module_, executor_.slots()), diagnostics_) == ir::Status::ok;
+    return write_safetensors(path, weights(module_, executor_), diagnostics_) == ir::Status::ok;
   }
 
   const ir::Module& module_;
@@ -248,6 +252,7 @@ class Trainer {
   ir::Diagnostics& diagnostics_;
   StopRule rule_;
   std::int64_t steps_per_epoch_;
+  std::map<std::int64_t, std::vector<ir::Tensor>> batches_;  // by size
   TrainResult result_;
   std::optional<StopReason> reason_;
 };

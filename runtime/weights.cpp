@@ -39,21 +39,21 @@ std::string convert(const ir::Tensor& tensor, const ir::Slot& slot, ir::Tensor& 
 
 }  // namespace
 
-NamedTensors weights(const ir::Module& module, const SlotValues& slots) {
+NamedTensors weights(const ir::Module& module, const Executor& executor) {
   NamedTensors out;
   for (const ir::Slot& slot : module.slots) {
-    if (!is_weight(slot)) continue;
-    const auto value = slots.find(slot.path);
-    NNC_CHECK(value != slots.end(), "slot @{} has no value", slot.path);
-    out.emplace(slot.path, value->second.converted(ir::DType::f32));
+    if (is_weight(slot)) out.emplace(slot.path, executor.slot(slot.path).converted(ir::DType::f32));
   }
   return out;
 }
 
-ir::Status load_weights(const std::string& path, const ir::Module& module, SlotValues& slots,
-                        ir::Diagnostics& diagnostics) {
+namespace {
+
+/// The file's values for the module's slots; nothing after an error.
+std::optional<NamedTensors> fitting_weights(const std::string& path, const ir::Module& module,
+                                            ir::Diagnostics& diagnostics) {
   std::optional<NamedTensors> tensors = read_safetensors(path, diagnostics);
-  if (!tensors) return ir::Status::failed;
+  if (!tensors) return std::nullopt;
   const int before = diagnostics.count();
   NamedTensors values;
   std::vector<std::string> open;  // names of the model that the file does not have
@@ -76,9 +76,22 @@ ir::Status load_weights(const std::string& path, const ir::Module& module, SlotV
     diagnostics.error(whole_file(path), fmt::format("tensor `{}` is no parameter of the model{}", printable(name, 200),
                                                     near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
   }
-  if (diagnostics.count() > before) return ir::Status::failed;
-  for (auto& [name, value] : values) slots[name] = std::move(value);
+  if (diagnostics.count() > before) return std::nullopt;
+  return values;
+}
+
+}  // namespace
+
+ir::Status load_weights(const std::string& path, const ir::Module& module, Executor& executor,
+                        ir::Diagnostics& diagnostics) {
+  const std::optional<NamedTensors> values = fitting_weights(path, module, diagnostics);
+  if (!values) return ir::Status::failed;
+  for (const auto& [name, value] : *values) executor.set_slot(name, value);
   return ir::Status::ok;
+}
+
+ir::Status check_weights(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics) {
+  return fitting_weights(path, module, diagnostics) ? ir::Status::ok : ir::Status::failed;
 }
 
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics) {

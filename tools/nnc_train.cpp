@@ -97,9 +97,8 @@ int write_summary(const Flags& flags, const tools::Prepared& prepared,
 
 /// Whether --init can be read and fits the model.
 ir::Status check_init(const Flags& flags, const ir::Module& module, ir::Diagnostics& diagnostics) {
-  runtime::SlotValues unused;
   const std::string& init = flags.training.init;
-  return init.empty() ? ir::Status::ok : runtime::load_weights(init, module, unused, diagnostics);
+  return init.empty() ? ir::Status::ok : runtime::check_weights(init, module, diagnostics);
 }
 
 /// Says what would be trained, after the checks that training makes before its first step.

@@ -13,16 +13,32 @@ namespace nnc::runtime {
 
 namespace {
 
-ir::Tensor rows(const ir::Tensor& values, std::span<const std::int64_t> indices) {
-  ir::Type type = values.type();
-  const std::size_t row = static_cast<std::size_t>(type.bytes() / std::max<std::int64_t>(type.shape.at(0), 1));
-  type.shape[0] = static_cast<std::int64_t>(indices.size());
-  ir::Tensor out(type);
+/// Whether the tensor has so many rows of the values' type.
+bool fits(const ir::Tensor& tensor, const ir::Type& values, std::size_t rows) {
+  const ir::Type& type = tensor.type();
+  return type.dtype == values.dtype && type.rank() == values.rank() &&
+         type.shape[0] == static_cast<std::int64_t>(rows) &&
+         std::equal(type.shape.begin() + 1, type.shape.end(), values.shape.begin() + 1);
+}
+
+void copy_rows(const ir::Tensor& values, std::span<const std::int64_t> indices, ir::Tensor& out) {
+  const ir::Type& all = values.type();
+  const std::size_t row = static_cast<std::size_t>(all.bytes() / std::max<std::int64_t>(all.shape.at(0), 1));
+  if (!fits(out, all, indices.size())) {
+    ir::Type type = all;
+    type.shape[0] = static_cast<std::int64_t>(indices.size());
+    out = ir::Tensor(type);
+  }
   for (std::size_t i = 0; i < indices.size() && row > 0; ++i) {
     NNC_CHECK(indices[i] >= 0 && indices[i] < values.type().shape[0], "example {} of {}", indices[i],
               values.type().shape[0]);
     std::memcpy(out.bytes().data() + i * row, values.bytes().data() + static_cast<std::size_t>(indices[i]) * row, row);
   }
+}
+
+ir::Tensor rows(const ir::Tensor& values, std::span<const std::int64_t> indices) {
+  ir::Tensor out;
+  copy_rows(values, indices, out);
   return out;
 }
 
@@ -39,11 +55,9 @@ std::optional<std::int64_t> first_outside(const ir::Tensor& values, std::int64_t
 
 }  // namespace
 
-std::vector<ir::Tensor> Dataset::gather(std::span<const std::int64_t> indices) const {
-  std::vector<ir::Tensor> out;
-  out.reserve(columns_.size());
-  for (const Column& column : columns_) out.push_back(rows(column.values, indices));
-  return out;
+void Dataset::gather(std::span<const std::int64_t> indices, std::vector<ir::Tensor>& batch) const {
+  batch.resize(columns_.size());
+  for (std::size_t i = 0; i < columns_.size(); ++i) copy_rows(columns_[i].values, indices, batch[i]);
 }
 
 Dataset Dataset::part(std::span<const std::int64_t> indices) const {

@@ -41,8 +41,9 @@ class Dataset {
 
   std::int64_t examples() const { return examples_; }
   const std::vector<Column>& columns() const { return columns_; }
-  /// One tensor a field, [indices.size(), ...], in the fields' order.
-  std::vector<ir::Tensor> gather(std::span<const std::int64_t> indices) const;
+  /// Makes `batch` one tensor a field, [indices.size(), ...], in the fields' order; tensors of that type that are there
+  /// already are filled, so that batch after batch needs no memory.
+  void gather(std::span<const std::int64_t> indices, std::vector<ir::Tensor>& batch) const;
   /// Splits off the examples at `indices` (sorted) into the second part.
   std::pair<Dataset, Dataset> split(const std::vector<std::int64_t>& indices) const;
   /// The number in the file, from 0, of an example.

@@ -46,9 +46,11 @@ ir::Module differentiated(ir::Module module, ir::Diagnostics& diagnostics) {
 }
 
 void record_gradients(const ir::Module& module, std::int64_t batch, const std::vector<ir::Tensor>& examples,
-                      const runtime::SlotValues& slots, const std::string& step, runtime::NamedTensors& record) {
+                      const runtime::Executor& executor, const std::string& step, runtime::NamedTensors& record) {
   const ir::Graph* graph = module.find_graph("train", batch);
   if (graph == nullptr) throw std::runtime_error(fmt::format("no graph train@{}", batch));
+  std::map<std::string, ir::Tensor, std::less<>> slots;
+  for (const ir::Slot& slot : module.slots) slots.emplace(slot.path, executor.slot(slot.path));
   const auto read = [&](std::string_view path) -> const ir::Tensor& { return slots.find(path)->second; };
   std::vector<ir::Tensor> results = ir::evaluate(graph->body, examples, read);
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -58,7 +60,7 @@ void record_gradients(const ir::Module& module, std::int64_t batch, const std::v
 }
 
 /// `updates` says which parameter a state belongs to; every slot of either kind must turn up.
-void record_slots(const ir::Module& module, const std::vector<ir::Update>& updates, const runtime::SlotValues& slots,
+void record_slots(const ir::Module& module, const std::vector<ir::Update>& updates, const runtime::Executor& executor,
                   const std::string& step, runtime::NamedTensors& record) {
   std::map<std::string, std::string> names;
   for (const ir::Update& update : updates) {
@@ -70,14 +72,14 @@ void record_slots(const ir::Module& module, const std::vector<ir::Update>& updat
     if (slot.kind == ir::SlotKind::parameter) names[slot.path] = "param." + slot.path;
     if (slot.kind != ir::SlotKind::parameter && slot.kind != ir::SlotKind::optimizer) continue;
     if (!names.contains(slot.path)) throw std::runtime_error("no update has the state " + slot.path);
-    record[fmt::format("{}.{}", step, names[slot.path])] = slots.find(slot.path)->second;
+    record[fmt::format("{}.{}", step, names[slot.path])] = executor.slot(slot.path);
   }
 }
 
-double loss_of(const std::vector<std::pair<std::string, ir::Tensor>>& results) {
-  const auto loss = std::ranges::find(results, "loss", &std::pair<std::string, ir::Tensor>::first);
+double loss_of(const std::vector<runtime::NamedTensor>& results) {
+  const auto loss = std::ranges::find(results, "loss", &runtime::NamedTensor::name);
   if (loss == results.end()) throw std::runtime_error("the train graph has no result `loss`");
-  return loss->second.real(0);
+  return loss->value.real(0);
 }
 
 }  // namespace
@@ -96,14 +98,14 @@ runtime::NamedTensors replay(const Case& test_case) {
   require(passes::run_passes(module, passes::pipeline_to(passes::Stage::optimized), {}, diagnostics), diagnostics);
 
   const std::unique_ptr<runtime::Executor> executor = runtime::make_reference_executor(module);
-  runtime::SlotValues& slots = executor->slots();
   const std::int64_t steps_per_epoch = (examples + test_case.batch - 1) / test_case.batch;
-  if (const auto total = slots.find(ir::total_steps_slot); total != slots.end()) {
+  if (const ir::Slot* total = module.find_slot(ir::total_steps_slot)) {
     const ir::Recipe& recipe = module.recipe;
-    total->second.set_integer(0, recipe.steps ? *recipe.steps : recipe.epochs.value_or(1) * steps_per_epoch);
+    const std::int64_t steps_in_all = recipe.steps ? *recipe.steps : recipe.epochs.value_or(1) * steps_per_epoch;
+    executor->set_slot(total->path, ir::Tensor::splat_integer(total->type, steps_in_all));
   }
   executor->run("init", 0, {});
-  require(runtime::load_weights(test_case.initial_weights, module, slots, diagnostics), diagnostics);
+  require(runtime::load_weights(test_case.initial_weights, module, *executor, diagnostics), diagnostics);
 
   runtime::NamedTensors record;
   ir::Tensor losses(ir::Type{.dtype = ir::DType::f32, .shape = {steps}, .layout = {}});
@@ -111,13 +113,14 @@ runtime::NamedTensors replay(const Case& test_case) {
     const std::int64_t begin = (step - 1) % steps_per_epoch * test_case.batch;
     std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(test_case.batch, examples - begin)));
     std::iota(indices.begin(), indices.end(), begin);
-    const std::vector<ir::Tensor> batch = data.train.gather(indices);
+    std::vector<ir::Tensor> batch;
+    data.train.gather(indices, batch);
     const auto size = static_cast<std::int64_t>(indices.size());
     const bool recorded = step == first_recorded || step == steps;
     const std::string name = fmt::format("step{}", step);
-    if (recorded) record_gradients(gradients, size, batch, slots, name, record);
+    if (recorded) record_gradients(gradients, size, batch, *executor, name, record);
     losses.set_real(step - 1, loss_of(executor->run("train", size, batch)));
-    if (recorded) record_slots(module, gradients.updates, slots, name, record);
+    if (recorded) record_slots(module, gradients.updates, *executor, name, record);
   }
   record["loss"] = std::move(losses);
   return record;

@@ -66,11 +66,8 @@ ir::Module module_with_slots() {
   return module;
 }
 
-runtime::SlotValues zeros(const ir::Module& module) {
-  runtime::SlotValues slots;
-  for (const ir::Slot& s : module.slots) slots.emplace(s.path, ir::Tensor(s.type));
-  return slots;
-}
+/// Holds the slots, all zeros.
+std::unique_ptr<runtime::Executor> zeros(const ir::Module& module) { return runtime::make_reference_executor(module); }
 
 /// Loads `tensors` over zeros: what the errors are, without the path.
 std::string load_error(const NamedTensors& tensors) {
@@ -79,9 +76,9 @@ std::string load_error(const NamedTensors& tensors) {
   const std::string path = dir.path("w.safetensors");
   REQUIRE(runtime::write_safetensors(path, tensors, diagnostics) == ir::Status::ok);
   const ir::Module module = module_with_slots();
-  runtime::SlotValues slots = zeros(module);
-  CHECK(runtime::load_weights(path, module, slots, diagnostics) == ir::Status::failed);
-  CHECK(slots == zeros(module));
+  const auto executor = zeros(module);
+  CHECK(runtime::load_weights(path, module, *executor, diagnostics) == ir::Status::failed);
+  for (const ir::Slot& s : module.slots) CHECK(executor->slot(s.path) == ir::Tensor(s.type));
   std::string text = diagnostics.render();
   for (auto at = text.find(path); at != std::string::npos; at = text.find(path)) text.erase(at, path.size() + 2);
   return text;
@@ -242,9 +239,9 @@ TEST_CASE("writing over a directory or into a missing one is an error") {
 
 TEST_CASE("parameters and statistics are the weights, as f32") {
   const ir::Module module = module_with_slots();
-  runtime::SlotValues slots = zeros(module);
-  slots["model.bn.count"].set_integer(0, 7);
-  const NamedTensors weights = runtime::weights(module, slots);
+  const auto executor = zeros(module);
+  executor->set_slot("model.bn.count", ir::Tensor::splat_integer({ir::DType::i64, {}, {}}, 7));
+  const NamedTensors weights = runtime::weights(module, *executor);
   CHECK(weights.size() == 3);
   CHECK(weights.at("model.bn.count") == tensor(ir::DType::f32, {}, 7));
 }
@@ -254,21 +251,21 @@ TEST_CASE("weights come back into their slots; statistics may be missing; f64 an
   const ir::Module module = module_with_slots();
   ir::Diagnostics diagnostics;
   NamedTensors tensors = good_weights();
-  runtime::SlotValues slots = zeros(module);
+  auto executor = zeros(module);
   REQUIRE(runtime::write_safetensors(dir.path("w"), tensors, diagnostics) == ir::Status::ok);
-  REQUIRE(runtime::load_weights(dir.path("w"), module, slots, diagnostics) == ir::Status::ok);
-  CHECK(runtime::weights(module, slots) == tensors);
-  CHECK(slots["model.bn.count"].type().dtype == ir::DType::i64);
+  REQUIRE(runtime::load_weights(dir.path("w"), module, *executor, diagnostics) == ir::Status::ok);
+  CHECK(runtime::weights(module, *executor) == tensors);
+  CHECK(executor->slot("model.bn.count").type().dtype == ir::DType::i64);
 
-  slots = zeros(module);
+  executor = zeros(module);
   tensors.erase("model.bn.count");
   tensors["model.fc1.weight"] = tensor(ir::DType::f64, {2, 2}, 1);
   tensors["model.fc1.bias"] = ir::Tensor(ir::Type{ir::DType::bf16, {2}, {}});
   tensors["model.fc1.bias"].as<std::uint16_t>()[1] = 0xc000;
   REQUIRE(runtime::write_safetensors(dir.path("w"), tensors, diagnostics) == ir::Status::ok);
-  REQUIRE(runtime::load_weights(dir.path("w"), module, slots, diagnostics) == ir::Status::ok);
-  CHECK(slots["model.fc1.weight"] == tensor(ir::DType::f32, {2, 2}, 1));
-  CHECK(slots["model.fc1.bias"].real(1) == -2);
+  REQUIRE(runtime::load_weights(dir.path("w"), module, *executor, diagnostics) == ir::Status::ok);
+  CHECK(executor->slot("model.fc1.weight") == tensor(ir::DType::f32, {2, 2}, 1));
+  CHECK(executor->slot("model.fc1.bias").real(1) == -2);
 }
 
 TEST_CASE("weights that do not fit are errors that change nothing") {

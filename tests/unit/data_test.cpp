@@ -97,7 +97,8 @@ TEST_CASE("an IDX directory gives its columns by field name, plain and gzip") {
     const auto data = opened(dir->path(), {label, image});
     CHECK(data.train.examples() == 4);
     CHECK_FALSE(data.validation);
-    const std::vector<ir::Tensor> batch = data.train.gather(two_and_zero);
+    std::vector<ir::Tensor> batch;
+    data.train.gather(two_and_zero, batch);
     REQUIRE(batch.size() == 2);
     CHECK(ir::to_string(batch[0].type()) == "u8[2]");
     CHECK(batch[0].integer(0) == 7);

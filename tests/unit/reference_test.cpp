@@ -88,18 +88,18 @@ graph @report() {
 
 TEST_CASE("the reference executor starts from zeros; graphs read old values and replace the slots they bind") {
   const auto executor = runtime::make_reference_executor(parsed(exchange));
-  CHECK(executor->slots().at("a") == ir::Tensor(ir::Type{ir::DType::f32, {2}, {}}));
+  CHECK(executor->slot("a") == ir::Tensor(ir::Type{ir::DType::f32, {2}, {}}));
   CHECK(executor->run("init", 0, {}).empty());
   const ir::Tensor x = ir::Tensor::splat({ir::DType::f32, {2}, {}}, 10);
-  const auto first = executor->run("train", 2, {x});
+  const std::vector<runtime::NamedTensor> first = executor->run("train", 2, {x});
   REQUIRE(first.size() == 1);
-  CHECK(first[0].first == "loss");
-  CHECK(first[0].second.real(0) == 30);
-  CHECK(executor->slots().at("a").real(0) == 3);
-  CHECK(executor->slots().at("b").real(1) == 2);
-  CHECK(executor->run("train", 2, {x})[0].second.real(0) == 70);
-  CHECK(executor->slots().at("a").real(0) == 1);
-  CHECK(executor->slots().at("step").integer(0) == 2);
+  CHECK(first[0].name == "loss");
+  CHECK(first[0].value.real(0) == 30);
+  CHECK(executor->slot("a").real(0) == 3);
+  CHECK(executor->slot("b").real(1) == 2);
+  CHECK(executor->run("train", 2, {x})[0].value.real(0) == 70);
+  CHECK(executor->slot("a").real(0) == 1);
+  CHECK(executor->slot("step").integer(0) == 2);
 }
 
 TEST_CASE("a module trains on a CSV with the reference executor") {
@@ -113,7 +113,7 @@ TEST_CASE("a module trains on a CSV with the reference executor") {
   REQUIRE(result);
   CHECK(result->steps == 100);
   CHECK(result->losses.front() > 2);
-  CHECK(executor->slots().at("w").real(0) == Approx(3).margin(0.3));
+  CHECK(executor->slot("w").real(0) == Approx(3).margin(0.3));
   // Around the mean of 3 the squares are 3.5 on average.
   CHECK(result->train.loss == Approx(3.5).margin(0.5));
 }

@@ -61,20 +61,20 @@ class FakeExecutor : public runtime::Executor {
   std::vector<std::string> calls;
   std::int64_t key_at_init = -1, total_steps_at_init = -1;
 
-  std::vector<std::pair<std::string, ir::Tensor>> run(std::string_view name, std::int64_t batch,
-                                                      std::vector<ir::Tensor> params) override {
+  const std::vector<runtime::NamedTensor>& run(std::string_view name, std::int64_t batch,
+                                               const std::vector<ir::Tensor>& params) override {
     calls.emplace_back(name);
     if (name == "init") {
       key_at_init = slots_["key"].integer(0);
       total_steps_at_init = slots_["total_steps"].integer(0);
       slots_["w"].set_real(0, 100);
-      return {};
+      return give({});
     }
     if (name == "report") {
-      return {{"eval.accuracy", scalar(0.25)},
-              {"eval.loss", mean("eval")},
-              {"train.accuracy", scalar(0.75)},
-              {"train.loss", mean("train")}};
+      return give({{"eval.accuracy", scalar(0.25)},
+                   {"eval.loss", mean("eval")},
+                   {"train.accuracy", scalar(0.75)},
+                   {"train.loss", mean("train")}});
     }
     Batch examples;
     for (std::int64_t i = 0; i < params.at(0).elements(); ++i) examples.push_back(params[0].integer(i));
@@ -85,7 +85,7 @@ class FakeExecutor : public runtime::Executor {
       const std::size_t at = std::min(validations_, valid_losses.size());
       accumulate("eval", valid_losses.at(at - 1), batch);
       after_eval();
-      return {};
+      return give({});
     }
     REQUIRE(name == "train");
     const double loss = train_loss(train_batches.size());
@@ -93,9 +93,11 @@ class FakeExecutor : public runtime::Executor {
     accumulate("train", loss, batch);
     slots_["w"].set_real(0, value("w") + 1);
     after_step();
-    return {{"loss", scalar(loss)}};
+    return give({{"loss", scalar(loss)}});
   }
-  runtime::SlotValues& slots() override { return slots_; }
+  ir::Tensor slot(std::string_view path) const override { return slots_.find(path)->second; }
+  void set_slot(std::string_view path, const ir::Tensor& value) override { slots_.find(path)->second = value; }
+  std::int64_t planned_bytes() const override { return 0; }
 
  private:
   static ir::Tensor scalar(double value) { return ir::Tensor::splat({ir::DType::f64, {}, {}}, value); }
@@ -106,7 +108,13 @@ class FakeExecutor : public runtime::Executor {
     slots_[part + ".count"].set_real(0, value(part + ".count") + static_cast<double>(batch));
   }
 
-  runtime::SlotValues slots_;
+  const std::vector<runtime::NamedTensor>& give(std::vector<runtime::NamedTensor> results) {
+    results_ = std::move(results);
+    return results_;
+  }
+
+  std::map<std::string, ir::Tensor, std::less<>> slots_;
+  std::vector<runtime::NamedTensor> results_;
   std::size_t validations_ = 0;
 };
 
