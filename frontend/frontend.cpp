@@ -5,6 +5,7 @@
 #include "frontend/recipe.h"
 #include "frontend/std_sources.h"
 #include "frontend/training.h"
+#include "ir/analysis.h"
 
 #include <fmt/format.h>
 
@@ -94,6 +95,21 @@ void check_batch_independence(Context& context, std::int64_t batch, const Target
 
 }  // namespace
 
+namespace {
+
+/// Later forms of the module say no more what a field indexes.
+void note_ranges(ir::Module& module) {
+  const std::map<std::string, std::int64_t> ranges = ir::index_ranges(module);
+  for (std::vector<ir::DataField>* fields : {&module.recipe.data, &module.recipe.predict_data}) {
+    for (ir::DataField& field : *fields) {
+      const auto range = ranges.find(field.name);
+      if (range != ranges.end()) field.range = range->second;
+    }
+  }
+}
+
+}  // namespace
+
 std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnostics& diagnostics) const {
   diagnostics.add_source(state_->program.file, state_->text);
   for (const StdSource& source : std_sources())
@@ -141,6 +157,7 @@ std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnost
   module.graphs.push_back(std::move(initial.graph));
   for (ir::Graph& graph : graphs) module.graphs.push_back(std::move(graph));
   module.graphs.push_back(std::move(report.graph));
+  note_ranges(module);
   return module;
 }
 

@@ -1,8 +1,9 @@
 // A module: everything one `.nn` file says, for the batch sizes asked for. Slots hold what lives across steps, graphs
-// say what a step does, the recipe says how training goes. One grammar (text.h) and one pass signature serve all of it.
+// (programs once lowered) say what a step does, the recipe says how training goes. One grammar (text.h) and one pass signature serve all of it.
 #pragma once
 
 #include "ir/graph.h"
+#include "ir/program.h"
 
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,7 @@ struct DataField {
   Type type;
   Source source = Source::column;
   std::int64_t vocabulary = 0;  // of chars and tokens
+  std::int64_t range = 0;       // values lie in [0, range), since the model indexes something by them; 0: they need not
 
   bool operator==(const DataField&) const = default;
 };
@@ -93,10 +95,15 @@ struct Module {
   std::vector<Update> updates;
   std::vector<Graph> rules;
   std::vector<Graph> graphs;  // init, train@N.., eval@N.., predict@N, report
+  // After lowering, in place of the graphs:
+  std::string target;  // for which kernels were chosen; empty before
+  std::vector<Kernel> kernels;
+  std::vector<Program> programs;
 
   const Slot* find_slot(std::string_view path) const;
   const Graph* find_rule(std::string_view name) const;
   const Graph* find_graph(std::string_view name, std::int64_t batch = 0) const;
+  const Program* find_program(std::string_view name, std::int64_t batch = 0) const;
 };
 
 /// The data fields that the parameters of the graph (no rule) are, in order; null if it takes no data.

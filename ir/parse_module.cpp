@@ -3,6 +3,7 @@
 //   module    = "nnc" "module" integer { item }
 //   item      = data | batch | epochs | steps | stop | metric | slot | update | graph
 //   data      = [ "predict" ] "data" word ":" type [ ( "chars" | "tokens" ) "(" integer ")" ]
+///        [ "below" integer ]
 //   batch     = "batch" integer
 //   epochs    = "epochs" integer
 //   steps     = "steps" integer
@@ -133,6 +134,7 @@ bool ModuleParser::parse_item() {
 }
 
 /// data = [ "predict" ] "data" word ":" type [ ( "chars" | "tokens" ) "(" integer ")" ]
+///        [ "below" integer ]
 bool ModuleParser::parse_data(std::vector<DataField>& fields, std::vector<Token>& places) {
   DataField field;
   const Token place = cursor_.token();
@@ -146,6 +148,8 @@ bool ModuleParser::parse_data(std::vector<DataField>& fields, std::vector<Token>
     if (!cursor_.expect_integer("the size of the vocabulary", 1, most, field.vocabulary)) return false;
     if (!cursor_.expect(")")) return false;
   }
+  if (cursor_.accept_word("below") && !cursor_.expect_integer("the end of the range", 1, most, field.range))
+    return false;
   field.name = name;
   fields.push_back(std::move(field));
   places.push_back(place);

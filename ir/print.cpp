@@ -119,7 +119,8 @@ std::string print_field(std::string_view keyword, const DataField& field) {
   std::string source;
   if (field.source == DataField::Source::chars) source = fmt::format(" chars({})", field.vocabulary);
   if (field.source == DataField::Source::tokens) source = fmt::format(" tokens({})", field.vocabulary);
-  return fmt::format("{} {}: {}{}\n", keyword, field.name, to_string(field.type), source);
+  const std::string range = field.range > 0 ? fmt::format(" below {}", field.range) : "";
+  return fmt::format("{} {}: {}{}{}\n", keyword, field.name, to_string(field.type), source, range);
 }
 
 std::string print_recipe(const Recipe& recipe) {

@@ -4,7 +4,6 @@
 //  2. The data is opened, split, and its numbers of examples give the batch sizes.
 //  3. The source is elaborated for those sizes; a printed module must have them.
 //  4. What the model indexes by the data is checked, or drawn, before the passes run.
-#include "ir/analysis.h"
 #include "ir/text.h"
 #include "runtime/epoch_order.h"
 #include "runtime/trainer.h"
@@ -184,7 +183,10 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
   if (!input->model && check_sizes(*module, sizes, request.file, diagnostics) == ir::Status::failed) {
     return std::nullopt;
   }
-  const std::map<std::string, std::int64_t> ranges = ir::index_ranges(*module);
+  std::map<std::string, std::int64_t> ranges;
+  for (const ir::DataField& field : module->recipe.data) {
+    if (field.range > 0) ranges[field.name] = field.range;
+  }
   compiling.pause();
 
   if (synthetic) {

@@ -73,7 +73,7 @@ std::optional<OpenedData> open_data(const std::string& path, const std::vector<i
 std::optional<Dataset> open_validation(const std::string& path, const std::vector<ir::DataField>& fields,
                                        const Dataset& training, ir::Diagnostics& diagnostics);
 
-/// Reports the first example of each field that lies outside [0, range) (ir::index_ranges).
+/// Reports the first example of each field that lies outside [0, range) (ir::DataField).
 ir::Status check_ranges(const Dataset& data, const std::map<std::string, std::int64_t>& ranges, const std::string& path,
                         ir::Diagnostics& diagnostics);
 
