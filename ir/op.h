@@ -155,7 +155,7 @@ struct Whole {
 /// The old value of a slot; the executor provides it.
 struct SlotRead {};
 
-using Kernel = std::variant<Elementwise, Reduction, Movement, Contraction, Whole, SlotRead>;
+using Family = std::variant<Elementwise, Reduction, Movement, Contraction, Whole, SlotRead>;
 
 // --- gradients ------------------------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ struct OpDef {
   std::vector<AttrDef> attrs = {};
   int region_count = 0;
   Required<Infer> infer;
-  Required<Kernel> kernel;
+  Required<Family> kernel;
   Required<Gradient> grad;
   Required<Precision> precision;
   /// The value of one result element in plain f64 C++, written independently of the kernel; for tests only.
