@@ -83,11 +83,17 @@ const Graph* Module::find_rule(std::string_view wanted) const {
 const Graph* Module::find_graph(std::string_view wanted, std::int64_t batch) const {
   return find_in(graphs, [&](const Graph& graph) { return graph.name == wanted && graph.batch == batch; });
 }
+const Program* Module::find_program(std::string_view wanted, std::int64_t batch) const {
+  return find_in(programs, [&](const Program& program) { return program.name == wanted && program.batch == batch; });
+}
 
-const std::vector<DataField>* fields_of(const Module& module, const Graph& graph) {
-  if (graph.name == train_graph || graph.name == eval_graph) return &module.recipe.data;
-  if (graph.name == predict_graph) return &module.recipe.predict_data;
+const std::vector<DataField>* fields_of(const Module& module, std::string_view graph_name) {
+  if (graph_name == train_graph || graph_name == eval_graph) return &module.recipe.data;
+  if (graph_name == predict_graph) return &module.recipe.predict_data;
   return nullptr;
+}
+const std::vector<DataField>* fields_of(const Module& module, const Graph& graph) {
+  return fields_of(module, graph.name);
 }
 
 }  // namespace nnc::ir

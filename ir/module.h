@@ -1,5 +1,6 @@
 // A module: everything one `.nn` file says, for the batch sizes asked for. Slots hold what lives across steps, graphs
-// (programs once lowered) say what a step does, the recipe says how training goes. One grammar (text.h) and one pass signature serve all of it.
+// (programs, once lowered) say what a step does, the recipe says how training goes. One grammar (text.h) and one pass
+// signature serve all of it.
 #pragma once
 
 #include "ir/graph.h"
@@ -106,7 +107,9 @@ struct Module {
   const Program* find_program(std::string_view name, std::int64_t batch = 0) const;
 };
 
-/// The data fields that the parameters of the graph (no rule) are, in order; null if it takes no data.
+/// The data fields that the parameters of the graph (no rule), or of the program of that name, are, in order; null if it
+/// takes no data.
 const std::vector<DataField>* fields_of(const Module& module, const Graph& graph);
+const std::vector<DataField>* fields_of(const Module& module, std::string_view graph_name);
 
 }  // namespace nnc::ir

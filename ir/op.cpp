@@ -210,11 +210,14 @@ bool uses_coordinates(const OpView& op) {
 }
 
 Scalar ScalarArgs::position() const {
-  Scalar position = builder->constant(0, DType::i64);
+  Scalar position;
   const Shape& shape = op->results[0].shape;
-  for (std::size_t d = 0; d < shape.size(); ++d)
-    if (shape[d] != 1) position = position * static_cast<double>(shape[d]) + coordinate(static_cast<std::int64_t>(d));
-  return position;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 1) continue;
+    const Scalar here = coordinate(static_cast<std::int64_t>(d));
+    position = position.id < 0 ? here : position * static_cast<double>(shape[d]) + here;
+  }
+  return position.id < 0 ? builder->constant(0, DType::i64) : position;
 }
 
 Scalar Reduction::Args::lowest() const {

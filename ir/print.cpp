@@ -1,82 +1,30 @@
 #include "ir/op.h"
+#include "ir/print_block.h"
 #include "ir/print_literal.h"
+#include "ir/print_program.h"
 #include "ir/text.h"
 #include "ir/value_names.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-
 namespace nnc::ir {
 namespace {
 
-/// Lines wider than this do not push the locations of the others to the right.
-constexpr std::size_t widest_aligned = 96;
-
-/// Collects the lines of a graph, then puts what stands after the ops into one column.
 class GraphPrinter {
  public:
   GraphPrinter(const std::vector<std::string>& param_names, const Graph& graph, const PrintOptions& options)
-      : graph_(graph), names_(param_names, graph.body), options_(options) {}
+      : graph_(graph), names_(param_names, graph.body), printer_(names_, options) {}
 
   std::string run(std::string_view keyword) {
-    line(fmt::format("{} @{}({}) {{", keyword, graph_.full_name(), params(graph_.body)));
-    print_ops(graph_.body, 1);
-    line(fmt::format("  return{}", results()));
-    line("}");
-    return joined();
+    printer_.line(fmt::format("{} @{}({}) {{", keyword, graph_.full_name(), printer_.params(graph_.body)));
+    printer_.ops(graph_.body, 1);
+    printer_.line(fmt::format("  return{}", results()));
+    printer_.line("}");
+    return printer_.text();
   }
 
  private:
-  struct Line {
-    std::string text;
-    std::string tail = {};
-  };
-
-  void line(std::string text, std::string tail = "") { lines_.push_back({std::move(text), std::move(tail)}); }
-
-  std::string params(const Block& block) const {
-    std::vector<std::string> out;
-    for (const ValueId param : block.params()) {
-      out.push_back(fmt::format("{}: {}", names_.of(block, param), to_string(block.type(param))));
-    }
-    return fmt::format("{}", fmt::join(out, ", "));
-  }
-
-  std::vector<std::string> names(const Block& block, const std::vector<ValueId>& values) const {
-    std::vector<std::string> out;
-    for (const ValueId value : values) out.push_back(names_.of(block, value));
-    return out;
-  }
-
-  void print_ops(const Block& block, std::size_t depth) {
-    for (const Op& op : block.ops()) print_op(block, op, depth);
-  }
-
-  void print_op(const Block& block, const Op& op, std::size_t depth) {
-    const std::string indent(2 * depth, ' ');
-    const int rank = op.operands.empty() || !valid(block, op.operands[0]) ? -1 : block.type(op.operands[0]).rank();
-    std::string text = fmt::format(
-        "{}{} = {}{}{}", indent, fmt::join(names(block, op.results), ", "), op.def == nullptr ? "?" : *op.def->name,
-        text::print_arguments(op, names(block, op.operands), options_), text::print_attrs(op, rank, options_));
-    for (const Block& region : op.regions) {
-      line(fmt::format("{} ({}) {{", text, params(region)));
-      print_ops(region, depth + 1);
-      line(fmt::format("{}  yield{}{}", indent, region.results.empty() ? "" : " ",
-                       fmt::join(names(region, region.results), ", ")));
-      text = indent + "}";
-    }
-    std::vector<std::string> types;
-    for (const ValueId result : op.results) types.push_back(valid(block, result) ? to_string(block.type(result)) : "?");
-    const std::string location = text::print_location(op.location);
-    const std::string role = text::print_role(op.role);
-    line(fmt::format("{} : {}", text, fmt::join(types, ", ")),
-         fmt::format("{}{}{}", location, location.empty() || role.empty() ? "" : " ", role));
-  }
-
-  static bool valid(const Block& block, ValueId value) { return value.valid() && value.index < block.value_count(); }
-
   std::string results() const {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < graph_.results.size() && i < graph_.body.results.size(); ++i) {
@@ -92,27 +40,9 @@ class GraphPrinter {
            fmt::format("{}", fmt::join(out, out.size() > most_in_line ? ",\n         " : ", "));
   }
 
-  std::string joined() const {
-    std::size_t column = 0;
-    for (const Line& line : lines_) {
-      if (!line.tail.empty() && line.text.size() <= widest_aligned) column = std::max(column, line.text.size());
-    }
-    std::string out;
-    for (const Line& line : lines_) {
-      out += line.text;
-      if (!line.tail.empty()) {
-        out.append(line.text.size() < column ? column - line.text.size() : 0, ' ');
-        out += "  " + line.tail;
-      }
-      out += '\n';
-    }
-    return out;
-  }
-
   const Graph& graph_;
   ValueNames names_;
-  PrintOptions options_;
-  std::vector<Line> lines_;
+  text::BlockPrinter printer_;
 };
 
 std::string print_field(std::string_view keyword, const DataField& field) {
@@ -159,6 +89,7 @@ std::string print(const Module& module, const PrintOptions& options) {
     if (!text.empty()) out += "\n" + text;
   };
   section(print_recipe(module.recipe));
+  if (!module.target.empty()) section(fmt::format("target {}\n", module.target));
   std::string slots;
   for (const Slot& slot : module.slots) slots += print_slot(slot);
   section(slots);
@@ -171,6 +102,8 @@ std::string print(const Module& module, const PrintOptions& options) {
   for (const Graph& graph : module.graphs) {
     section(GraphPrinter(param_names(module, graph, false), graph, options).run("graph"));
   }
+  for (const Kernel& kernel : module.kernels) section(text::print_kernel(kernel, options));
+  for (const Program& program : module.programs) section(text::print_program(module, program, options));
   return out;
 }
 

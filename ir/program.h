@@ -5,23 +5,31 @@
 //   program @train@128(%image: u8[128,28,28], %label: u8[128]) {
 //     transient 1835008
 //     scratch 524288
-//     buffer %0: f32[128,784] transient 0
-//     buffer %1: f32[512,784] slot @model.fc1.weight
+//     buffer %0: f32[128,28,28] transient 0
+//     buffer %1: f32[128,784] is %0
+//     buffer %model.fc1.weight: f32[512,784] slot @model.fc1.weight
 //     buffer %2: f32[] constant 0.5
-//     run @k0 (%image) -> (%0) threads 2                                        loc("mlp.nn":19:16)
-//     run matmul {transpose_b = true} (%0, %1) -> (%3) threads 2 scratch 4096   loc("mlp.nn":7:12)
-//     run @k4 (%1, %7) -> (%1), (%2, %9) -> (%2) threads 2                      loc("mlp.nn":19:3) update
+//     run @k0 (%image) -> (%0) threads 2                                               loc("mlp.nn":19:16)
+//     run matmul {transpose_b = true} (%1, %model.fc1.weight) -> (%3) threads 2 scratch 4096  loc("mlp.nn":7:12)
+//     run @k4 (%4, %7) -> (%4), (%5, %9) -> (%5) extent 512 threads 2                  loc("mlp.nn":19:3) update
 //     return loss = %27
 //   }
 //
-// A kernel is a fused op without operands. Kernels of equal structure are one: an argument set has the extent of the
-// outermost parallel dimension, and where the code does not depend on it, it may differ from the one the kernel is
-// printed with. The sets of an instruction are independent of each other: they are one kernel's work on several tensors.
-// A kernel over an empty domain, of numbers, is evaluated by the host. New values of slots are written where the old ones
-// are; no instruction reads a slot after its overwriter, which the verifier checks by places, as for all memory.
+// A kernel is a fused op without operands; its result types are those of the values that its region yields. Kernels of
+// equal structure are one: an argument set has the extent of the outermost parallel dimension, which may differ from the
+// one the kernel is printed with where the code does not depend on it (`at_extent`). The sets of an instruction are
+// independent of each other: they are one kernel's work on several tensors. A kernel over an empty domain, of numbers,
+// is evaluated by the host.
+//
+// Each param and slot has one buffer, each transient buffer is written once; further types of the same memory are
+// buffers that name theirs. New values of slots are written where the old ones are, after all reads: what is read of a
+// slot is always its old value. Nothing reads memory after an overwriter, which the verifier checks by places.
+//
+// Names of buffers are derived: params have those of the program, slots their paths, others numbers in order.
 #pragma once
 
 #include "ir/graph.h"
+#include "ir/op.h"
 #include "ir/tensor.h"
 
 #include <cstdint>
@@ -52,6 +60,8 @@ struct Buffer {
   std::int64_t offset = 0;           // transient: bytes
   std::string path;                  // slot: its path; param: its name
   std::optional<Tensor> value = {};  // constant
+  /// The buffer before this one whose memory it is with another type, at the same place; -1: none. No constant.
+  int same_as = -1;
 };
 
 /// What one run of a kernel, or of a contraction, reads and writes: indices of buffers.
@@ -85,5 +95,19 @@ struct Program {
   std::string full_name() const;
   int param_count() const;
 };
+
+/// The extent of the outermost parallel dimension; 1 where there is none.
+std::int64_t outer_extent(const Op& kernel);
+/// The kernel with another such extent; nothing where its code would be another. Both extents are at least 2, or equal.
+std::optional<Op> at_extent(const Op& kernel, std::int64_t extent);
+/// What an instruction of that kernel runs on; `op` is the kernel at the set's extent.
+OpView view(const Program& program, const Op& op, const ArgumentSet& set);
+/// What one of a contraction runs on.
+OpView view(const Program& program, const Instruction& contraction);
+
+/// The type of each operand and result as the buffers have it.
+std::vector<Type> types_of(const Program& program, const std::vector<int>& buffers);
+/// The name of each buffer, without the `%`.
+std::vector<std::string> buffer_names(const Program& program);
 
 }  // namespace nnc::ir

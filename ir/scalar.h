@@ -60,12 +60,16 @@ struct ScalarInstr {
   int index = 0;
   double value = 0;
   std::uint64_t stream = 0;
+
+  bool operator==(const ScalarInstr&) const = default;
 };
 
 /// A straight line: instruction i makes scalar i.
 struct ScalarProgram {
   std::vector<ScalarInstr> instrs;
   std::vector<int> results;
+
+  bool operator==(const ScalarProgram&) const = default;
 };
 
 class ScalarBuilder;

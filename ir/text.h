@@ -24,6 +24,8 @@
 //     return loss = %9, @train.loss.sum = %12
 //   }
 //
+// A lowered module has kernels and programs in place of the graphs (program.h).
+//
 // Attributes that have their absent value, and those the result type shows, are not printed. Value names are derived,
 // so that renumbered text comes back canonical: a parameter has its declared name, the first read of a slot the slot's
 // path, anything else a number in order. `//` starts a comment. Floats print in the fewest digits that read back the
@@ -50,6 +52,8 @@ std::string print(const Graph& graph, const PrintOptions& options = {});
 /// `matmul %3, %4 {transpose_b = true}`, for messages; with the block, its result types too: ` : f32[128,512]`.
 std::string describe(const Op& op);
 std::string describe(const Block& block, const Op& op);
+/// `run @k4 (%1, %7) -> (%1)`.
+std::string describe(const Module& module, const Program& program, const Instruction& instruction);
 
 /// Parses and verifies. Registers the text with `diagnostics`, reports every error it can reach.
 std::optional<Module> parse_module(std::string file, std::string_view text, Diagnostics& diagnostics);

@@ -7,12 +7,6 @@
 namespace nnc::ir {
 namespace {
 
-std::string claim(std::set<std::string>& taken, const std::string& base) {
-  std::string name = base;
-  for (int suffix = 1; !taken.insert(name).second; ++suffix) name = fmt::format("{}.{}", base, suffix);
-  return name;
-}
-
 void set_name(std::vector<std::string>& names, ValueId value, std::string name) {
   if (value.valid() && value.index < static_cast<int>(names.size())) {
     names[static_cast<std::size_t>(value.index)] = std::move(name);
@@ -21,12 +15,18 @@ void set_name(std::vector<std::string>& names, ValueId value, std::string name) 
 
 }  // namespace
 
+std::string claim_name(std::set<std::string>& taken, const std::string& base) {
+  std::string name = base;
+  for (int suffix = 1; !taken.insert(name).second; ++suffix) name = fmt::format("{}.{}", base, suffix);
+  return name;
+}
+
 ValueNames::ValueNames(const std::vector<std::string>& param_names, const Block& block) {
   std::set<std::string> taken;
   std::vector<std::string>& names = names_[&block];
   names.resize(static_cast<std::size_t>(block.value_count()));
   for (std::size_t i = 0; i < block.params().size(); ++i) {
-    set_name(names, block.params()[i], i < param_names.size() ? claim(taken, param_names[i]) : next_number(taken));
+    set_name(names, block.params()[i], i < param_names.size() ? claim_name(taken, param_names[i]) : next_number(taken));
   }
   std::set<std::string> read;
   name_ops(block, taken, read);
@@ -37,7 +37,7 @@ void ValueNames::name_ops(const Block& block, std::set<std::string>& taken, std:
     for (const ValueId result : op.results) {
       const std::string* slot = slot_of(op);
       const bool first = slot != nullptr && read.insert(*slot).second;
-      set_name(names_[&block], result, first ? claim(taken, *slot) : next_number(taken));
+      set_name(names_[&block], result, first ? claim_name(taken, *slot) : next_number(taken));
     }
     for (const Block& region : op.regions) {
       names_[&region].resize(static_cast<std::size_t>(region.value_count()));
@@ -77,7 +77,7 @@ std::vector<std::string> param_names(const Module& module, const Graph& graph, b
   std::set<std::string> taken;
   for (std::size_t i = 0; i < graph.body.params().size(); ++i) {
     const std::string declared = i < graph.param_names.size() ? graph.param_names[i] : std::to_string(i);
-    names.push_back(claim(taken, i < derived.size() ? derived[i] : declared));
+    names.push_back(claim_name(taken, i < derived.size() ? derived[i] : declared));
   }
   return names;
 }

@@ -17,6 +17,9 @@
 
 namespace nnc::ir {
 
+/// The name, with a suffix where it is taken; takes it.
+std::string claim_name(std::set<std::string>& taken, const std::string& base);
+
 class ValueNames {
  public:
   /// Names the values of a block and of the regions in it.
