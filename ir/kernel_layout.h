@@ -1,31 +1,74 @@
-// What a fused op's kernel keeps besides its operands and results: the stages of its body, row buffers, partial results.
-// Memory planning asks for the bytes, the kernel generator for the rest, so that both see one layout.
+// What a fused op's kernel does within a position, and what it keeps: its loop nests in order, row buffers, partial
+// results. Memory planning asks for the bytes, the kernel generator for the rest, so that both see one layout.
+//
+//   softmax over j of x(i, j), i parallel:
+//
+//     nest 0: loop j   x                        -> max
+//     nest 1: loop j   e = exp(x - max)         -> sum; keeps e in a row buffer
+//     nest 2: loop j   e from its row, e / sum  -> written
+//
+// A reduction over inner dimensions is complete after its nest; what needs it belongs to a later stage. Reductions of a
+// stage that run over the same dimensions share a nest, and so do writes and split reductions with them. A later nest
+// computes again what it needs, unless that takes a function, a division or a square root: such a value is kept.
 #pragma once
 
 #include "ir/fused.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace nnc::ir {
 
+/// Dimensions of a domain, bit d for dimension d.
+using DimensionSet = std::uint32_t;
+
+/// An array over some of the domain's dimensions.
+struct KernelArray {
+  std::vector<int> dimensions;        // the slowest first
+  std::vector<std::int64_t> strides;  // of each, in elements
+  std::int64_t elements = 1;          // the fastest dimension rounded up to whole vectors
+};
+
+/// Values of one inner nest, kept for later ones.
+struct RowBuffer {
+  KernelArray array;
+  std::int64_t offset = 0;  // in the row area, bytes
+};
+
 /// A reduction over parallel dimensions: each chunk leaves accumulators, `finish` merges them in chunk order.
 struct SplitReduction {
-  int op = 0;                         // of the body
-  std::int64_t offset = 0;            // of its accumulators in a chunk's partial results, bytes
-  std::int64_t elements = 0;          // accumulators of each kind in a chunk (the lanes apart where they are reduced)
-  std::vector<std::int64_t> offsets;  // of each kind of accumulator, from `offset`
+  int op = 0;         // of the body
+  KernelArray array;  // over the dimensions kept: its accumulators of one kind
+  /// Whether each accumulator is one for every lane until the chunk ends.
+  bool lanes_apart = false;
+  std::vector<std::int64_t> offsets;  // of each kind of accumulator in a chunk's partial results, bytes
+};
+
+/// Loops over inner dimensions. Everything in `reductions`, `splits`, `results` varies along exactly these dimensions.
+struct KernelNest {
+  int stage = 0;
+  std::vector<int> loops;         // outermost first: the dimensions that `reductions` keep, then those they remove
+  int kept = 0;                   // how many they keep
+  std::vector<int> reductions;    // ops of the body, complete at its end
+  std::vector<int> splits;        // of KernelLayout::splits
+  std::vector<int> results;       // of the fused op, written in it
+  std::vector<ValueId> needed;    // what it computes, reads or takes from a position or a row, in the body's order
+  std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
 struct KernelLayout {
-  /// For each value of the body: the loop over inner dimensions at whose end (reductions) or in which (anything else) it
-  /// is first known; values that do not vary over inner dimensions and depend on no reduction are in stage 0.
+  int vector = -1;  // the dimension in the lanes; -1: none has more than one element
+  int lanes = 1;
+  bool vector_is_parallel = false;
+
+  /// For each value of the body, the stage in which it is first known; a reduction is at the end of it.
   std::vector<int> stage;
-  int stages = 1;
-  /// For each value of the body that a later stage reads again instead of computing it again: the offset of its row
-  /// buffer, bytes; -1: none.
-  std::vector<std::int64_t> row_offset;
-  std::int64_t row_bytes = 0;  // private to a thread while it works on a position
+  /// For each value, the dimensions along which its elements really differ.
+  std::vector<DimensionSet> moves;
+  std::vector<KernelNest> nests;
+  std::vector<std::optional<RowBuffer>> rows;  // for each value
+  std::int64_t row_bytes = 0;                  // private to a thread while it works on a position
   std::vector<SplitReduction> splits;
   std::int64_t partial_bytes = 0;  // of one chunk
 
@@ -36,5 +79,8 @@ struct KernelLayout {
 
 /// Of a fused op with a schedule.
 KernelLayout kernel_layout(const FusedView& fused);
+
+/// Whether the kernel is right for any extent of the outermost parallel dimension: no code depends on it.
+bool fits_any_extent(const FusedView& fused);
 
 }  // namespace nnc::ir
