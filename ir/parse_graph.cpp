@@ -1,4 +1,6 @@
 #include "ir/parse_graph.h"
+#include "ir/fused.h"
+#include "ir/verify_rules.h"
 
 #include <fmt/format.h>
 
@@ -7,26 +9,31 @@
 
 namespace nnc::ir::text {
 
+bool parse_graph_name(Cursor& cursor, std::string& name, std::int64_t& batch) {
+  std::string_view text;
+  if (!cursor.expect(TokenKind::path, "a name, as in '@train'", text)) return false;
+  name = text;
+  if (!cursor.at(TokenKind::path)) return true;
+  const Token place = cursor.token();
+  constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
+  for (const char c : place.text) {
+    const bool digit = c >= '0' && c <= '9';
+    if (digit && batch < largest) batch = batch * 10 + (c - '0');
+    if (!digit) return cursor.fail_expected("a batch size, as in '@train@128'");
+  }
+  if (batch < 1 || batch > largest) {
+    return cursor.fail(
+        place, fmt::format("expected a batch size from 1 to {}, found '{}'", largest, place.text.substr(0, 40)));
+  }
+  cursor.advance();
+  return true;
+}
+
 /// graph = ( "graph" | "rule" ) path [ path ] params "{" { op } "return" results "}"
 /// The second path is the batch size, as in `@train@128`; the keyword is taken already.
 bool GraphParser::parse(Graph& graph) {
   places_.header = cursor_.token();
-  std::string_view name;
-  if (!cursor_.expect(TokenKind::path, "the graph's name, as in '@train'", name)) return false;
-  graph.name = name;
-  if (cursor_.at(TokenKind::path)) {
-    const Token batch = cursor_.token();
-    for (const char c : batch.text) {
-      const bool digit = c >= '0' && c <= '9';
-      if (digit && graph.batch < std::numeric_limits<std::int32_t>::max()) graph.batch = graph.batch * 10 + (c - '0');
-      if (!digit) return cursor_.fail_expected("a batch size, as in '@train@128'");
-    }
-    if (graph.batch < 1 || graph.batch > std::numeric_limits<std::int32_t>::max()) {
-      return cursor_.fail(batch, fmt::format("expected a batch size from 1 to {}, found '{}'",
-                                             std::numeric_limits<std::int32_t>::max(), batch.text.substr(0, 40)));
-    }
-    cursor_.advance();
-  }
+  if (!parse_graph_name(cursor_, graph.name, graph.batch)) return false;
   Scope scope;
   if (!parse_params(graph.body, scope, places_.params)) return false;
   for (const Token& param : places_.params) graph.param_names.emplace_back(param.text);
@@ -36,6 +43,34 @@ bool GraphParser::parse(Graph& graph) {
     if (!cursor_.at("}")) return false;
   }
   return cursor_.expect("}");
+}
+
+/// kernel = "kernel" path "=" word attrs region; the keyword is taken already.
+bool GraphParser::parse_kernel(Kernel& kernel) {
+  places_.header = cursor_.token();
+  std::string_view name;
+  OpText text;
+  if (!cursor_.expect(TokenKind::path, "the kernel's name, as in '@k0'", name)) return false;
+  kernel.name = name;
+  if (!cursor_.expect("=")) return false;
+  text.name = cursor_.token();
+  if (!cursor_.expect(TokenKind::word, "the name of an operation", name)) return false;
+  if (name != fused_op) return cursor_.fail(text.name, fmt::format("a kernel is a fused op, found '{}'", name));
+  if (!parse_attrs(cursor_, text.attrs) || !parse_region(text.regions.emplace_back())) return false;
+  Op& op = kernel.op;
+  op.def = find_op(fused_op);
+  const Block& region = text.regions[0];
+  if (!std::ranges::all_of(region.results, [&](ValueId v) { return v.valid() && v.index < region.value_count(); }))
+    return false;  // reported
+  if (!std::ranges::all_of(region.ops(), [](const Op& inner) { return inner.def != nullptr; })) return false;
+  for (const ValueId result : region.results) text.types.push_back(region.type(result));
+  std::vector<NamedAttr> attrs;
+  if (!take_attrs(cursor_, *op.def, text, attrs)) return false;
+  CompletedAttrs completed = complete_attrs(*op.def, std::move(attrs), {});
+  op.attrs = std::move(completed.attrs);
+  op.regions = std::move(text.regions);
+  if (completed.error.empty()) completed.error = kernel_fault(op);
+  return completed.error.empty() || cursor_.fail(attr_place(text, completed.error), completed.error);
 }
 
 /// params = "(" [ value ":" type { "," value ":" type } ] ")"

@@ -8,6 +8,8 @@
 #include "ir/op.h"
 #include "ir/parse_literal.h"
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -34,6 +36,13 @@ struct OpText {
   Role role;
 };
 
+/// name = path [ path ]: a graph's name and its batch size, as in `@train@128`.
+bool parse_graph_name(Cursor& cursor, std::string& name, std::int64_t& batch);
+/// Collects the attributes from where they stand: in braces, among the arguments, in the result type.
+bool take_attrs(Cursor& cursor, const OpDef& def, const OpText& text, std::vector<NamedAttr>& attrs);
+/// The attribute that the message names, or else the op.
+const Token& attr_place(const OpText& text, std::string_view message);
+
 class GraphParser {
  public:
   /// Appends to `slot_uses` the paths that have to be slots.
@@ -41,6 +50,8 @@ class GraphParser {
       : cursor_(cursor), slot_uses_(slot_uses), places_(places) {}
 
   bool parse(Graph& graph);
+  /// What stands behind `kernel`; the result types are those of the values that the region yields.
+  bool parse_kernel(Kernel& kernel);
 
  private:
   struct Definition {
@@ -66,8 +77,6 @@ class GraphParser {
   /// Appends the op; one that is wrong is reported and appended without its meaning.
   void build_op(Block& block, Scope& scope, OpText text);
   bool check_counts(const OpText& text, const OpDef& def);
-  bool take_attrs(const OpDef& def, const OpText& text, std::vector<NamedAttr>& attrs);
-  static const Token& attr_place(const OpText& text, std::string_view message);
   bool look_up(const Scope& scope, const Token& name, Definition& found);
   void define(Scope& scope, const Token& name, ValueId value, bool known);
 

@@ -1,7 +1,7 @@
 // The grammar of a module's text; line ends mean nothing, `//` starts a comment.
 //
 //   module    = "nnc" "module" integer { item }
-//   item      = data | batch | epochs | steps | stop | metric | slot | update | graph
+//   item      = data | batch | epochs | steps | stop | metric | target | slot | update | graph | kernel | program
 //   data      = [ "predict" ] "data" word ":" type [ ( "chars" | "tokens" ) "(" integer ")" ]
 ///        [ "below" integer ]
 //   batch     = "batch" integer
@@ -12,7 +12,10 @@
 //   slot      = "slot" kind path ":" type [ "frozen" ]
 //   kind      = "parameter" | "statistic" | "optimizer" | "accumulator" | "counter" | "setting"
 //   update    = "update" path "by" path [ "(" path { "," path } ")" ]
+//   target    = "target" word
 //   graph     = ( "graph" | "rule" ) path [ path ] params "{" { op } "return" results "}"
+//   kernel    = "kernel" path "=" word attrs region
+//   program   = see parse_program.h
 //   params    = "(" [ value ":" type { "," value ":" type } ] ")"
 //   results   = [ result { "," result } ]
 //   result    = ( word | path | "grad" path ) "=" value
@@ -40,12 +43,14 @@
 //   number    = integer | a decimal fraction, with an exponent or without | "-inf" | "nan(0x" hex digits ")"
 //   string    = '"' { character | '\"' | '\\' | '\n' | '\x' hex hex } '"'
 #include "ir/parse_graph.h"
+#include "ir/parse_program.h"
 #include "ir/text.h"
 #include "ir/value_names.h"
 #include "ir/verify_rules.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace nnc::ir {
@@ -54,7 +59,8 @@ namespace {
 
 constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view items =
-    "'data', 'predict', 'batch', 'epochs', 'steps', 'stop', 'metric', 'slot', 'update', 'rule' or 'graph'";
+    "'data', 'predict', 'batch', 'epochs', 'steps', 'stop', 'metric', 'target', 'slot', 'update', 'rule', 'graph', "
+    "'kernel' or 'program'";
 
 class ModuleParser {
  public:
@@ -72,6 +78,9 @@ class ModuleParser {
   bool parse_slot();
   bool parse_update();
   bool parse_graph(std::vector<Graph>& graphs, std::vector<GraphPlaces>& places);
+  bool parse_target();
+  bool parse_kernel();
+  bool parse_program();
   bool parse_count(std::string_view what, std::optional<std::int64_t>& count);
   void check_slot_uses();
   Token place_of(const Subject& subject) const;
@@ -80,7 +89,8 @@ class ModuleParser {
   Module module_;
   std::optional<std::int64_t> batch_;
   std::vector<Token> data_, predict_data_, metrics_, slots_, updates_, slot_uses_;
-  std::vector<GraphPlaces> rules_, graphs_;
+  std::vector<GraphPlaces> rules_, graphs_, kernels_;
+  std::vector<ProgramPlaces> programs_;
 };
 
 /// module = "nnc" "module" integer { item }
@@ -93,6 +103,7 @@ std::optional<Module> ModuleParser::parse() {
   module_.recipe.batch = batch_.value_or(0);
   check_slot_uses();
   if (cursor_.failed()) return std::nullopt;
+  for (std::size_t i = 0; i < module_.kernels.size(); ++i) module_.kernels[i].name = fmt::format("k{}", i);
   for (Graph& rule : module_.rules) rule.param_names = param_names(module_, rule, true);
   for (Graph& graph : module_.graphs) graph.param_names = param_names(module_, graph, false);
   find_violations(module_, [&](const Subject& subject, std::string message) {
@@ -115,7 +126,7 @@ bool ModuleParser::parse_header() {
                       fmt::format("this is version {} of the text; version {} can be read", version, text_version));
 }
 
-/// item = data | batch | epochs | steps | stop | metric | slot | update | graph
+/// item = data | batch | epochs | steps | stop | metric | target | slot | update | graph | kernel | program
 bool ModuleParser::parse_item() {
   if (cursor_.accept_word("data")) return parse_data(module_.recipe.data, data_);
   if (cursor_.accept_word("predict")) {
@@ -130,6 +141,9 @@ bool ModuleParser::parse_item() {
   if (cursor_.accept_word("update")) return parse_update();
   if (cursor_.accept_word("rule")) return parse_graph(module_.rules, rules_);
   if (cursor_.accept_word("graph")) return parse_graph(module_.graphs, graphs_);
+  if (cursor_.at_word("target")) return parse_target();
+  if (cursor_.accept_word("kernel")) return parse_kernel();
+  if (cursor_.accept_word("program")) return parse_program();
   return cursor_.fail_expected(items);
 }
 
@@ -239,6 +253,34 @@ bool ModuleParser::parse_graph(std::vector<Graph>& graphs, std::vector<GraphPlac
   return GraphParser(cursor_, slot_uses_, places.emplace_back()).parse(graphs.emplace_back());
 }
 
+/// target = "target" word
+bool ModuleParser::parse_target() {
+  const Token keyword = cursor_.token();
+  cursor_.advance();
+  std::string_view name;
+  if (!cursor_.expect(TokenKind::word, "the name of a target", name)) return false;
+  if (!module_.target.empty()) return cursor_.fail(keyword, "'target' is given twice");
+  module_.target = name;
+  return true;
+}
+
+/// A kernel is known from here on, right or wrong, so that its uses are not errors as well.
+bool ModuleParser::parse_kernel() {
+  Kernel kernel;
+  const Token name = cursor_.token();
+  const bool right = GraphParser(cursor_, slot_uses_, kernels_.emplace_back()).parse_kernel(kernel);
+  if (!right) kernel.op = {};
+  if (std::ranges::find(module_.kernels, kernel.name, &Kernel::name) != module_.kernels.end())
+    cursor_.fail(name, fmt::format("redefinition of '@{}'", kernel.name));
+  module_.kernels.push_back(std::move(kernel));
+  return right;
+}
+
+bool ModuleParser::parse_program() {
+  return ProgramParser(cursor_, module_.kernels, slot_uses_, programs_.emplace_back())
+      .parse(module_.programs.emplace_back());
+}
+
 /// Slots may be declared after their use, so this waits for the end.
 void ModuleParser::check_slot_uses() {
   std::vector<std::string> paths;
@@ -269,6 +311,17 @@ Token ModuleParser::place_of(const Subject& subject) const {
       if (subject.part == Subject::Part::op) return at(graph.ops, subject.item);
       if (subject.part == Subject::Part::result) return at(graph.results, subject.item);
       return graph.header;
+    }
+    case Subject::Kind::kernel: {
+      const GraphPlaces& kernel = kernels_[subject.index];
+      return subject.part == Subject::Part::op ? at(kernel.ops, subject.item) : kernel.header;
+    }
+    case Subject::Kind::program: {
+      const ProgramPlaces& program = programs_[subject.index];
+      if (subject.part == Subject::Part::buffer) return at(program.buffers, subject.item);
+      if (subject.part == Subject::Part::instruction) return at(program.instructions, subject.item);
+      if (subject.part == Subject::Part::result) return at(program.results, subject.item);
+      return program.header;
     }
   }
   return {};

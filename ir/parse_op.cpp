@@ -104,7 +104,7 @@ void GraphParser::build_op(Block& block, Scope& scope, OpText text) {
   }
   right = right && check_counts(text, *op.def);
   std::vector<NamedAttr> attrs;
-  right = right && take_attrs(*op.def, text, attrs);
+  right = right && take_attrs(cursor_, *op.def, text, attrs);
   if (right && checkable) {
     CompletedAttrs completed = complete_attrs(*op.def, std::move(attrs), operands);
     op.attrs = std::move(completed.attrs);
@@ -149,8 +149,7 @@ bool GraphParser::check_counts(const OpText& text, const OpDef& def) {
   return true;
 }
 
-/// Collects the attributes from where they stand: in braces, among the arguments, in the result type.
-bool GraphParser::take_attrs(const OpDef& def, const OpText& text, std::vector<NamedAttr>& attrs) {
+bool take_attrs(Cursor& cursor, const OpDef& def, const OpText& text, std::vector<NamedAttr>& attrs) {
   std::vector<std::string> names;
   for (const AttrDef& attr : def.attrs) {
     if (in_braces(attr.kind)) names.emplace_back(attr.name);
@@ -158,11 +157,11 @@ bool GraphParser::take_attrs(const OpDef& def, const OpText& text, std::vector<N
   for (const AttrText& attr : text.attrs) {
     const std::string name(attr.name.text);
     if (std::ranges::find(names, name) == names.end()) {
-      return cursor_.fail(attr.name,
-                          fmt::format("{} has no attribute '{}'{}", *def.name, name, cursor_.suggestion(name, names)));
+      return cursor.fail(attr.name,
+                         fmt::format("{} has no attribute '{}'{}", *def.name, name, cursor.suggestion(name, names)));
     }
     if (std::ranges::find(attrs, name, &NamedAttr::name) != attrs.end()) {
-      return cursor_.fail(attr.name, fmt::format("attribute '{}' is given twice", name));
+      return cursor.fail(attr.name, fmt::format("attribute '{}' is given twice", name));
     }
     attrs.push_back({name, attr.attr});
   }
@@ -172,7 +171,7 @@ bool GraphParser::take_attrs(const OpDef& def, const OpText& text, std::vector<N
   }
   const auto tensors = attrs_of(def, AttrKind::tensor);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    std::optional<Tensor> tensor = make_tensor(cursor_, text.tensors[i], text.types[0]);
+    std::optional<Tensor> tensor = make_tensor(cursor, text.tensors[i], text.types[0]);
     if (!tensor) return false;
     attrs.push_back({std::string(tensors[i]->name), *std::move(tensor)});
   }
@@ -188,8 +187,7 @@ bool GraphParser::take_attrs(const OpDef& def, const OpText& text, std::vector<N
   return true;
 }
 
-/// The attribute that the message names, or else the op.
-const Token& GraphParser::attr_place(const OpText& text, std::string_view message) {
+const Token& attr_place(const OpText& text, std::string_view message) {
   for (const AttrText& attr : text.attrs) {
     if (message.find(fmt::format("`{}`", attr.name.text)) != std::string_view::npos) return attr.value;
   }

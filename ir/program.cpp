@@ -2,6 +2,7 @@
 
 #include "ir/check.h"
 #include "ir/fused.h"
+#include "ir/kernel_layout.h"
 #include "ir/value_names.h"
 
 #include <fmt/format.h>
@@ -54,13 +55,11 @@ std::optional<Block> body_at(const Block& body, std::size_t rank, std::size_t di
   return next;
 }
 
-bool depends_on_extent(const FusedView& fused, int dimension) {
-  const auto bounded = [&](const Access& access) {
+/// Bounds are extents themselves, and stay as they are.
+bool is_bounded(const FusedView& fused, int dimension) {
+  return std::ranges::any_of(fused.reads, [&](const Access& access) {
     return !access.bounds.empty() && access.bounds[static_cast<std::size_t>(dimension)] != Access::everywhere;
-  };
-  return std::ranges::any_of(fused.reads, bounded) || std::ranges::any_of(fused.body.ops(), [&](const Op& op) {
-           return op.def->as<Reduction>() && std::ranges::count(reduced_dimensions(fused, op), dimension) > 0;
-         });
+  });
 }
 
 }  // namespace
@@ -79,15 +78,14 @@ std::int64_t outer_extent(const Op& kernel) {
 }
 
 // The dimension is in the frame of every value that varies along it, and nowhere else: types change there, and each op
-// still has to infer them and to compute an element by the same instructions. A reduction over the dimension merges as
-// many parts as there are chunks, and bounds are extents themselves; both stay as they are.
+// still has to infer them and to compute an element by the same instructions.
 std::optional<Op> at_extent(const Op& kernel, std::int64_t extent) {
   const std::int64_t own = outer_extent(kernel);
   if (extent == own) return kernel;
   if (own < 2 || extent < 2) return std::nullopt;
   const FusedView fused(kernel);
   const int dimension = fused.schedule.parallel.front();
-  if (depends_on_extent(fused, dimension)) return std::nullopt;
+  if (!fits_any_extent(fused) || is_bounded(fused, dimension)) return std::nullopt;
   const auto rank = static_cast<std::size_t>(fused.rank()), at = static_cast<std::size_t>(dimension);
   std::optional<Block> body = body_at(fused.body, rank, at, extent);
   if (!body) return std::nullopt;

@@ -55,10 +55,10 @@ enum class Region : std::uint8_t {
 };
 
 struct Buffer {
-  Type type;
+  Type type = {};
   Region region = Region::transient;
   std::int64_t offset = 0;           // transient: bytes
-  std::string path;                  // slot: its path; param: its name
+  std::string path = {};             // slot: its path; param: its name
   std::optional<Tensor> value = {};  // constant
   /// The buffer before this one whose memory it is with another type, at the same place; -1: none. No constant.
   int same_as = -1;

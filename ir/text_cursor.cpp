@@ -90,8 +90,9 @@ std::string Cursor::suggestion(std::string_view name, const std::vector<std::str
 
 bool Cursor::starts_graph(std::size_t position) const {
   const Token& token = tokens_[position];
-  return token.starts_line && token.kind == TokenKind::word && (token.text == "graph" || token.text == "rule") &&
-         tokens_[position + 1].kind == TokenKind::path;
+  constexpr std::string_view headers[] = {"graph", "rule", "kernel", "program"};
+  return token.starts_line && token.kind == TokenKind::word &&
+         std::ranges::find(headers, token.text) != std::end(headers) && tokens_[position + 1].kind == TokenKind::path;
 }
 
 void Cursor::recover(std::size_t start) {
@@ -112,6 +113,14 @@ void Cursor::recover(std::size_t start) {
 
 void Cursor::skip_to(std::string_view punct) {
   while (!at(punct) && !at(TokenKind::end) && !starts_graph(position_)) advance();
+}
+
+void Cursor::skip_to_line(std::span<const std::string_view> words) {
+  const auto starts = [&] {
+    if (!token().starts_line) return false;
+    return at("}") || (at(TokenKind::word) && std::ranges::find(words, token().text) != words.end());
+  };
+  while (!starts() && !at(TokenKind::end) && !starts_graph(position_)) advance();
 }
 
 }  // namespace nnc::ir::text

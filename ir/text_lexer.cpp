@@ -102,6 +102,11 @@ class Lexer {
         for (int i = 0; i < 3; ++i) advance();
       });
     }
+    if (text_.substr(at_, 2) == "->") {
+      return token(TokenKind::punct, [&](Token&) {
+        for (int i = 0; i < 2; ++i) advance();
+      });
+    }
     if (c != '\0' && std::string_view("(){}[]<>,:=*+").find(c) != std::string_view::npos) {
       return token(TokenKind::punct, [&](Token&) { advance(); });
     }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,7 @@ enum class TokenKind : std::uint8_t {
   path,     // @model.fc1.weight
   number,   // -1, 0.5, 1e-05, -inf, nan(0x7fc00001); inf and nan are words
   string,   // "mlp.nn", with \" \\ \n \xHH
-  punct,    // ( ) { } [ ] < > , : = * + ...
+  punct,    // ( ) { } [ ] < > , : = * + -> ...
 };
 
 struct Token {
@@ -84,6 +85,8 @@ class Cursor {
   void recover(std::size_t start);
   /// Goes to the punctuation, or to a graph's header or the end where that comes first.
   void skip_to(std::string_view punct);
+  /// Goes to the next line that starts with one of the words or with `}`, or to a graph's header or the end.
+  void skip_to_line(std::span<const std::string_view> words);
 
  private:
   bool starts_graph(std::size_t position) const;

@@ -30,6 +30,7 @@ class ModuleChecker {
     for (std::size_t i = 0; i < module_.rules.size(); ++i) check_graph(module_.rules[i], {Kind::rule, i}, names);
     names.clear();
     for (std::size_t i = 0; i < module_.graphs.size(); ++i) check_graph(module_.graphs[i], {Kind::graph, i}, names);
+    check_programs(module_, report_);
   }
 
  private:

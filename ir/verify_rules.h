@@ -15,11 +15,11 @@ namespace nnc::ir {
 
 /// What a violation is about.
 struct Subject {
-  enum class Kind : std::uint8_t { module, data, predict_data, metric, slot, update, rule, graph };
-  enum class Part : std::uint8_t { whole, param, op, result };
+  enum class Kind : std::uint8_t { module, data, predict_data, metric, slot, update, rule, graph, kernel, program };
+  enum class Part : std::uint8_t { whole, param, op, result, buffer, instruction };
   Kind kind = Kind::module;
-  std::size_t index = 0;    // of the field, slot, update, rule or graph
-  Part part = Part::whole;  // of a rule or graph
+  std::size_t index = 0;    // of the field, slot, update, rule, graph, kernel or program
+  Part part = Part::whole;  // of a rule, graph, kernel or program
   std::size_t item = 0;     // of the part; ops are counted in the order of the text, with those of regions
   const Op* op = nullptr;
   const Block* block = nullptr;  // around op
@@ -36,6 +36,13 @@ struct OpFault {
   std::optional<std::size_t> result;  // set if that result's type is wrong
 };
 std::optional<OpFault> check_types(const OpView& op, std::span<const Type> results);
+
+/// What is wrong with a kernel, whatever it runs on; nothing if `at_extent` and the layout of the kernel may be asked for.
+std::string kernel_fault(const Op& op);
+/// The violations in kernels and programs: their form and types, then what they do to memory.
+void check_programs(const Module& module, const Report& report);
+/// Whether everything that a program reads is what was written there last; for programs of the right form.
+void check_memory(const Module& module, std::size_t program, const Report& report);
 
 /// The violations inside one block; `item` counts its ops on.
 void check_block(const Module& module, const Block& block, Subject subject, std::size_t& item, const Report& report);

@@ -1,0 +1,45 @@
+// Where the buffers of a program lie, and what of that memory is alive when.
+#pragma once
+
+#include "ir/module.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace nnc::ir {
+
+/// A range of bytes in one space: the transient region is a space, every other buffer has its own.
+struct Place {
+  int space = 0;  // 0: transient; 1 + the buffer whose own memory it is
+  std::int64_t begin = 0, end = 0;
+
+  bool overlaps(const Place& other) const { return space == other.space && begin < other.end && other.begin < end; }
+};
+Place place_of(const Program& program, int buffer);
+/// The buffer that stands for all with its memory.
+int root_of(const Program& program, int buffer);
+/// The next multiple of `memory_alignment`.
+std::int64_t aligned(std::int64_t bytes);
+
+/// Whether the result may lie where the operand does: both have the same access, elements of one size, and nothing reads
+/// the operand after the result has been written. `op` is the kernel, at any extent.
+bool may_share(const Op& kernel, std::size_t read, std::size_t write);
+/// Scratch that an instruction of a kernel needs: the partial results of the chunks of all its sets, then a row area a
+/// thread (kernel_layout.h).
+std::int64_t kernel_scratch(const Module& module, const Instruction& instruction);
+
+/// The instructions between which a buffer that is no alias holds what is still needed: it is written at `first` and
+/// read last at `last`; results are read at the end, behind the last instruction. Nothing for what is never written.
+struct Lifetime {
+  int first = -1, last = -1;
+
+  bool meets(const Lifetime& other) const { return first <= other.last && other.first <= last; }
+};
+std::vector<Lifetime> lifetimes(const Program& program);
+/// The most bytes of the transient region that are alive at one instruction, each buffer a multiple of the alignment.
+std::int64_t largest_live_bytes(const Program& program);
+
+/// Where each slot lies in the region of slots, in the order of the module; the last entry is the region's size.
+std::vector<std::int64_t> slot_offsets(const Module& module);
+
+}  // namespace nnc::ir
