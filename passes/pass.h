@@ -6,6 +6,7 @@
 
 #include "ir/diagnostics.h"
 #include "ir/module.h"
+#include "ir/target.h"
 
 #include <functional>
 #include <iosfwd>
@@ -20,6 +21,8 @@ namespace nnc::passes {
 struct PassContext {
   /// For what the user did wrong. What a pass finds wrong in itself goes to `internal_error`.
   ir::Diagnostics& diagnostics;
+  /// The machine to compile for; passes that ask nothing of it run without.
+  const ir::Target* target = nullptr;
   /// How often each rewrite rule applied, by the rule's text; printed by --time-passes.
   std::vector<std::pair<std::string, int>> rule_counts = {};
   /// Set by a pass that fails through our own mistake: what went wrong.
@@ -59,7 +62,8 @@ struct RunOptions {
   bool elide_constants = false;
   /// Where a failing pass leaves its input and the rest of the pipeline; nnc-opt runs that file again.
   std::string reproducer = "nnc-reproducer.ir";
-  std::ostream* log = nullptr;  // dumps and times; null: std::cerr
+  std::ostream* log = nullptr;         // dumps and times; null: std::cerr
+  const ir::Target* target = nullptr;  // null: the generic one, single-threaded
 };
 
 /// Runs the passes in order. Names in the options that no pass has are reported as errors with the near name.

@@ -132,6 +132,8 @@ Status run_passes(Module& module, const std::vector<const Pass*>& passes, const 
   }
   std::ostream& log = options.log != nullptr ? *options.log : std::cerr;
   const std::vector<const Pass*> chosen = selected(passes, options);
+  const std::unique_ptr<ir::Target> generic = ir::generic_target(1);
+  const ir::Target* const target = options.target != nullptr ? options.target : generic.get();
   const ir::PrintOptions print_options{.elide_constants = options.elide_constants};
   std::vector<Timing> timings;
   for (auto pass = chosen.begin(); pass != chosen.end(); ++pass) {
@@ -139,7 +141,7 @@ Status run_passes(Module& module, const std::vector<const Pass*>& passes, const 
     const int errors = diagnostics.count();
     const auto reproduce = [&] { return write_reproducer(input, {pass, chosen.end()}, options.reproducer); };
     const ir::OnInternalError last_words([&] { fmt::print(stderr, "in pass `{}`; {}\n", (*pass)->name, reproduce()); });
-    PassContext context{.diagnostics = diagnostics};
+    PassContext context{.diagnostics = diagnostics, .target = target};
     const auto start = std::chrono::steady_clock::now();
     const Status status = (*pass)->run(module, context);
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;

@@ -3,7 +3,9 @@
 #include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/fold_constants.h"
+#include "passes/fuse.h"
 #include "passes/pass.h"
+#include "passes/schedule.h"
 #include "passes/simplify.h"
 #include "passes/updates.h"
 
@@ -26,6 +28,8 @@ constexpr std::array table{
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
+    Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},
+    Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, optional},
 };
 
 }  // namespace

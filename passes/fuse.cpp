@@ -1,0 +1,159 @@
+#include "passes/fuse.h"
+
+#include "ir/fused.h"
+#include "ir/op.h"
+#include "passes/dce.h"
+#include "passes/fusion_block.h"
+#include "passes/fusion_grow.h"
+#include "passes/rebuild.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace nnc::passes {
+
+using ir::Block;
+using ir::Op;
+using ir::ValueId;
+
+namespace {
+
+/// Writes the new block: groups and the ops outside of them, each after what it reads.
+class Emission {
+ public:
+  Emission(const FusionBlock& block, std::vector<GrownGroup> groups)
+      : block_(block), next_(block.block()), known_(static_cast<std::size_t>(block.block().value_count())) {
+    for (int op = 0; op < block.op_count(); ++op) {
+      if (block.op(op).live && block.op(op).kind != FusionKind::view) node_of_[op] = op;
+    }
+    for (GrownGroup& group : groups) {
+      const int first = group.ops.front();
+      for (const int op : group.ops) node_of_[op] = first;
+      groups_.emplace(first, std::move(group));
+    }
+    for (const ValueId param : block.block().params()) known_[static_cast<std::size_t>(param.index)] = true;
+  }
+
+  // Nodes are named by their first op. Of those whose operands are there, the one named first is next.
+  Block run() {
+    std::map<int, std::set<int>> waits_for, gives_to;
+    for (const auto& [op, node] : node_of_) {
+      waits_for[node];
+      for (const ValueId result : block_.ir_op(op).results) {
+        for (const int user : block_.users(result)) {
+          const int to = node_of_.at(user);
+          if (to == node) continue;
+          waits_for[to].insert(node);
+          gives_to[node].insert(to);
+        }
+      }
+    }
+    std::set<int> ready;
+    for (const auto& [node, needs] : waits_for) {
+      if (needs.empty()) ready.insert(node);
+    }
+    while (!ready.empty()) {
+      const int node = *ready.begin();
+      ready.erase(ready.begin());
+      emit(node);
+      for (const int to : gives_to[node]) {
+        waits_for[to].erase(node);
+        if (waits_for[to].empty()) ready.insert(to);
+      }
+    }
+    for (const ValueId result : block_.block().results) make_known(result);
+    return next_.finish();
+  }
+
+ private:
+  void emit(int node) {
+    const auto group = groups_.find(node);
+    if (group != groups_.end()) {
+      append_fused(group->second);
+      return;
+    }
+    const Op& op = block_.ir_op(node);
+    for (const ValueId operand : op.operands) make_known(operand);
+    next_.copy(op);
+    for (const ValueId result : op.results) known_[static_cast<std::size_t>(result.index)] = true;
+  }
+
+  /// A view that is used outside of kernels is a reshape of its root.
+  void make_known(ValueId value) {
+    if (known_[static_cast<std::size_t>(value.index)]) return;
+    const Op& view = block_.ir_op(block_.definer(value));
+    ir::Builder builder(next_.block());
+    builder.location = view.location;
+    builder.role = view.role;
+    const ValueId root = next_[block_.root(value)];
+    next_.replace(value, builder.reshape(builder.expr(root), block_.block().type(value).shape).value);
+    known_[static_cast<std::size_t>(value.index)] = true;
+  }
+
+  void append_fused(GrownGroup& group) {
+    static const ir::OpDef* const fused = ir::find_op(ir::fused_op);
+    FusionPlan& plan = group.plan;
+    Op op;
+    op.def = fused;
+    for (const ValueId operand : plan.operands) op.operands.push_back(next_[operand]);
+    std::vector<ir::Type> types;
+    for (const ValueId result : plan.results) types.push_back(block_.block().type(result));
+    op.attrs = ir::fused_attrs(std::move(plan.domain), std::move(plan.reads), std::move(plan.writes), {}, types);
+    op.regions.push_back(std::move(plan.body));
+    op.role = block_.ir_op(group.ops.front()).role;
+    for (const int member : group.ops) {
+      const Op& original = block_.ir_op(member);
+      op.location = op.location.merged(original.location);
+      if (op.role.kind != original.role.kind) op.role = {};
+      if (op.role.slot != original.role.slot) op.role.slot.clear();
+    }
+    const std::vector<ValueId> results = next_.block().append(std::move(op), types);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      next_.replace(plan.results[i], results[i]);
+      known_[static_cast<std::size_t>(plan.results[i].index)] = true;
+    }
+  }
+
+  const FusionBlock& block_;
+  Rebuild next_;
+  std::vector<bool> known_;           // which values the new block has
+  std::map<int, int> node_of_;        // of live ops
+  std::map<int, GrownGroup> groups_;  // by node
+};
+
+}  // namespace
+
+// 1. Fuse the regions of the block's ops, except of fused ones.
+// 2. Grow groups, and write the block anew with a fused op for each.
+// 3. Drop constants that now stand in bodies.
+std::vector<NotFused> fuse_block(Block& block) {
+  std::vector<NotFused> not_fused;
+  for (Op& op : block.ops()) {
+    if (ir::is_fused(op)) continue;
+    for (Block& region : op.regions) {
+      for (NotFused& pair : fuse_block(region)) not_fused.push_back(std::move(pair));
+    }
+  }
+  Block fused;
+  {
+    const FusionBlock view(block);
+    GrownGroups grown = grow_groups(view);
+    for (FusionRefusal& refusal : grown.refusals) {
+      not_fused.push_back(
+          {view.ir_op(refusal.first).location, view.ir_op(refusal.second).location, std::move(refusal.reason)});
+    }
+    fused = Emission(view, std::move(grown.groups)).run();
+  }
+  block = std::move(fused);
+  remove_dead_ops(block);
+  return not_fused;
+}
+
+ir::Status fuse(ir::Module& module, PassContext&) {
+  for_each_body(module, [](Block& body) { fuse_block(body); });
+  return ir::Status::ok;
+}
+
+}  // namespace nnc::passes

@@ -1,0 +1,406 @@
+#include "passes/fusion_dimensions.h"
+
+#include "ir/check.h"
+#include "ir/op.h"
+#include "passes/fusion_atoms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <ranges>
+#include <utility>
+
+namespace nnc::passes {
+
+using ir::Access;
+using ir::Shape;
+using ir::Type;
+using ir::ValueId;
+
+namespace {
+
+using Dims = std::vector<Atoms>;
+
+/// What of a value is read at positions along which it does not vary: where it is used only to broadcast, nothing; where a
+/// kernel writes it or reduces it, each position has to have its element.
+enum class Broadcasts : std::uint8_t {
+  narrow,       // a broadcast value is the value before
+  wide,         // a broadcast of what the kernel reads is a read with stride 0
+  wide_splats,  // the same, and constants are read like anything else
+};
+
+struct Refused {
+  std::string reason;
+  bool for_breadth = false;  // a wider reading may help
+};
+
+Atoms flat(const Dims& dims) {
+  Atoms atoms;
+  for (const Atoms& dim : dims) atoms.insert(atoms.end(), dim.begin(), dim.end());
+  return atoms;
+}
+
+bool has_twice(Atoms atoms) {
+  std::ranges::sort(atoms);
+  return std::ranges::adjacent_find(atoms) != atoms.end();
+}
+
+AtomSet set_of(const Atoms& atoms) {
+  AtomSet set = 0;
+  for (const int atom : atoms) set |= AtomSet{1} << atom;
+  return set;
+}
+
+/// The operand dimensions that a reduction removes.
+std::vector<std::int64_t> reduced_axes(const ir::Op& op) {
+  for (std::size_t i = 0; i < op.attrs.size(); ++i) {
+    if (op.def->attrs[i].kind == ir::AttrKind::axes) return std::get<std::vector<std::int64_t>>(op.attrs[i]);
+  }
+  ir::internal_error(__FILE__, __LINE__, op, "a reduction names no axes");
+}
+
+class Unifier {
+ public:
+  Unifier(const FusionBlock& block, const std::vector<int>& ops, Broadcasts broadcasts)
+      : block_(block), ops_(ops), broadcasts_(broadcasts) {}
+
+  // 1. Give each dimension of the ops' results and of the leaves they read atoms of its own.
+  // 2. Tie what each op ties. A value two of whose dimensions have become one is a diagonal: no group.
+  // 3. Tie the uses of one leaf where that makes no diagonal.
+  // 4. Number the atoms, and describe sources, members and results over them.
+  std::variant<FusionGroup, Refused> run() {
+    for (const int op : ops_) {
+      if (!declare(op)) return refused("the dimensions of a reshape do not divide alike");
+    }
+    for (const int op : ops_) {
+      if (!tie(op)) return refused("their dimensions do not divide alike");
+    }
+    if (has_diagonal(table_)) return refused("one value is read along two dimensions at once");
+    tie_leaves();
+    if (!number_atoms()) return refused("there are too many dimensions");
+    for (const int op : ops_) {
+      if (is_movement(op)) continue;
+      if (std::optional<Refused> why = add_member(op)) return *why;
+    }
+    for (const int op : ops_) {
+      if (std::optional<Refused> why = add_results(op)) return *why;
+    }
+    return std::move(group_);
+  }
+
+ private:
+  static Refused refused(std::string reason) { return {std::move(reason), false}; }
+
+  bool is_member(int op) const { return std::ranges::binary_search(ops_, op); }
+  bool is_movement(int op) const { return block_.op(op).kind == FusionKind::movement; }
+  const Type& type(ValueId value) const { return block_.block().type(value); }
+  /// A constant that stands in the body.
+  bool is_number(ValueId root) const { return broadcasts_ != Broadcasts::wide_splats && block_.splat(root) != nullptr; }
+
+  Dims fresh(const Shape& shape) {
+    Dims dims(shape.size());
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+      if (shape[d] != 1) dims[d] = {table_.add(shape[d])};
+    }
+    return dims;
+  }
+
+  /// A view of a value of the group has that value's positions in other dimensions.
+  bool declare(int index) {
+    const ir::Op& op = block_.ir_op(index);
+    for (std::size_t k = 0; k < op.operands.size(); ++k) {
+      const ValueId operand = op.operands[k], root = block_.root(operand);
+      if (!is_member(block_.definer(root))) {
+        leaves_.emplace(std::pair(index, k), fresh(type(operand).shape));
+      } else if (!dims_.contains(operand)) {
+        const Dims& dims = dims_.emplace(operand, fresh(type(operand).shape)).first->second;
+        if (!table_.tie(flat(dims), flat(dims_.at(root)))) return false;
+      }
+    }
+    for (const ValueId result : op.results) dims_.emplace(result, fresh(type(result).shape));
+    return true;
+  }
+
+  const Dims& operand_dims(int index, std::size_t k) const {
+    const auto leaf = leaves_.find({index, k});
+    return leaf != leaves_.end() ? leaf->second : dims_.at(block_.ir_op(index).operands[k]);
+  }
+
+  bool tie(int index) {
+    const ir::Op& op = block_.ir_op(index);
+    const Dims& result = dims_.at(op.results[0]);
+    for (const ValueId other : op.results) {
+      if (!table_.tie(flat(result), flat(dims_.at(other)))) return false;
+    }
+    if (is_movement(index))
+      return !block_.op(index).tiles || table_.tie(by_stride(index), flat(operand_dims(index, 0)));
+    if (block_.op(index).kind == FusionKind::reduction) {
+      return table_.tie(flat(result), flat(kept_dims(op, operand_dims(index, 0))));
+    }
+    for (std::size_t k = 0; k < op.operands.size(); ++k) {
+      if (is_number(block_.root(op.operands[k]))) continue;
+      const Dims& operand = operand_dims(index, k);
+      const std::size_t missing = result.size() - operand.size();
+      for (std::size_t d = 0; d < operand.size(); ++d) {
+        if (!operand[d].empty() && !table_.tie(operand[d], result[missing + d])) return false;
+      }
+    }
+    return true;
+  }
+
+  /// The atoms of a movement's result that move it along the operand, in the operand's order.
+  Atoms by_stride(int index) const {
+    const Dims& dims = dims_.at(block_.ir_op(index).results[0]);
+    const std::vector<std::int64_t>& strides = block_.op(index).access.strides;
+    std::vector<std::size_t> order;
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+      if (strides[d] != 0) order.push_back(d);
+    }
+    std::ranges::stable_sort(order, std::greater<>{}, [&](std::size_t d) { return strides[d]; });
+    Atoms atoms;
+    for (const std::size_t d : order) atoms.insert(atoms.end(), dims[d].begin(), dims[d].end());
+    return atoms;
+  }
+
+  static Dims kept_dims(const ir::Op& op, Dims dims) {
+    for (const std::int64_t axis : reduced_axes(op)) dims[static_cast<std::size_t>(axis)].clear();
+    return dims;
+  }
+
+  bool has_diagonal(const AtomTable& table) const {
+    const auto diagonal = [&](const auto& entry) { return has_twice(table.resolve(flat(entry.second))); };
+    return std::ranges::any_of(dims_, diagonal) || std::ranges::any_of(leaves_, diagonal);
+  }
+
+  void tie_leaves() {
+    std::map<ValueId, std::vector<const Dims*>> uses;
+    for (const auto& [place, dims] : leaves_) {
+      const auto& [op, k] = place;
+      const ValueId root = block_.root(block_.ir_op(op).operands[k]);
+      if (is_number(root) || (is_movement(op) && !block_.op(op).tiles)) continue;
+      for (const Dims* other : uses[root]) {
+        if (table_.resolve(flat(*other)) == table_.resolve(flat(dims))) break;
+        AtomTable trial = table_;
+        if (!trial.tie(flat(*other), flat(dims)) || has_diagonal(trial)) continue;
+        table_ = std::move(trial);
+        break;
+      }
+      uses[root].push_back(&dims);
+    }
+  }
+
+  /// From here on atoms are their final numbers.
+  bool number_atoms() {
+    std::map<int, int> numbers;
+    const auto renumber = [&](Dims& dims) {
+      for (Atoms& dim : dims) {
+        dim = table_.resolve(dim);
+        for (int& atom : dim) {
+          const auto [entry, added] = numbers.emplace(atom, static_cast<int>(numbers.size()));
+          if (added) group_.extents.push_back(table_.extent(atom));
+          atom = entry->second;
+        }
+      }
+    };
+    for (auto& [value, dims] : dims_) renumber(dims);
+    for (auto& [place, dims] : leaves_) {
+      if (!is_number(block_.root(block_.ir_op(place.first).operands[place.second]))) renumber(dims);
+    }
+    return group_.extents.size() <= max_atoms;
+  }
+
+  /// Strides over dimensions as strides over their atoms.
+  Access over_atoms(const std::vector<std::int64_t>& strides, const Dims& dims) const {
+    Access access;
+    access.strides.assign(group_.extents.size(), 0);
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+      std::int64_t stride = strides[d];
+      for (const int atom : std::views::reverse(dims[d])) {
+        access.strides[static_cast<std::size_t>(atom)] = stride;
+        stride *= group_.extents[static_cast<std::size_t>(atom)];
+      }
+    }
+    return access;
+  }
+  Access dense(const Shape& shape, const Dims& dims) const { return over_atoms(ir::row_major_strides(shape), dims); }
+
+  int add_source(FusionSource source) {
+    const auto found = std::ranges::find(group_.sources, source);
+    if (found != group_.sources.end()) return static_cast<int>(found - group_.sources.begin());
+    group_.sources.push_back(std::move(source));
+    return static_cast<int>(group_.sources.size()) - 1;
+  }
+
+  int add_constant(ValueId root) {
+    const ir::Tensor& tensor = *block_.splat(root);
+    const auto size = static_cast<std::size_t>(ir::size_of(tensor.type().dtype));
+    for (std::size_t i = 0; i < group_.sources.size(); ++i) {
+      if (group_.sources[i].kind != FusionSource::Kind::constant) continue;
+      const ir::Tensor& other = *block_.splat(group_.sources[i].value);
+      if (other.type().dtype == tensor.type().dtype &&
+          std::memcmp(other.bytes().data(), tensor.bytes().data(), size) == 0) {
+        return static_cast<int>(i);
+      }
+    }
+    return add_source({.kind = FusionSource::Kind::constant, .value = root, .access = {}});
+  }
+
+  /// The source that operand k of an op reads; `why` is set if there is none.
+  int operand_source(int index, std::size_t k, std::optional<Refused>& why) {
+    const ValueId operand = block_.ir_op(index).operands[k], root = block_.root(operand);
+    if (is_member(block_.definer(root))) return value_source(root, why);
+    if (is_number(root)) return add_constant(root);
+    const Dims& dims = leaves_.at({index, k});
+    return add_source({.kind = FusionSource::Kind::read,
+                       .value = root,
+                       .varies = set_of(flat(dims)),
+                       .access = dense(type(operand).shape, dims),
+                       .number = type(operand).rank() == 0});
+  }
+
+  /// The source of a value that the group makes.
+  int value_source(ValueId value, std::optional<Refused>& why) {
+    const int index = block_.definer(value);
+    if (!is_movement(index)) return made_.at(value);
+    const auto known = made_.find(value);
+    if (known != made_.end()) return known->second;
+    const int source = moved_source(index, value, why);
+    if (!why) made_.emplace(value, source);
+    return source;
+  }
+
+  int moved_source(int index, ValueId value, std::optional<Refused>& why) {
+    const ValueId operand = block_.ir_op(index).operands[0], root = block_.root(operand);
+    const Dims& dims = dims_.at(value);
+    const bool leaf = !is_member(block_.definer(root));
+    const bool wide = broadcasts_ != Broadcasts::narrow;
+    if (block_.op(index).tiles && !(leaf && wide)) {
+      const int source = operand_source(index, 0, why);
+      if (why || !wide || group_.source(source).kind != FusionSource::Kind::read) return source;
+      FusionSource widened = group_.source(source);
+      widened.varies |= set_of(flat(dims));
+      return add_source(std::move(widened));
+    }
+    if (block_.op(index).tiles) {
+      const Access& move = block_.op(index).access;
+      return add_source({.kind = FusionSource::Kind::read,
+                         .value = root,
+                         .varies = set_of(flat(dims)),
+                         .access = over_atoms(move.strides, dims)});
+    }
+    if (!leaf) {
+      why = refused("a part of a value that the kernel makes is read at other positions");
+      return -1;
+    }
+    return part_source(index, root, dims, why);
+  }
+
+  /// A read by the movement's own access: a slice, a pad.
+  int part_source(int index, ValueId root, const Dims& dims, std::optional<Refused>& why) {
+    const Access& move = block_.op(index).access;
+    Access access = over_atoms(move.strides, dims);
+    access.offset = move.offset;
+    access.fill = move.fill;
+    const Shape& shape = type(block_.ir_op(index).results[0]).shape;
+    for (std::size_t d = 0; d < move.bounds.size(); ++d) {
+      const auto [low, high] = move.bounds[d];
+      if (low <= 0 && high >= shape[d]) continue;
+      if (dims[d].size() != 1) {
+        why = refused("a dimension with bounds is divided");
+        return -1;
+      }
+      access.bounds.resize(group_.extents.size(), Access::everywhere);
+      access.bounds[static_cast<std::size_t>(dims[d][0])] = {std::max<std::int64_t>(low, 0), std::min(high, shape[d])};
+    }
+    if (access.bounds.empty()) access.fill = 0;
+    return add_source(
+        {.kind = FusionSource::Kind::read, .value = root, .varies = set_of(flat(dims)), .access = std::move(access)});
+  }
+
+  std::optional<Refused> add_member(int index) {
+    const ir::Op& op = block_.ir_op(index);
+    FusionMember member{.op = index, .operands = {}, .results = {}, .dims = {}};
+    std::optional<Refused> why;
+    AtomSet varies = 0;
+    for (std::size_t k = 0; k < op.operands.size(); ++k) {
+      const int source = operand_source(index, k, why);
+      if (why) return why;
+      member.operands.push_back(source);
+      varies |= group_.source(source).varies;
+    }
+    const Dims& dims = dims_.at(op.results[0]);
+    if (block_.op(index).kind == FusionKind::reduction) {
+      const Dims& from = operand_dims(index, 0);
+      for (const std::int64_t axis : reduced_axes(op)) member.dims.push_back(from[static_cast<std::size_t>(axis)]);
+      member.removed = set_of(flat(member.dims));
+      if ((member.removed & ~varies) != 0 || is_number(block_.root(op.operands[0]))) {
+        return Refused{"a value is reduced along a dimension in which it only repeats", true};
+      }
+      varies &= ~member.removed;
+    } else if (block_.op(index).coordinates) {
+      member.dims = dims;
+      varies |= set_of(flat(dims));
+    }
+    for (const ValueId result : op.results) {
+      group_.sources.push_back({.kind = FusionSource::Kind::op, .value = result, .varies = varies, .access = {}});
+      member.results.push_back(static_cast<int>(group_.sources.size()) - 1);
+      made_.emplace(result, member.results.back());
+    }
+    group_.members.push_back(std::move(member));
+    return std::nullopt;
+  }
+
+  /// The results of an op that others need.
+  std::optional<Refused> add_results(int index) {
+    for (const ValueId value : block_.ir_op(index).results) {
+      const auto beyond = [&](int user) { return !is_member(user); };
+      if (!block_.is_result(value) && std::ranges::none_of(block_.users(value), beyond)) continue;
+      std::optional<Refused> why;
+      const int source = value_source(value, why);
+      if (why) return why;
+      const Dims& dims = dims_.at(value);
+      if (group_.source(source).kind == FusionSource::Kind::constant ||
+          group_.source(source).varies != set_of(flat(dims))) {
+        return Refused{"a result repeats a value that the kernel makes", true};
+      }
+      group_.results.push_back({value, source, dense(type(value).shape, dims)});
+    }
+    return std::nullopt;
+  }
+
+  const FusionBlock& block_;
+  const std::vector<int>& ops_;
+  Broadcasts broadcasts_;
+  AtomTable table_;
+  std::map<ValueId, Dims> dims_;                        // of what the group makes, and of views of it
+  std::map<std::pair<int, std::size_t>, Dims> leaves_;  // of what op and operand read from outside
+  std::map<ValueId, int> made_;                         // sources
+  FusionGroup group_;
+};
+
+}  // namespace
+
+std::int64_t FusionGroup::positions(AtomSet atoms) const {
+  std::int64_t product = 1;
+  for (std::size_t a = 0; a < extents.size(); ++a) {
+    if ((atoms >> a & 1) != 0) product *= extents[a];
+  }
+  return product;
+}
+
+std::variant<FusionGroup, std::string> unify_dimensions(const FusionBlock& block, const std::vector<int>& ops) {
+  std::string reason;
+  for (const Broadcasts broadcasts : {Broadcasts::narrow, Broadcasts::wide, Broadcasts::wide_splats}) {
+    std::variant<FusionGroup, Refused> result = Unifier(block, ops, broadcasts).run();
+    if (auto* group = std::get_if<FusionGroup>(&result)) return std::move(*group);
+    const Refused& refused = std::get<Refused>(result);
+    if (reason.empty()) reason = refused.reason;
+    if (!refused.for_breadth) break;
+  }
+  return reason;
+}
+
+}  // namespace nnc::passes

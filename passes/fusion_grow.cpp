@@ -1,0 +1,270 @@
+#include "passes/fusion_grow.h"
+
+#include "ir/op.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+namespace nnc::passes {
+
+using ir::Role;
+using ir::ValueId;
+
+namespace {
+
+/// Among more groups that read one value, only neighbours are tried: all pairs would be too many.
+constexpr std::size_t most_siblings = 8;
+
+/// The groups, and the ops outside of them, as nodes of a graph without cycles.
+class Nodes {
+ public:
+  explicit Nodes(const FusionBlock& block) : block_(block), node_of_(static_cast<std::size_t>(block.op_count())) {
+    for (int op = 0; op < block.op_count(); ++op) {
+      node_of_[static_cast<std::size_t>(op)] = op;
+      members_.push_back({op});
+    }
+    sort();
+  }
+
+  int node_of(int op) const { return node_of_[static_cast<std::size_t>(op)]; }
+  const std::vector<int>& members(int node) const { return members_[static_cast<std::size_t>(node)]; }
+  int count() const { return static_cast<int>(members_.size()); }
+
+  std::vector<int> joined(int a, int b) const {
+    std::vector<int> ops;
+    std::ranges::merge(members(a), members(b), std::back_inserter(ops));
+    return ops;
+  }
+
+  /// Whether a path leads from one to the other through a third: merged, the two would need each other's results.
+  bool is_between(int a, int b) const {
+    const auto rank = [&](int node) { return rank_[static_cast<std::size_t>(node)]; };
+    if (rank(a) > rank(b)) std::swap(a, b);
+    std::vector<int> rest;
+    std::set<int> seen;
+    const auto visit = [&](int node) {
+      for (const int next : successors(node)) {
+        if (next == b ? node != a : rank(next) < rank(b) && seen.insert(next).second) {
+          if (next == b) return true;
+          rest.push_back(next);
+        }
+      }
+      return false;
+    };
+    if (visit(a)) return true;
+    while (!rest.empty()) {
+      const int node = rest.back();
+      rest.pop_back();
+      if (visit(node)) return true;
+    }
+    return false;
+  }
+
+  /// Makes a node of two; gives it.
+  int merge(int a, int b) {
+    members_.push_back(joined(a, b));
+    const int node = count() - 1;
+    for (const int op : members(node)) node_of_[static_cast<std::size_t>(op)] = node;
+    members_[static_cast<std::size_t>(a)].clear();
+    members_[static_cast<std::size_t>(b)].clear();
+    sort();
+    return node;
+  }
+
+  std::set<int> successors(int node) const {
+    std::set<int> next;
+    for (const int op : members(node)) {
+      for (const ValueId result : block_.ir_op(op).results) {
+        for (const int user : block_.users(result)) next.insert(node_of(user));
+      }
+    }
+    next.erase(node);
+    return next;
+  }
+
+ private:
+  /// Ranks the nodes so that each comes after those it reads.
+  void sort() {
+    rank_.assign(members_.size(), -1);
+    int next = count();
+    // Backwards, depth first: a node's rank is given when all that read it have theirs.
+    std::vector<std::pair<int, bool>> stack;
+    for (int node = 0; node < count(); ++node) stack.emplace_back(node, false);
+    std::vector<bool> entered(members_.size());
+    while (!stack.empty()) {
+      const auto [node, done] = stack.back();
+      stack.pop_back();
+      if (done) {
+        rank_[static_cast<std::size_t>(node)] = --next;
+        continue;
+      }
+      if (entered[static_cast<std::size_t>(node)]) continue;
+      entered[static_cast<std::size_t>(node)] = true;
+      stack.emplace_back(node, true);
+      for (const int user : successors(node)) {
+        if (!entered[static_cast<std::size_t>(user)]) stack.emplace_back(user, false);
+      }
+    }
+  }
+
+  const FusionBlock& block_;
+  std::vector<int> node_of_;
+  std::vector<std::vector<int>> members_;
+  std::vector<int> rank_;
+};
+
+/// Whether ops of these roles may be in one kernel: clipping is by itself, and so is each parameter's update, so that all
+/// updates by one rule are the same kernel.
+bool same_part(const Role& a, const Role& b) {
+  const auto apart = [](const Role& role) { return role.kind == Role::Kind::clip || role.kind == Role::Kind::update; };
+  if (!apart(a) && !apart(b)) return true;
+  return a.kind == b.kind && (a.kind != Role::Kind::update || a.slot == b.slot);
+}
+
+class Growing {
+ public:
+  explicit Growing(const FusionBlock& block) : block_(block), nodes_(block) {}
+
+  // 1. A group for each op that can be a kernel by itself.
+  // 2. Take the pair of groups that saves most (of equals the one that comes first); merge it if the merged group can be
+  //    planned, else note why not. The merged group makes new pairs.
+  // 3. Until no pair is left.
+  GrownGroups run() {
+    for (int op = 0; op < block_.op_count(); ++op) {
+      if (!block_.is_fusable(op)) continue;
+      std::variant<FusionPlan, std::string> plan = plan_fusion(block_, {op});
+      if (auto* made = std::get_if<FusionPlan>(&plan)) plans_.emplace(op, std::move(*made));
+    }
+    for (const auto& [node, plan] : plans_) add_pairs(node, true);
+    while (!pairs_.empty()) {
+      const Pair pair = *pairs_.begin();
+      pairs_.erase(pairs_.begin());
+      if (plans_.contains(pair.first) && plans_.contains(pair.second)) try_merge(pair.first, pair.second);
+    }
+    return result();
+  }
+
+ private:
+  struct Pair {
+    std::int64_t bytes;
+    int first_op, second_op;  // the first of each
+    int first, second;
+
+    auto key() const { return std::tuple(-bytes, first_op, second_op, first, second); }
+    bool operator<(const Pair& other) const { return key() < other.key(); }
+  };
+
+  const ir::Op& first_op(int node) const { return block_.ir_op(nodes_.members(node).front()); }
+  std::int64_t bytes(ValueId value) const { return block_.block().type(value).bytes(); }
+  bool is_group(int node) const { return plans_.contains(node); }
+
+  /// Roots that a group reads from outside.
+  std::set<ValueId> reads(int node) const {
+    const std::vector<ValueId>& operands = plans_.at(node).operands;
+    return {operands.begin(), operands.end()};
+  }
+
+  /// Bytes that are no longer written and read, or no longer read twice.
+  std::int64_t saving(int a, int b) const {
+    std::int64_t saved = 0;
+    for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+      for (const ValueId value : reads(to)) {
+        const int definer = block_.definer(value);
+        if (definer < 0 || nodes_.node_of(definer) != from) continue;
+        const auto beyond = [&](int user) {
+          const int node = nodes_.node_of(user);
+          return node != a && node != b;
+        };
+        const bool written = block_.is_result(value) || std::ranges::any_of(block_.users(value), beyond);
+        saved += written ? bytes(value) : 2 * bytes(value);
+      }
+    }
+    const std::set<ValueId> other = reads(b);
+    for (const ValueId value : reads(a)) {
+      if (other.contains(value) && block_.block().type(value).elements() > 1) saved += bytes(value);
+    }
+    return saved;
+  }
+
+  void add_pair(int a, int b) {
+    if (a == b || !is_group(a) || !is_group(b)) return;
+    int first_a = nodes_.members(a).front(), first_b = nodes_.members(b).front();
+    if (first_a > first_b) {
+      std::swap(a, b);
+      std::swap(first_a, first_b);
+    }
+    const std::int64_t saved = saving(a, b);
+    if (saved > 0) pairs_.insert({saved, first_a, first_b, a, b});
+  }
+
+  /// Pairs of a group with those it reads from, those that read from it, and those that read what it reads.
+  void add_pairs(int node, bool only_later) {
+    std::set<int> others = nodes_.successors(node);
+    for (const ValueId value : reads(node)) {
+      const int definer = block_.definer(value);
+      if (definer >= 0) others.insert(nodes_.node_of(definer));
+      std::vector<int> readers;
+      for (const int user : block_.users(value)) {
+        const int reader = nodes_.node_of(user);
+        if (std::ranges::find(readers, reader) == readers.end()) readers.push_back(reader);
+      }
+      const auto here = std::ranges::find(readers, node) - readers.begin();
+      for (std::ptrdiff_t i = 0; i < std::ssize(readers); ++i) {
+        if (readers.size() <= most_siblings || std::abs(i - here) == 1) {
+          others.insert(readers[static_cast<std::size_t>(i)]);
+        }
+      }
+    }
+    for (const int other : others) {
+      if (!only_later || other > node) add_pair(node, other);
+    }
+  }
+
+  std::variant<FusionPlan, std::string> plan(int a, int b) const {
+    if (!same_part(first_op(a).role, first_op(b).role)) return "they belong to different parts of the step";
+    const auto number = [&](int node) { return block_.op(nodes_.members(node).front()).number; };
+    if (number(a) != number(b)) return "single numbers are computed apart from tensors";
+    if (nodes_.is_between(a, b)) return "an op between them needs the one and gives to the other";
+    return plan_fusion(block_, nodes_.joined(a, b));
+  }
+
+  void try_merge(int a, int b) {
+    std::variant<FusionPlan, std::string> made = plan(a, b);
+    if (auto* reason = std::get_if<std::string>(&made)) {
+      refused_.emplace(std::pair(a, b), std::move(*reason));
+      return;
+    }
+    plans_.erase(a);
+    plans_.erase(b);
+    const int node = nodes_.merge(a, b);
+    plans_.emplace(node, std::move(std::get<FusionPlan>(made)));
+    add_pairs(node, false);
+  }
+
+  GrownGroups result() {
+    GrownGroups grown;
+    for (const auto& [pair, reason] : refused_) {
+      if (!is_group(pair.first) || !is_group(pair.second)) continue;
+      grown.refusals.push_back({nodes_.members(pair.first).front(), nodes_.members(pair.second).front(), reason});
+    }
+    for (auto& [node, plan] : plans_) grown.groups.push_back({nodes_.members(node), std::move(plan)});
+    std::ranges::sort(grown.groups, {}, [](const GrownGroup& group) { return group.ops.front(); });
+    return grown;
+  }
+
+  const FusionBlock& block_;
+  Nodes nodes_;
+  std::map<int, FusionPlan> plans_;  // by node: the groups
+  std::set<Pair> pairs_;
+  std::map<std::pair<int, int>, std::string> refused_;
+};
+
+}  // namespace
+
+GrownGroups grow_groups(const FusionBlock& block) { return Growing(block).run(); }
+
+}  // namespace nnc::passes

@@ -1,0 +1,228 @@
+#include "passes/schedule.h"
+
+#include "ir/check.h"
+#include "ir/fused.h"
+#include "ir/op.h"
+#include "passes/rebuild.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace nnc::passes {
+
+using ir::Access;
+using ir::FusedView;
+using ir::Schedule;
+using ir::ValueId;
+
+// The rules. Inner dimensions are those removed by a reduction whose result the body uses; the others may be parallel.
+//
+// Vector. The dimension in which most bytes are contiguous, v. If v is shorter than the vector (or is reduced and leaves
+// more than a quarter of the lanes empty), and the last of the other parallel dimensions is long, that one is in the
+// lanes instead.
+//
+// Parallel. All that may be, except
+//  * v, where enough rows remain: a row is then a loop of vectors within a position. With a used reduction v has to stay,
+//    as its sums belong to one position of v;
+//  * without a used reduction, what other reductions remove, where enough positions remain: they are loops within a
+//    position too, and their results need no partial sums.
+// A vector dimension that is parallel is the last one.
+//
+// Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
+// latency; else up to 2. Large bodies have fewer: their values would not fit the registers.
+//
+// Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Flat
+// loops of an update have chunks of one size, so that parameters of all sizes share a kernel. Where the vector dimension is
+// parallel a chunk is whole turns of the loop and whole cache lines.
+namespace {
+
+constexpr std::int64_t enough_rows = 16;
+constexpr std::int64_t smallest_chunk = 32 << 10, largest_chunk = 256 << 10, chunks_wanted = 16;
+constexpr std::int64_t most_partial_chunks = 32;
+constexpr std::int64_t small_traffic = 64 << 10;
+constexpr std::int64_t update_chunk = 16384;
+constexpr std::int64_t chunk_granule = 64;
+constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
+constexpr std::size_t large_body = 24, huge_body = 48;
+
+bool contains(const std::vector<int>& dimensions, int d) {
+  return std::ranges::find(dimensions, d) != dimensions.end();
+}
+
+class Chooser {
+ public:
+  Chooser(const ir::Block& block, const ir::Op& op, const ir::Target& target)
+      : op_(op), view_(ir::view(block, op)), fused_(op), lanes_(target.lanes()) {
+    for (const ir::Op& inner : fused_.body.ops()) {
+      if (inner.def->as<ir::Reduction>() == nullptr) continue;
+      const std::vector<int> removed = ir::reduced_dimensions(fused_, inner);
+      std::vector<int>& kind = is_used(inner) ? inner_ : summed_;
+      for (const int d : removed) {
+        if (!contains(kind, d)) kind.push_back(d);
+      }
+      reduces_ = true;
+    }
+  }
+
+  Schedule run() {
+    Schedule plan;
+    plan.lanes = lanes_;
+    choose_dimensions(plan);
+    plan.unroll = unroll(plan);
+    plan.chunk = chunk(plan);
+    return plan;
+  }
+
+ private:
+  std::int64_t extent(int d) const { return fused_.domain[static_cast<std::size_t>(d)]; }
+
+  bool is_used(const ir::Op& reduction) const {
+    return std::ranges::any_of(fused_.body.ops(), [&](const ir::Op& user) {
+      return std::ranges::find_first_of(user.operands, reduction.results) != user.operands.end();
+    });
+  }
+
+  /// Calls f(access, bytes that move by it, once each).
+  template <class F>
+  void for_each_access(F&& f) const {
+    const auto visit = [&](const Access& access, const ir::Type& type) {
+      std::int64_t elements = 1;
+      for (int d = 0; d < fused_.rank(); ++d) {
+        if (access.strides[static_cast<std::size_t>(d)] != 0) elements *= extent(d);
+      }
+      f(access, elements * ir::size_of(type.dtype));
+    };
+    for (std::size_t i = 0; i < fused_.reads.size(); ++i) visit(fused_.reads[i], view_.operands[i]);
+    for (std::size_t i = 0; i < fused_.writes.size(); ++i) visit(fused_.writes[i], view_.results[i]);
+  }
+
+  std::int64_t traffic() const {
+    std::int64_t total = 0;
+    for_each_access([&](const Access&, std::int64_t bytes) { total += bytes; });
+    return total;
+  }
+
+  /// The dimension in which most bytes are contiguous; of equals the last.
+  int contiguous_dimension() const {
+    std::vector<std::int64_t> bytes_along(fused_.domain.size());
+    for_each_access([&](const Access& access, std::int64_t bytes) {
+      for (std::size_t d = 0; d < bytes_along.size(); ++d) {
+        if (std::abs(access.strides[d]) == 1) bytes_along[d] += bytes;
+      }
+    });
+    int best = fused_.rank() - 1;
+    for (int d = best; d >= 0; --d) {
+      if (bytes_along[static_cast<std::size_t>(d)] > bytes_along[static_cast<std::size_t>(best)]) best = d;
+    }
+    return best;
+  }
+
+  std::int64_t positions(const std::vector<int>& dimensions) const {
+    std::int64_t product = 1;
+    for (const int d : dimensions) product *= extent(d);
+    return product;
+  }
+
+  bool leaves_lanes_empty(int d) const {
+    if (extent(d) < lanes_) return true;
+    const std::int64_t filled = (extent(d) + lanes_ - 1) / lanes_ * lanes_;
+    return contains(inner_, d) && 4 * extent(d) < 3 * filled;
+  }
+
+  void choose_dimensions(Schedule& plan) const {
+    const int v = contiguous_dimension();
+    std::vector<int> rows;  // what may be parallel, without v
+    for (int d = 0; d < fused_.rank(); ++d) {
+      if (d != v && !contains(inner_, d)) rows.push_back(d);
+    }
+    const bool v_may_be_parallel = !contains(inner_, v);
+    const bool free_rows = inner_.empty();
+
+    plan.vector = v;
+    plan.parallel = rows;
+    if (leaves_lanes_empty(v) && !rows.empty() && extent(rows.back()) >= 4 * lanes_ &&
+        (free_rows || !v_may_be_parallel)) {
+      plan.vector = rows.back();
+    } else if (v_may_be_parallel && !(free_rows && has_enough(rows))) {
+      plan.parallel.push_back(v);
+    }
+    if (!free_rows) return;
+    for (const int d : summed_) {
+      if (d == plan.vector || !contains(plan.parallel, d)) continue;
+      std::vector<int> rest = plan.parallel;
+      std::erase(rest, d);
+      if (positions(rest) >= enough_rows) plan.parallel = std::move(rest);
+    }
+  }
+
+  /// Whether these positions keep the threads busy, or there is nothing to keep them busy with.
+  bool has_enough(const std::vector<int>& rows) const {
+    return positions(rows) >= enough_rows || (!rows.empty() && traffic() <= small_traffic);
+  }
+
+  bool is_flat() const { return fused_.rank() == 1 && !reduces_; }
+
+  int unroll(const Schedule& plan) const {
+    const std::size_t ops = fused_.body.ops().size();
+    if (is_flat()) return flat_unroll;
+    int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
+    if (fused_.rank() == 1) most = reduction_unroll;
+    if (ops > huge_body) most = 1;
+    if (ops > large_body) most = std::min(most, 2);
+    const std::int64_t turns = (extent(plan.vector) + lanes_ - 1) / lanes_;
+    int unroll = 1;
+    while (2 * unroll <= most && 2 * unroll <= turns) unroll *= 2;
+    return unroll;
+  }
+
+  bool leaves_partial_results(const Schedule& plan) const {
+    return std::ranges::any_of(summed_, [&](int d) { return contains(plan.parallel, d); });
+  }
+
+  std::int64_t chunk(const Schedule& plan) const {
+    if (is_flat() && op_.role.kind == ir::Role::Kind::update) return update_chunk;
+    const std::int64_t bytes = traffic();
+    const std::int64_t chunk_bytes = std::clamp(bytes / chunks_wanted, smallest_chunk, largest_chunk);
+    std::int64_t chunks = std::max<std::int64_t>(1, (bytes + chunk_bytes - 1) / chunk_bytes);
+    if (leaves_partial_results(plan)) chunks = std::clamp<std::int64_t>(bytes / smallest_chunk, 1, most_partial_chunks);
+    std::int64_t size = (positions(plan.parallel) + chunks - 1) / chunks;
+    if (contains(plan.parallel, plan.vector)) {
+      const std::int64_t granule = std::max<std::int64_t>(chunk_granule, std::int64_t{plan.lanes} * plan.unroll);
+      size = (size + granule - 1) / granule * granule;
+    }
+    return size;
+  }
+
+  const ir::Op& op_;
+  ir::OpView view_;
+  FusedView fused_;
+  int lanes_;
+  std::vector<int> inner_;   // dimensions removed by reductions that the body uses
+  std::vector<int> summed_;  // those removed by other reductions
+  bool reduces_ = false;
+};
+
+void schedule_block(ir::Block& block, const ir::Target& target) {
+  for (ir::Op& op : block.ops()) {
+    if (!ir::is_fused(op)) {
+      for (ir::Block& region : op.regions) schedule_block(region, target);
+      continue;
+    }
+    const FusedView fused(op);
+    if (fused.schedule.chosen() || fused.domain.empty()) continue;
+    Schedule chosen = Chooser(block, op, target).run();
+    for (ir::Attr& attr : op.attrs) {
+      if (auto* plan = std::get_if<Schedule>(&attr)) *plan = std::move(chosen);
+    }
+  }
+}
+
+}  // namespace
+
+ir::Status schedule(ir::Module& module, PassContext& context) {
+  NNC_CHECK(context.target != nullptr, "schedules are chosen for a target, and there is none");
+  for_each_body(module, [&](ir::Block& body) { schedule_block(body, *context.target); });
+  return ir::Status::ok;
+}
+
+}  // namespace nnc::passes
