@@ -22,10 +22,10 @@ LIBRARIES = {
     "catch2/": ["tests/"],
     "dnnl": ["runtime/onednn/"],
     "oneapi/": ["runtime/onednn/"],
-    "llvm/": ["runtime/jit/"],
+    "llvm/": ["runtime/jit/", "tests/"],
     "omp.h": ["runtime/"],
 }
-SYSTEM = ("fcntl.h", "stdlib.h", "unistd.h", "sys/")  # POSIX, for what touches files and processes
+SYSTEM = ("dlfcn.h", "fcntl.h", "stdlib.h", "unistd.h", "sys/")  # POSIX, for what touches files and processes
 SYSTEM_PLACES = ["runtime/", "tools/", "tests/", "bench/"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

@@ -1,0 +1,68 @@
+// oneDNN's C interface with owners for its handles. All that differs between oneDNN 2 and 3 is here: descriptors of
+// memory are a plain structure in 2 and a handle in 3, and 3 has no descriptors of operations.
+//
+//   const Engine engine = make_engine();
+//   const MemoryDescriptor a({128, 784}, {784, 1}), b({784, 512}, {1, 784}), c({128, 512}, {512, 1});
+//   const PrimitiveDescriptor product = matmul_descriptor(engine.get(), a, b, c);
+//   const Primitive primitive = make_primitive(product.get());
+#pragma once
+
+#include <dnnl.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace nnc::runtime::onednn {
+
+template <auto destroy>
+struct Destroy {
+  template <class T>
+  void operator()(T* handle) const {
+    destroy(handle);
+  }
+};
+using Engine = std::unique_ptr<dnnl_engine, Destroy<dnnl_engine_destroy>>;
+using Stream = std::unique_ptr<dnnl_stream, Destroy<dnnl_stream_destroy>>;
+using Memory = std::unique_ptr<dnnl_memory, Destroy<dnnl_memory_destroy>>;
+using PrimitiveDescriptor = std::unique_ptr<dnnl_primitive_desc, Destroy<dnnl_primitive_desc_destroy>>;
+using Primitive = std::unique_ptr<dnnl_primitive, Destroy<dnnl_primitive_destroy>>;
+using PrimitiveAttributes = std::unique_ptr<dnnl_primitive_attr, Destroy<dnnl_primitive_attr_destroy>>;
+
+#if DNNL_VERSION_MAJOR >= 3
+using MemoryDescriptorPointer = const_dnnl_memory_desc_t;
+#else
+using MemoryDescriptorPointer = const dnnl_memory_desc_t*;
+#endif
+
+using Extents = std::vector<std::int64_t>;
+
+/// A tensor of f32: extents, and strides in elements.
+class MemoryDescriptor {
+ public:
+  MemoryDescriptor(const Extents& extents, const Extents& strides);
+  MemoryDescriptorPointer get() const;
+
+ private:
+#if DNNL_VERSION_MAJOR >= 3
+  std::unique_ptr<dnnl_memory_desc, Destroy<dnnl_memory_desc_destroy>> descriptor_;
+#else
+  dnnl_memory_desc_t descriptor_;
+#endif
+};
+
+Engine make_engine();
+Stream make_stream(dnnl_engine_t engine);
+/// Without data; see dnnl_memory_set_data_handle.
+Memory make_memory(dnnl_engine_t engine, MemoryDescriptorPointer descriptor);
+/// Null where oneDNN has no such primitive. Its scratchpad is the caller's.
+PrimitiveDescriptor matmul_descriptor(dnnl_engine_t engine, const MemoryDescriptor& src,
+                                      const MemoryDescriptor& weights, const MemoryDescriptor& dst);
+MemoryDescriptorPointer scratchpad_of(const_dnnl_primitive_desc_t descriptor);
+std::int64_t bytes_of(MemoryDescriptorPointer descriptor);
+Primitive make_primitive(const_dnnl_primitive_desc_t descriptor);
+/// "oneDNN 2.6.3"
+std::string library_version();
+
+}  // namespace nnc::runtime::onednn
