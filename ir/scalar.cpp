@@ -4,6 +4,19 @@
 
 namespace nnc::ir {
 
+bool is_function(ScalarOp op) {
+  switch (op) {
+    case ScalarOp::exp:
+    case ScalarOp::log:
+    case ScalarOp::sin:
+    case ScalarOp::cos:
+    case ScalarOp::tanh:
+    case ScalarOp::erf:
+    case ScalarOp::pow: return true;
+    default: return false;
+  }
+}
+
 DType Scalar::dtype() const { return builder->dtype(*this); }
 
 Scalar ScalarBuilder::input(int operand, DType dtype) {

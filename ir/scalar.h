@@ -53,6 +53,9 @@ enum class ScalarOp : std::uint8_t {
   random,  // f32 in [0, 1): element c (i64) of `stream`, under key a and at step b (i64); see philox.h
 };
 
+/// exp, log, sin, cos, tanh, erf, pow: what no processor has as one instruction.
+bool is_function(ScalarOp op);
+
 struct ScalarInstr {
   ScalarOp op;
   DType dtype;  // of the result

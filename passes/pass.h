@@ -32,7 +32,7 @@ struct PassContext {
 using PassFunction = ir::Status (*)(ir::Module&, PassContext&);
 
 /// The forms of a module, in the order in which passes bring it there.
-enum class Stage { graph, step, optimized };
+enum class Stage { graph, step, optimized, program };
 
 struct Pass {
   std::string_view name;

@@ -4,7 +4,9 @@
 #include "passes/dce.h"
 #include "passes/fold_constants.h"
 #include "passes/fuse.h"
+#include "passes/lower.h"
 #include "passes/pass.h"
+#include "passes/plan_memory.h"
 #include "passes/schedule.h"
 #include "passes/simplify.h"
 #include "passes/updates.h"
@@ -30,6 +32,10 @@ constexpr std::array table{
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
     Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},
     Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, optional},
+
+    // The programs: `nnc --emit=program`.
+    Pass{"lower", "make programs of the graphs", lower, Stage::program, required},
+    Pass{"plan-memory", "place the transient buffers of programs", plan_memory, Stage::program, required},
 };
 
 }  // namespace

@@ -1,0 +1,68 @@
+#include "ir/program_cost.h"
+
+#include "ir/fused.h"
+#include "ir/op.h"
+#include "ir/program_memory.h"
+
+#include <algorithm>
+#include <set>
+
+namespace nnc::ir {
+namespace {
+
+std::int64_t bytes_of(const Program& program, const std::set<int>& buffers) {
+  std::int64_t bytes = 0;
+  for (const int buffer : buffers) bytes += program.buffers[static_cast<std::size_t>(buffer)].type.bytes();
+  return bytes;
+}
+
+/// Work at each position is the same, so it grows with the extent of the outermost dimension.
+std::int64_t kernel_flops(const Op& kernel, const Instruction& instruction) {
+  const std::int64_t own = flops({kernel.def, {}, kernel.attrs, kernel.regions, {}});
+  const std::int64_t extent = outer_extent(kernel);
+  std::int64_t total = 0;
+  for (const ArgumentSet& set : instruction.sets)
+    total += set.extent == extent ? own : static_cast<std::int64_t>(static_cast<double>(own) * set.extent / extent);
+  return total;
+}
+
+}  // namespace
+
+InstructionCost cost_of(const Module& module, const Program& program, const Instruction& instruction) {
+  std::set<int> reads, writes;
+  for (const ArgumentSet& set : instruction.sets) {
+    for (const int read : set.reads) reads.insert(root_of(program, read));
+    for (const int write : set.writes) writes.insert(root_of(program, write));
+  }
+  InstructionCost cost{.bytes = bytes_of(program, reads) + bytes_of(program, writes)};
+  if (instruction.kernel >= 0) {
+    cost.flops = kernel_flops(module.kernels[static_cast<std::size_t>(instruction.kernel)].op, instruction);
+  } else {
+    cost.flops = flops(view(program, instruction));
+  }
+  return cost;
+}
+
+ProgramCost cost_of(const Module& module, const Program& program) {
+  ProgramCost total{.instructions = static_cast<std::int64_t>(program.instructions.size()),
+                    .slots = slot_offsets(module).back(),
+                    .transient = program.transient_bytes,
+                    .scratch = program.scratch_bytes};
+  for (const Instruction& instruction : program.instructions) {
+    const InstructionCost cost = cost_of(module, program, instruction);
+    total.bytes += cost.bytes;
+    total.flops += cost.flops;
+  }
+  return total;
+}
+
+std::int64_t planned_bytes(const Module& module) {
+  std::int64_t transient = 0, scratch = 0;
+  for (const Program& program : module.programs) {
+    transient = std::max(transient, program.transient_bytes);
+    scratch = std::max(scratch, program.scratch_bytes);
+  }
+  return slot_offsets(module).back() + transient + scratch;
+}
+
+}  // namespace nnc::ir

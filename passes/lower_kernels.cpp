@@ -1,0 +1,48 @@
+#include "passes/lower_kernels.h"
+
+#include "ir/fused.h"
+#include "ir/print_program.h"
+
+#include <fmt/format.h>
+
+namespace nnc::passes {
+
+using ir::Block;
+using ir::Op;
+
+namespace {
+
+/// The extent for which kernels that fit any extent are compared.
+constexpr std::int64_t any_extent = std::int64_t{1} << 20;
+
+/// The op by itself.
+Op bare(const Op& fused) {
+  Op op = fused;
+  op.operands.clear();
+  op.results.clear();
+  op.location = {};
+  op.role = {};
+  Block& body = op.regions[0];
+  for (Op& inner : body.ops()) {
+    inner.location = {};
+    inner.role = {};
+  }
+  std::vector<ir::Type> results;
+  for (const ir::ValueId result : body.results) results.push_back(body.type(result));
+  for (ir::Attr& attr : op.attrs)
+    if (auto* types = std::get_if<std::vector<ir::Type>>(&attr)) *types = std::move(results);
+  return op;
+}
+
+}  // namespace
+
+int KernelTable::kernel_of(const Op& fused) {
+  Op op = bare(fused);
+  const std::optional<Op> any = ir::outer_extent(op) > 1 ? ir::at_extent(op, any_extent) : std::nullopt;
+  std::string structure = ir::text::print_kernel({any ? "any" : "", any ? *any : op}, {});
+  const auto [entry, inserted] = known_.try_emplace(std::move(structure), static_cast<int>(kernels_.size()));
+  if (inserted) kernels_.push_back({fmt::format("k{}", kernels_.size()), std::move(op)});
+  return entry->second;
+}
+
+}  // namespace nnc::passes
