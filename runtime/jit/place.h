@@ -1,0 +1,39 @@
+// Where in a kernel's loops code is being emitted, and the values that it works on there.
+#pragma once
+
+#include "ir/fused.h"
+#include "ir/kernel_layout.h"
+
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/IR/Value.h>
+
+#include <vector>
+
+namespace nnc::runtime::jit {
+
+/// A value of the body: single elements or vectors, one for each of the vectors that are worked on at a time; only one
+/// where all of them are equal.
+using Pack = llvm::SmallVector<llvm::Value*, 4>;
+inline llvm::Value* at(const Pack& pack, int copy) {
+  return pack.size() == 1 ? pack[0] : pack[static_cast<std::size_t>(copy)];
+}
+
+struct Place {
+  /// i64, by dimension of the domain; null outside of its loop. For the vector dimension that of the first lane.
+  std::vector<llvm::Value*> coordinates;
+  bool in_lanes = false;        // the vector dimension's loop is open
+  int copies = 1;               // vectors at a time
+  llvm::Value* mask = nullptr;  // of the lanes within the dimension; null: all of them. Then there is one copy
+};
+
+inline bool has(ir::DimensionSet set, int dimension) {
+  return dimension >= 0 && (set >> static_cast<unsigned>(dimension) & 1U) != 0;
+}
+inline ir::DimensionSet frame_of(const ir::FusedView& fused, ir::ValueId value) {
+  ir::DimensionSet set = 0;
+  for (int d = 0; d < fused.rank(); ++d)
+    if (fused.varies(value, d)) set |= ir::DimensionSet{1} << static_cast<unsigned>(d);
+  return set;
+}
+
+}  // namespace nnc::runtime::jit
