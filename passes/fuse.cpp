@@ -1,14 +1,17 @@
 #include "passes/fuse.h"
 
+#include "ir/check.h"
 #include "ir/fused.h"
 #include "ir/op.h"
 #include "passes/dce.h"
 #include "passes/fusion_block.h"
 #include "passes/fusion_grow.h"
+#include "passes/fusion_recompute.h"
 #include "passes/rebuild.h"
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -123,11 +126,44 @@ class Emission {
   std::map<int, GrownGroup> groups_;  // by node
 };
 
+/// A block and the groups that grew in it.
+struct Grown {
+  explicit Grown(Block given) : block(std::move(given)), view(block) {}
+  Grown(const Grown&) = delete;
+  Grown& operator=(const Grown&) = delete;
+
+  Block block;
+  FusionBlock view;
+  GrownGroups groups;
+};
+
+/// Lets groups compute again what that is cheaper for; they go on growing with the copies. A group that the copies make
+/// illegal has to read its values. Null if nothing is saved.
+std::unique_ptr<Grown> recomputed(const Grown& grown) {
+  std::set<ValueId> values = choose_recomputed(grown.view, grown.groups.groups);
+  while (!values.empty()) {
+    Recomputed made = recompute(grown.view, grown.groups.groups, values);
+    auto again = std::make_unique<Grown>(std::move(made.block));
+    std::variant<GrownGroups, std::size_t> groups = grow_groups(again->view, made.groups);
+    if (const std::size_t* illegal = std::get_if<std::size_t>(&groups)) {
+      const std::set<ValueId>& copied = made.copied[*illegal];
+      NNC_CHECK(!copied.empty(), "a group is one no more, although it computes nothing again");
+      for (const ValueId value : copied) values.erase(value);
+      continue;
+    }
+    again->groups = std::move(std::get<GrownGroups>(groups));
+    const bool better =
+        kernel_traffic(again->block, again->groups.groups) < kernel_traffic(grown.block, grown.groups.groups);
+    return better ? std::move(again) : nullptr;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 // 1. Fuse the regions of the block's ops, except of fused ones.
-// 2. Grow groups, and write the block anew with a fused op for each.
-// 3. Drop constants that now stand in bodies.
+// 2. Grow groups, and again with what they compute twice.
+// 3. Write the block anew with a fused op for each group, and drop constants that now stand in bodies.
 std::vector<NotFused> fuse_block(Block& block) {
   std::vector<NotFused> not_fused;
   for (Op& op : block.ops()) {
@@ -136,17 +172,14 @@ std::vector<NotFused> fuse_block(Block& block) {
       for (NotFused& pair : fuse_block(region)) not_fused.push_back(std::move(pair));
     }
   }
-  Block fused;
-  {
-    const FusionBlock view(block);
-    GrownGroups grown = grow_groups(view);
-    for (FusionRefusal& refusal : grown.refusals) {
-      not_fused.push_back(
-          {view.ir_op(refusal.first).location, view.ir_op(refusal.second).location, std::move(refusal.reason)});
-    }
-    fused = Emission(view, std::move(grown.groups)).run();
+  auto grown = std::make_unique<Grown>(std::move(block));
+  grown->groups = grow_groups(grown->view);
+  while (std::unique_ptr<Grown> better = recomputed(*grown)) grown = std::move(better);
+  for (FusionRefusal& refusal : grown->groups.refusals) {
+    not_fused.push_back({grown->view.ir_op(refusal.first).location, grown->view.ir_op(refusal.second).location,
+                         std::move(refusal.reason)});
   }
-  block = std::move(fused);
+  block = Emission(grown->view, std::move(grown->groups.groups)).run();
   remove_dead_ops(block);
   return not_fused;
 }

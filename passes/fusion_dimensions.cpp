@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <ranges>
+#include <tuple>
 #include <utility>
 
 namespace nnc::passes {
@@ -175,21 +176,32 @@ class Unifier {
     return std::ranges::any_of(dims_, diagonal) || std::ranges::any_of(leaves_, diagonal);
   }
 
+  /// Reads of one leaf: as a whole, or of parts of one form, like the thirds of a product that makes queries, keys and
+  /// values.
   void tie_leaves() {
-    std::map<ValueId, std::vector<const Dims*>> uses;
+    std::map<ValueId, std::vector<const Dims*>> whole;
+    std::map<std::tuple<ValueId, Shape, std::vector<std::int64_t>>, std::vector<const Dims*>> parts;
     for (const auto& [place, dims] : leaves_) {
       const auto& [op, k] = place;
       const ValueId root = block_.root(block_.ir_op(op).operands[k]);
-      if (is_number(root) || (is_movement(op) && !block_.op(op).tiles)) continue;
-      for (const Dims* other : uses[root]) {
-        if (table_.resolve(flat(*other)) == table_.resolve(flat(dims))) break;
-        AtomTable trial = table_;
-        if (!trial.tie(flat(*other), flat(dims)) || has_diagonal(trial)) continue;
-        table_ = std::move(trial);
-        break;
+      if (is_movement(op) && !block_.op(op).tiles) {
+        const ValueId part = block_.ir_op(op).results[0];
+        tie_to_any(parts[{root, type(part).shape, block_.op(op).access.strides}], dims_.at(part));
+      } else if (!is_number(root)) {
+        tie_to_any(whole[root], dims);
       }
-      uses[root].push_back(&dims);
     }
+  }
+
+  void tie_to_any(std::vector<const Dims*>& others, const Dims& dims) {
+    for (const Dims* other : others) {
+      if (table_.resolve(flat(*other)) == table_.resolve(flat(dims))) break;
+      AtomTable trial = table_;
+      if (!trial.tie(flat(*other), flat(dims)) || has_diagonal(trial)) continue;
+      table_ = std::move(trial);
+      break;
+    }
+    others.push_back(&dims);
   }
 
   /// From here on atoms are their final numbers.

@@ -19,20 +19,22 @@ namespace {
 /// Among more groups that read one value, only neighbours are tried: all pairs would be too many.
 constexpr std::size_t most_siblings = 8;
 
-/// The groups, and the ops outside of them, as nodes of a graph without cycles.
+/// The groups, and the ops outside of them, as nodes of a graph without cycles. A node stands in `order_` behind all that
+/// it reads from.
 class Nodes {
  public:
-  explicit Nodes(const FusionBlock& block) : block_(block), node_of_(static_cast<std::size_t>(block.op_count())) {
+  explicit Nodes(const FusionBlock& block) : block_(block) {
     for (int op = 0; op < block.op_count(); ++op) {
-      node_of_[static_cast<std::size_t>(op)] = op;
+      node_of_.push_back(op);
       members_.push_back({op});
+      order_.push_back(op);
+      place_.push_back(op);
     }
-    sort();
+    seen_.resize(members_.size());
   }
 
   int node_of(int op) const { return node_of_[static_cast<std::size_t>(op)]; }
   const std::vector<int>& members(int node) const { return members_[static_cast<std::size_t>(node)]; }
-  int count() const { return static_cast<int>(members_.size()); }
 
   std::vector<int> joined(int a, int b) const {
     std::vector<int> ops;
@@ -41,72 +43,78 @@ class Nodes {
   }
 
   /// Whether a path leads from one to the other through a third: merged, the two would need each other's results.
-  bool is_between(int a, int b) const {
-    const auto rank = [&](int node) { return rank_[static_cast<std::size_t>(node)]; };
-    if (rank(a) > rank(b)) std::swap(a, b);
-    std::vector<int> rest;
-    std::set<int> seen;
-    const auto visit = [&](int node) {
-      for (const int next : successors(node)) {
-        if (next == b ? node != a : rank(next) < rank(b) && seen.insert(next).second) {
-          if (next == b) return true;
-          rest.push_back(next);
-        }
-      }
-      return false;
-    };
-    if (visit(a)) return true;
-    while (!rest.empty()) {
-      const int node = rest.back();
-      rest.pop_back();
-      if (visit(node)) return true;
-    }
-    return false;
+  bool is_between(int a, int b) {
+    if (place(a) > place(b)) std::swap(a, b);
+    bool found = false;
+    visit_from(a, place(b), [&](int node) {
+      found = found || (node != a && std::ranges::any_of(successors(node), [&](int next) { return next == b; }));
+    });
+    return found;
   }
 
-  /// Makes a node of two; gives it.
+  // The merged node takes the second one's place. What the first one gives to stood between them and moves behind; nothing
+  // there gives to the second one.
   int merge(int a, int b) {
+    if (place(a) > place(b)) std::swap(a, b);
+    const int first = place(a), last = place(b);
+    std::vector<int> behind;
+    visit_from(a, last, [&](int node) { behind.push_back(node); });
+    std::ranges::sort(behind, {}, [&](int node) { return place(node); });  // a itself is first
+
     members_.push_back(joined(a, b));
-    const int node = count() - 1;
+    seen_.push_back(0);
+    const int node = static_cast<int>(members_.size()) - 1;
     for (const int op : members(node)) node_of_[static_cast<std::size_t>(op)] = node;
     members_[static_cast<std::size_t>(a)].clear();
     members_[static_cast<std::size_t>(b)].clear();
-    sort();
+    place_.push_back(0);
+
+    std::vector<int> interval;
+    for (int i = first; i < last; ++i) {
+      const int other = order_[static_cast<std::size_t>(i)];
+      if (std::ranges::find(behind, other) == behind.end()) interval.push_back(other);
+    }
+    interval.push_back(node);
+    interval.insert(interval.end(), behind.begin() + 1, behind.end());
+    order_.erase(order_.begin() + last);
+    for (std::size_t i = 0; i < interval.size(); ++i) order_[static_cast<std::size_t>(first) + i] = interval[i];
+    for (std::size_t i = static_cast<std::size_t>(first); i < order_.size(); ++i) {
+      place_[static_cast<std::size_t>(order_[i])] = static_cast<int>(i);
+    }
     return node;
   }
 
-  std::set<int> successors(int node) const {
-    std::set<int> next;
+  /// Who reads from a node; some more than once.
+  std::vector<int> successors(int node) const {
+    std::vector<int> next;
     for (const int op : members(node)) {
       for (const ValueId result : block_.ir_op(op).results) {
-        for (const int user : block_.users(result)) next.insert(node_of(user));
+        for (const int user : block_.users(result)) {
+          if (node_of(user) != node) next.push_back(node_of(user));
+        }
       }
     }
-    next.erase(node);
     return next;
   }
 
  private:
-  /// Ranks the nodes so that each comes after those it reads.
-  void sort() {
-    rank_.assign(members_.size(), -1);
-    int next = count();
-    // Backwards, depth first: a node's rank is given when all that read it have theirs.
-    std::vector<std::pair<int, bool>> stack;
-    for (int node = 0; node < count(); ++node) stack.emplace_back(node, false);
-    std::vector<bool> entered(members_.size());
-    while (!stack.empty()) {
-      const auto [node, done] = stack.back();
-      stack.pop_back();
-      if (done) {
-        rank_[static_cast<std::size_t>(node)] = --next;
-        continue;
-      }
-      if (entered[static_cast<std::size_t>(node)]) continue;
-      entered[static_cast<std::size_t>(node)] = true;
-      stack.emplace_back(node, true);
-      for (const int user : successors(node)) {
-        if (!entered[static_cast<std::size_t>(user)]) stack.emplace_back(user, false);
+  int place(int node) const { return place_[static_cast<std::size_t>(node)]; }
+
+  /// Calls `f` on a node and what it leads to, as far as that stands before `end`.
+  template <class F>
+  void visit_from(int node, int end, F&& f) {
+    ++visit_;
+    std::vector<int> rest{node};
+    seen_[static_cast<std::size_t>(node)] = visit_;
+    while (!rest.empty()) {
+      const int next = rest.back();
+      rest.pop_back();
+      f(next);
+      for (const int successor : successors(next)) {
+        int& seen = seen_[static_cast<std::size_t>(successor)];
+        if (seen == visit_ || place(successor) >= end) continue;
+        seen = visit_;
+        rest.push_back(successor);
       }
     }
   }
@@ -114,7 +122,9 @@ class Nodes {
   const FusionBlock& block_;
   std::vector<int> node_of_;
   std::vector<std::vector<int>> members_;
-  std::vector<int> rank_;
+  std::vector<int> order_, place_;
+  std::vector<int> seen_;  // by node: the last visit that came by
+  int visit_ = 0;
 };
 
 /// Whether ops of these roles may be in one kernel: clipping is by itself, and so is each parameter's update, so that all
@@ -129,13 +139,25 @@ class Growing {
  public:
   explicit Growing(const FusionBlock& block) : block_(block), nodes_(block) {}
 
-  // 1. A group for each op that can be a kernel by itself.
+  /// Whether these ops, which are a group elsewhere, are one here.
+  bool seed(const std::vector<int>& ops) {
+    std::variant<FusionPlan, std::string> plan = plan_fusion(block_, ops);
+    if (std::holds_alternative<std::string>(plan)) return false;
+    int node = ops.front();
+    for (const int op : ops) {
+      if (op != ops.front()) node = nodes_.merge(node, op);
+    }
+    plans_.emplace(node, std::move(std::get<FusionPlan>(plan)));
+    return true;
+  }
+
+  // 1. A group for each op that is in none and can be a kernel by itself.
   // 2. Take the pair of groups that saves most (of equals the one that comes first); merge it if the merged group can be
   //    planned, else note why not. The merged group makes new pairs.
   // 3. Until no pair is left.
   GrownGroups run() {
     for (int op = 0; op < block_.op_count(); ++op) {
-      if (!block_.is_fusable(op)) continue;
+      if (!block_.is_fusable(op) || is_group(nodes_.node_of(op))) continue;
       std::variant<FusionPlan, std::string> plan = plan_fusion(block_, {op});
       if (auto* made = std::get_if<FusionPlan>(&plan)) plans_.emplace(op, std::move(*made));
     }
@@ -203,7 +225,8 @@ class Growing {
 
   /// Pairs of a group with those it reads from, those that read from it, and those that read what it reads.
   void add_pairs(int node, bool only_later) {
-    std::set<int> others = nodes_.successors(node);
+    const std::vector<int> successors = nodes_.successors(node);
+    std::set<int> others(successors.begin(), successors.end());
     for (const ValueId value : reads(node)) {
       const int definer = block_.definer(value);
       if (definer >= 0) others.insert(nodes_.node_of(definer));
@@ -224,7 +247,7 @@ class Growing {
     }
   }
 
-  std::variant<FusionPlan, std::string> plan(int a, int b) const {
+  std::variant<FusionPlan, std::string> plan(int a, int b) {
     if (!same_part(first_op(a).role, first_op(b).role)) return "they belong to different parts of the step";
     const auto number = [&](int node) { return block_.op(nodes_.members(node).front()).number; };
     if (number(a) != number(b)) return "single numbers are computed apart from tensors";
@@ -266,5 +289,14 @@ class Growing {
 }  // namespace
 
 GrownGroups grow_groups(const FusionBlock& block) { return Growing(block).run(); }
+
+std::variant<GrownGroups, std::size_t> grow_groups(const FusionBlock& block,
+                                                   const std::vector<std::vector<int>>& seeds) {
+  Growing growing(block);
+  for (std::size_t i = 0; i < seeds.size(); ++i) {
+    if (!growing.seed(seeds[i])) return i;
+  }
+  return growing.run();
+}
 
 }  // namespace nnc::passes

@@ -7,7 +7,9 @@
 #include "passes/fusion_block.h"
 #include "passes/fusion_plan.h"
 
+#include <cstddef>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace nnc::passes {
@@ -29,5 +31,8 @@ struct GrownGroups {
 };
 
 GrownGroups grow_groups(const FusionBlock& block);
+/// The same from groups that are there already; or the first of them that is none.
+std::variant<GrownGroups, std::size_t> grow_groups(const FusionBlock& block,
+                                                   const std::vector<std::vector<int>>& seeds);
 
 }  // namespace nnc::passes

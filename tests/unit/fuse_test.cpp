@@ -1,0 +1,157 @@
+// Fusion and schedules: what random graphs compute stays, updates come out alike, and what is not fused says why.
+#include "passes/fuse.h"
+#include "ir/evaluate.h"
+#include "ir/fused.h"
+#include "ir/text.h"
+#include "passes/fusion_atoms.h"
+#include "passes/pass.h"
+#include "tests/unit/random_graph.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace nnc;
+using namespace nnc::ir;
+using nnc::tests::Random;
+
+namespace {
+
+std::vector<Tensor> run(const Block& block, const std::vector<Tensor>& params) {
+  static const Tensor none;
+  return evaluate(block, params, [](std::string_view) -> const Tensor& { return none; });
+}
+
+Graph graph_of(const Block& block) {
+  Graph graph{.name = "train", .batch = 1, .param_names = {}, .body = block, .results = {}};
+  for (std::size_t i = 0; i < block.params().size(); ++i) graph.param_names.push_back("p" + std::to_string(i));
+  for (std::size_t i = 0; i < block.results.size(); ++i) {
+    graph.results.push_back({GraphResult::Kind::value, "r" + std::to_string(i)});
+  }
+  return graph;
+}
+
+/// fuse, then schedule, with the verifier after each.
+void fuse_and_schedule(Module& module) {
+  Diagnostics diagnostics;
+  const Status status = passes::run_passes(module, {passes::find_pass("fuse"), passes::find_pass("schedule")},
+                                           {.verify_roundtrip = true, .reproducer = "/dev/null"}, diagnostics);
+  INFO(diagnostics.render());
+  REQUIRE(status == Status::ok);
+}
+
+std::vector<const Op*> fused_ops(const Block& block) {
+  std::vector<const Op*> found;
+  for (const Op& op : block.ops()) {
+    if (is_fused(op)) found.push_back(&op);
+  }
+  return found;
+}
+
+int ops_in_kernels(const Block& block) {
+  int count = 0;
+  for (const Op* op : fused_ops(block)) count += static_cast<int>(op->regions[0].ops().size());
+  return count;
+}
+
+Block parse_body(const std::string& graph) {
+  Diagnostics diagnostics;
+  const std::optional<Module> module = parse_module("test", "nnc module 1\n\n" + graph, diagnostics);
+  INFO(diagnostics.render());
+  REQUIRE(module);
+  return module->graphs.at(0).body;
+}
+
+}  // namespace
+
+TEST_CASE("fuse and schedule keep the values of random graphs") {
+  int kernels = 0, ops = 0;
+  for (Random::result_type seed = 1; seed <= 300; ++seed) {
+    Random random(seed);
+    const tests::RandomGraph graph = tests::random_graph(24, random);
+    const std::vector<Tensor> before = run(graph.block, graph.params);
+    Module module;
+    module.graphs.push_back(graph_of(graph.block));
+    const std::string text = print(module.graphs[0]);
+    INFO("seed " << seed << "\n" << text);
+    fuse_and_schedule(module);
+    const Block& fused = module.graphs[0].body;
+    INFO("after\n" << print(module.graphs[0]));
+    const std::vector<Tensor> after = run(fused, graph.params);
+    REQUIRE(after.size() == before.size());
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      INFO("result r" << i);
+      REQUIRE(tests::agree(after[i], before[i], 1e-9));
+    }
+    kernels += static_cast<int>(fused_ops(fused).size());
+    ops += ops_in_kernels(fused);
+  }
+  CHECK(kernels > 300);
+  CHECK(ops > kernels);
+}
+
+TEST_CASE("fusing twice changes nothing") {
+  Random random(7);
+  const tests::RandomGraph graph = tests::random_graph(40, random);
+  Block block = graph.block;
+  passes::fuse_block(block);
+  const std::string once = print(graph_of(block));
+  passes::fuse_block(block);
+  CHECK(print(graph_of(block)) == once);
+}
+
+TEST_CASE("what is not fused says why") {
+  Block block = parse_body(R"(graph @eval@8(%x: f32[8,1024,64], %y: f32[2,3], %z: f32[3,2]) {
+  %0 = mean %x {axis = [0, 1], keepdim = true} : f32[1,1,64]
+  %1 = sub %x, %0 : f32[8,1024,64]
+  %2 = exp %y : f32[2,3]
+  %3 = reshape %2 : f32[3,2]
+  %4 = add %3, %z : f32[3,2]
+  return a = %1, b = %4
+})");
+  std::vector<std::string> reasons;
+  for (const passes::NotFused& pair : passes::fuse_block(block)) reasons.push_back(pair.reason);
+  std::ranges::sort(reasons);
+  CHECK(reasons == std::vector<std::string>{
+                       "a reduction over outer dimensions is used again, and is complete only when the kernel ends",
+                       "the dimensions of a reshape do not divide alike"});
+  CHECK(fused_ops(block).size() == 4);
+}
+
+TEST_CASE("a value and its transpose are read by two accesses of one kernel") {
+  Block block = parse_body(R"(graph @eval@3(%x: f32[3,3]) {
+  %0 = permute %x {order = [1, 0]} : f32[3,3]
+  %1 = add %x, %0 : f32[3,3]
+  return a = %1
+})");
+  passes::fuse_block(block);
+  REQUIRE(fused_ops(block).size() == 1);
+  const FusedView fused(*fused_ops(block)[0]);
+  CHECK(fused.domain == Shape{3, 3});
+  REQUIRE(fused.reads.size() == 2);
+  CHECK(fused.reads[0].strides == std::vector<std::int64_t>{3, 1});
+  CHECK(fused.reads[1].strides == std::vector<std::int64_t>{1, 3});
+}
+
+TEST_CASE("atoms are divided until dimensions match") {
+  passes::AtomTable table;
+  const int six = table.add(6), two = table.add(2), three = table.add(3);
+  REQUIRE(table.tie({six}, {two, three}));
+  CHECK(table.resolve({six}) == table.resolve({two, three}));
+
+  const int four = table.add(4), twelve = table.add(12), last = table.add(3);
+  REQUIRE(table.tie({twelve}, {four, last}));
+  const int outer = table.add(2), inner = table.add(6);
+  REQUIRE(table.tie({outer, inner}, {twelve}));
+  CHECK(table.resolve({twelve}).size() == 3);
+  CHECK(table.resolve({outer, inner}) == table.resolve({four, last}));
+}
+
+TEST_CASE("atoms whose extents do not factor are not tied") {
+  passes::AtomTable table;
+  const int two = table.add(2), three = table.add(3), other_three = table.add(3), other_two = table.add(2);
+  CHECK_FALSE(table.tie({two, three}, {other_three, other_two}));
+  passes::AtomTable another;
+  const int five = another.add(5), four = another.add(4);
+  CHECK_FALSE(another.tie({five}, {four}));
+}
