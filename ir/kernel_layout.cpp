@@ -368,6 +368,12 @@ class Planner {
   bool last_stage_ = false;                      // results are written in nests after all others
 };
 
+}  // namespace
+
+std::int64_t KernelLayout::scratch_bytes(std::int64_t chunks, int threads) const {
+  return chunks * partial_bytes + threads * row_bytes;
+}
+
 bool uses_input(const ScalarProgram& program, int input) {
   for (std::size_t id = 0; id < program.instrs.size(); ++id) {
     if (program.instrs[id].op != ScalarOp::input || program.instrs[id].index != input) continue;
@@ -377,12 +383,6 @@ bool uses_input(const ScalarProgram& program, int input) {
       if (instr.a == scalar || instr.b == scalar || instr.c == scalar) return true;
   }
   return false;
-}
-
-}  // namespace
-
-std::int64_t KernelLayout::scratch_bytes(std::int64_t chunks, int threads) const {
-  return chunks * partial_bytes + threads * row_bytes;
 }
 
 KernelLayout kernel_layout(const FusedView& fused) { return Planner(fused).run(); }

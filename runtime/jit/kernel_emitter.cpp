@@ -254,6 +254,7 @@ class RunEmitter {
   };
 
   void emit_level(const KernelNest& nest, int level, std::vector<Registers>& registers) {
+    nest_ = &nest;
     if (level > 0)
       for (const ValueId value : nest.needed)
         if (depth(nest, value) == level) emit_inner_value(nest, value);
@@ -380,11 +381,26 @@ class RunEmitter {
     }
   }
 
+  /// Whether the loops meet the elements of a reduction in the order of their numbers.
+  bool is_in_order(const ReductionEmitter& reduction) const {
+    std::vector<int> met;
+    for (const std::vector<int>* loops : {&fused_.schedule.parallel, &nest_->loops})
+      for (const int d : *loops)
+        if (std::ranges::find(reduction.reduced(), d) != reduction.reduced().end()) met.push_back(d);
+    return std::ranges::is_sorted(met);
+  }
+
   Accumulators step(const ReductionEmitter& reduction, const Accumulators& before, int copy, bool in_lanes,
                     bool lanes_apart) {
     llvm::Value* const x = at(values_[index_of(reduction.op().operands[0])], copy);
-    const Accumulators after = reduction.step(b_, before, in_lanes ? splat(b_, x, lanes()) : x,
-                                              [&] { return reduced_position(reduction, copy); });
+    const auto step = [&](const Accumulators& with) {
+      return reduction.step(b_, with, in_lanes ? splat(b_, x, lanes()) : x,
+                            [&] { return reduced_position(reduction, copy); });
+    };
+    // A step takes a later element than all before; parts are merged however they lie.
+    const Accumulators after = !reduction.uses_index() || is_in_order(reduction)
+                                   ? step(before)
+                                   : reduction.merge(b_, before, step(reduction.start(b_, in_lanes ? lanes() : 1)));
     return lanes_apart && place_.mask != nullptr ? select_lanes(b_, place_.mask, after, before) : after;
   }
 
@@ -500,6 +516,7 @@ class RunEmitter {
   AccessEmitter access_;
   std::vector<Pack> values_;  // of the body, as far as they are known at the place
   std::vector<Split> splits_;
+  const KernelNest* nest_ = nullptr;  // the one that is emitted
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ir/fused.h"
+#include "ir/kernel_layout.h"
 #include "ir/op.h"
 
 #include <llvm/ADT/SmallVector.h>
@@ -23,6 +24,8 @@ class ReductionEmitter {
   const ir::Op& op() const { return *op_; }
   /// The types of the accumulators.
   const std::vector<ir::DType>& kinds() const { return programs_.accumulators; }
+  /// Whether a step asks for the number of its element.
+  bool uses_index() const { return uses_index_; }
   /// The dimensions removed.
   const std::vector<int>& reduced() const { return reduced_; }
 
@@ -42,6 +45,7 @@ class ReductionEmitter {
   std::vector<ir::DType> results_;
   std::vector<int> reduced_;
   std::int64_t count_ = 1;
+  bool uses_index_ = false;
 };
 
 /// Accumulators in registers, for one or several copies.

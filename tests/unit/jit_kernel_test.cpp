@@ -1,0 +1,231 @@
+// Kernels by hand, each under several schedules, against the evaluation of their fused op.
+#include "tests/unit/jit_kernel.h"
+
+#include <catch2/catch.hpp>
+
+using namespace nnc;
+using namespace nnc::ir;
+using tests::check_kernel;
+using tests::FusedOp;
+
+namespace {
+
+Access at(std::vector<std::int64_t> strides, std::int64_t offset = 0) {
+  return {.offset = offset, .strides = std::move(strides)};
+}
+
+/// Rows to chunks with columns in the lanes, and rows in the lanes.
+std::vector<Schedule> row_schedules(int lanes = 16) {
+  return {{.parallel = {0}, .chunk = 3, .vector = 1, .lanes = lanes},
+          {.parallel = {0}, .chunk = 2, .vector = 1, .lanes = lanes / 2, .unroll = 2},
+          {.parallel = {0}, .chunk = 32, .vector = 0, .lanes = lanes},
+          {.parallel = {0}, .chunk = 40, .vector = 0, .lanes = lanes / 4, .unroll = 4},
+          {.parallel = {0}, .chunk = 5}};
+}
+
+}  // namespace
+
+TEST_CASE("a flat kernel works on all its elements") {
+  for (const std::int64_t n : {1, 5, 16, 64, 77, 1000}) {
+    FusedOp op({n});
+    const Expr x = op.read(DType::f32, at({1}));
+    const Expr y = op.read(DType::f32, at({0}), {1});
+    const Expr z = op.read(DType::f32, at({-1}, n - 1));
+    op.write(x * 2.0 + y);
+    op.write(where(x > z, x, z));
+    for (const int unroll : {1, 4}) {
+      INFO(n << " elements, unroll " << unroll);
+      check_kernel(op, {.parallel = {0}, .chunk = 128, .vector = 0, .lanes = 16, .unroll = unroll});
+      check_kernel(op, {.parallel = {0}, .chunk = 7, .vector = 0, .lanes = 8, .unroll = unroll});
+      check_kernel(op, {.parallel = {}, .chunk = 1, .vector = 0, .lanes = 8, .unroll = unroll});
+    }
+    check_kernel(op, {.parallel = {0}, .chunk = 100});
+  }
+}
+
+TEST_CASE("bias and ReLU, with the bias gradient") {
+  for (const std::int64_t columns : {10, 16, 70}) {
+    FusedOp op({37, columns});
+    const Expr x = op.read(DType::f32, at({columns, 1}));
+    const Expr bias = op.read(DType::f32, at({0, 1}), {1, columns});
+    const Expr y = x + bias;
+    op.write(where(y > 0.0, y, 0.0));
+    op.write(op.builder().sum(y, {0}, true));
+    op.write(op.builder().sum(x, {0, 1}, true));
+    for (const Schedule& schedule : row_schedules()) check_kernel(op, schedule);
+    // Both dimensions in chunks: the sums of columns are kept for each of them.
+    check_kernel(op, {.parallel = {0, 1}, .chunk = 100, .vector = 1, .lanes = 16});
+    check_kernel(op, {.parallel = {1, 0}, .chunk = 64, .vector = 0, .lanes = 8, .unroll = 2});
+    check_kernel(op, {.parallel = {}, .chunk = 1, .vector = 1, .lanes = 16});
+  }
+}
+
+TEST_CASE("a row is normalized by its mean and variance") {
+  for (const std::int64_t columns : {12, 64, 130}) {
+    FusedOp op({19, columns});
+    Builder& b = op.builder();
+    const Expr x = op.read(DType::f32, at({columns, 1}));
+    const Expr gain = op.read(DType::f32, at({0, 1}), {1, columns});
+    const Expr mean = b.op("mean", {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+    const Expr centered = x - mean;
+    const Expr variance = b.op("mean", {centered * centered}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+    const Expr scale = apply("rsqrt", variance + b.constant(1e-5, DType::f32));
+    op.write(centered * scale * gain);
+    op.write(scale);
+    for (const Schedule& schedule : row_schedules()) check_kernel(op, schedule, {.tolerance = 2e-6});
+    for (const Schedule& schedule : row_schedules())
+      check_kernel(op, schedule, {.tolerance = 2e-6, .run = {.in_place = {{0, 0}}}});
+  }
+}
+
+TEST_CASE("positions of extrema, along rows, columns and over everything") {
+  FusedOp op({21, 33});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({33, 1}));
+  for (const char* name : {"argmax", "argmin", "max", "min"})
+    for (const std::vector<std::int64_t>& axes : {std::vector<std::int64_t>{1}, {0}, {0, 1}})
+      op.write(b.op(name, {x}, {{"axis", axes}, {"keepdim", true}}));
+  for (const Schedule& schedule : row_schedules()) check_kernel(op, schedule);
+}
+
+TEST_CASE("reductions in the middle of a position keep their other dimensions") {
+  FusedOp op({3, 4, 5, 18});  // sums over j and k, for each i and l
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({360, 90, 18, 1}));
+  const Expr sum = b.sum(x, {1, 2}, true);
+  op.write(sum);
+  op.write(x - sum);
+  op.write(b.sum(x, {0, 3}, true));
+  check_kernel(op, {.parallel = {0}, .chunk = 2, .vector = 3, .lanes = 8});
+  check_kernel(op, {.parallel = {0}, .chunk = 2, .vector = 3, .lanes = 8, .unroll = 2});
+  check_kernel(op, {.parallel = {0}, .chunk = 1, .vector = 2, .lanes = 4});
+  check_kernel(op, {.parallel = {0, 3}, .chunk = 20, .vector = 3, .lanes = 8});
+  check_kernel(op, {.parallel = {3, 0}, .chunk = 20, .vector = 0, .lanes = 2});
+  check_kernel(op, {.parallel = {}, .chunk = 1, .vector = 3, .lanes = 16});
+}
+
+TEST_CASE("accesses: transposed, sliced, padded, strided and gathered") {
+  FusedOp op({9, 40});
+  const Expr transposed = op.read(DType::f32, at({1, 9}));
+  const Expr sliced = op.read(DType::f32, at({100, 1}, 7));
+  const Expr strided = op.read(DType::f32, at({80, 2}, 1));
+  const Expr padded = op.read(DType::f32, {.offset = -72, .strides = {35, 1}, .bounds = {{2, 9}, {2, 37}}, .fill = 3});
+  const Expr masked = op.read(DType::f32, {.strides = {1}, .bounds = {Access::everywhere, {5, 30}}, .fill = -1});
+  const Expr row = op.read(DType::i32, at({1}), {9, 1});
+  const Expr gathered = op.read(DType::f32, {.strides = {0, 1}, .index = 5, .index_stride = 40});
+  const Expr column = op.read(DType::u8, at({0, 1}), {1, 40});
+  const Expr scattered = op.read(DType::f32, {.strides = {1}, .index = 7, .index_stride = 9});
+  op.write(transposed + sliced + strided);
+  op.write(padded + masked, {1, 9});
+  op.write(gathered + scattered + op.builder().cast(row + op.builder().cast(column, DType::i32), DType::f32));
+  for (const Schedule& schedule : row_schedules()) check_kernel(op, schedule);
+  check_kernel(op, {.parallel = {0, 1}, .chunk = 33, .vector = 1, .lanes = 16});
+  check_kernel(op, {.parallel = {1, 0}, .chunk = 64, .vector = 0, .lanes = 4, .unroll = 2});
+}
+
+TEST_CASE("every element type is loaded, converted and stored") {
+  for (const DType from : all_dtypes()) {
+    if (from == DType::bf16) continue;
+    FusedOp op({70});
+    const Expr x = op.read(from, at({1}));
+    for (const DType to : all_dtypes())
+      if (to != DType::bf16) op.write(op.builder().op("cast", {x}, {{"dtype", to}}));
+    const Expr y = op.read(from, at({1}));
+    op.write(x > y);
+    if (from != DType::boolean) {
+      op.write(x * y);
+      op.write(op.builder().sum(x, {0}, true));
+    }
+    for (const int lanes : {8, 16}) {
+      INFO(name(from) << ", " << lanes << " lanes");
+      check_kernel(op, {.parallel = {0}, .chunk = 32, .vector = 0, .lanes = lanes, .unroll = 2},
+                   {.low = -200, .high = 300});
+    }
+  }
+}
+
+TEST_CASE("floats beyond an integer's range saturate, and NaN gives 0") {
+  FusedOp op({16});
+  const Expr x = op.read(DType::f32, at({1}));
+  for (const DType to : {DType::i32, DType::i64, DType::u16, DType::u8, DType::boolean})
+    op.write(op.builder().cast(x, to));
+  Tensor numbers(op.operands()[0]);
+  const double given[16] = {0,          -0.5, 0.99,  255.5,       256,   65535.9,  65536,     2147483520,
+                            2147483648, 1e19, -1e19, -2147483648, -1e10, INFINITY, -INFINITY, NAN};
+  for (int i = 0; i < 16; ++i) numbers.set_real(i, given[i]);
+  for (const auto& cpu : {runtime::jit::host_cpu(), runtime::jit::avx2_cpu()}) {
+    const Schedule schedule{.parallel = {0}, .chunk = 16, .vector = 0, .lanes = cpu.lanes};
+    const std::vector<Tensor> results = tests::run_kernel(op, schedule, {numbers}, {.cpu = cpu});
+    for (std::size_t r = 0; r < results.size(); ++r)
+      for (int i = 0; i < 16; ++i) {
+        INFO(given[i] << " as " << name(results[r].type().dtype));
+        CHECK(results[r].integer(i) == numbers.converted(results[r].type().dtype).integer(i));
+      }
+  }
+}
+
+TEST_CASE("a result may lie over an operand of the same access") {
+  // x is read again after the sums that need all of it, and results are written in several nests.
+  FusedOp op({6, 50});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({50, 1}));
+  const Expr y = op.read(DType::f32, at({1}), {6, 1});
+  const Expr sum = b.sum(x, {1}, true);
+  op.write(x * 2.0 + y);
+  op.write(y + b.sum(x * (x - sum), {1}, true), {1, 0});
+  for (const Schedule& schedule : row_schedules()) check_kernel(op, schedule, {.run = {.in_place = {{0, 0}, {1, 1}}}});
+}
+
+TEST_CASE("code has no calls, and the CPU's vectors") {
+  FusedOp op({64, 100});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({100, 1}));
+  const Expr bytes = op.read(DType::u8, at({1, 64}));
+  const Expr largest = b.op("max", {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+  op.write(x / largest + b.cast(bytes, DType::f32));
+  op.write(b.cast(apply("round", x), DType::i32));
+  op.write(b.sum(x, {0}, true));
+  op.write(b.op("argmax", {x}, {{"axis", std::int64_t{0}}, {"keepdim", true}}));
+  for (const auto& [cpu, registers] :
+       {std::pair(runtime::jit::avx2_cpu(), "%ymm"), {runtime::jit::avx512_cpu(), "%zmm"}})
+    for (const Schedule& schedule : row_schedules(cpu.lanes)) {
+      const Kernel kernel = op.kernel(schedule);
+      const std::string text = runtime::jit::assembly(std::span(&kernel, 1), cpu);
+      INFO(cpu.name);
+      CHECK(text.find("\tcall") == std::string::npos);
+      if (schedule.lanes == cpu.lanes) CHECK(text.find(registers) != std::string::npos);
+    }
+}
+
+TEST_CASE("AVX2 and AVX-512 give the same bits") {
+  REQUIRE(runtime::jit::host_cpu().lanes >= 8);
+  FusedOp op({23, 45});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({45, 1}));
+  const Expr sum = b.sum(x / 3.0, {1}, true);
+  op.write(x / sum);
+  op.write(b.sum(x / 7.0, {0}, true));
+  tests::Random random(3);
+  const std::vector<Tensor> operands = tests::whole_operands(op, 1, 1000, random);
+  for (const Schedule& schedule : row_schedules()) {
+    const auto narrow = tests::run_kernel(op, schedule, operands, {.cpu = runtime::jit::avx2_cpu()});
+    CHECK(narrow == tests::run_kernel(op, schedule, operands));
+  }
+}
+
+TEST_CASE("many kernels are compiled at a time") {
+  std::vector<Kernel> kernels;
+  for (std::int64_t n = 1; n <= 9; ++n) {
+    FusedOp op({n});
+    op.write(op.read(DType::f32, at({1})) * static_cast<double>(n));
+    kernels.push_back(op.kernel({.parallel = {0}, .chunk = n, .vector = 0, .lanes = 8}));
+  }
+  const auto compiled = runtime::jit::compile(kernels, runtime::jit::host_cpu());
+  for (std::int64_t n = 1; n <= 9; ++n) {
+    std::vector<float> x(9, 2), y(9, 0);
+    void* args[] = {x.data(), y.data()};
+    compiled->code(static_cast<std::size_t>(n - 1)).run(args, 0, n, nullptr, nullptr);
+    for (std::int64_t i = 0; i < 9; ++i)
+      CHECK(y[static_cast<std::size_t>(i)] == (i < n ? 2 * static_cast<float>(n) : 0));
+  }
+}
