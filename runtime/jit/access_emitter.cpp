@@ -72,7 +72,10 @@ llvm::Value* AccessEmitter::lanes_within(const Access& access, llvm::Value* rest
                      lane_numbers(b_.getContext(), std::int64_t{copy} * layout_.lanes, layout_.lanes));
     mask = both(b_, mask, between(b_, lanes, access.bounds[static_cast<std::size_t>(layout_.vector)]));
   }
-  return rest == nullptr ? mask : both(b_, mask, splat(b_, rest, layout_.lanes));
+  if (rest == nullptr) return mask;
+  // Not `and`: LLVM 19 takes half of (splat & constant) for all lanes where it halves the vector.
+  if (mask == nullptr) return splat(b_, rest, layout_.lanes);
+  return b_.CreateSelect(rest, mask, llvm::Constant::getNullValue(mask->getType()));
 }
 
 llvm::Value* AccessEmitter::element_address(llvm::Value* base, DType dtype, llvm::Value* position) {
