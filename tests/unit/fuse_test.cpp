@@ -5,6 +5,7 @@
 #include "ir/text.h"
 #include "passes/fusion_atoms.h"
 #include "passes/pass.h"
+#include "tests/unit/elaborate_program.h"
 #include "tests/unit/random_graph.h"
 
 #include <catch2/catch.hpp>
@@ -62,6 +63,28 @@ Block parse_body(const std::string& graph) {
   return module->graphs.at(0).body;
 }
 
+/// What the kernel of a fused op is, without extents: accesses, ops, who reads what.
+std::vector<std::string> structure_of(const Op& op) {
+  const FusedView fused(op);
+  std::vector<std::string> lines;
+  for (const std::vector<Access>& accesses : {fused.reads, fused.writes}) {
+    for (const Access& access : accesses) {
+      std::string line = "access";
+      for (const std::int64_t stride : access.strides) line += " " + std::to_string(stride);
+      lines.push_back(line);
+    }
+  }
+  for (const Op& inner : fused.body.ops()) {
+    std::string line(*inner.def->name);
+    for (const ValueId operand : inner.operands) line += " " + std::to_string(operand.index);
+    for (const ValueId result : inner.results) line += " -> " + std::to_string(result.index);
+    if (inner.operands.empty()) line += describe(inner);
+    lines.push_back(line);
+  }
+  for (const ValueId result : fused.body.results) lines.push_back("yield " + std::to_string(result.index));
+  return lines;
+}
+
 }  // namespace
 
 TEST_CASE("fuse and schedule keep the values of random graphs") {
@@ -116,6 +139,36 @@ TEST_CASE("what is not fused says why") {
                        "a reduction over outer dimensions is used again, and is complete only when the kernel ends",
                        "the dimensions of a reshape do not divide alike"});
   CHECK(fused_ops(block).size() == 4);
+}
+
+TEST_CASE("updates of all parameters are one kernel but for extents") {
+  test::Elaborated program = test::elaborate(R"(
+layer net(x: f32[N, 6]) -> f32[N, 3] {
+  return linear(relu(linear(x, 5) as a), 3) as b
+}
+train {
+  data x: f32[6], y: u8
+  loss cross_entropy(net(x) as model, y)
+  optimizer adam(lr = 0.1)
+  batch = 4
+  epochs = 2
+})");
+  INFO(program.errors);
+  REQUIRE(program.module);
+  Diagnostics diagnostics;
+  REQUIRE(passes::run_passes(*program.module, passes::pipeline_to(passes::Stage::optimized), {}, diagnostics) ==
+          Status::ok);
+  const Block& body = program.module->find_graph("train", 4)->body;
+  std::vector<const Op*> updates;
+  for (const Op* op : fused_ops(body)) {
+    if (op->role.kind == Role::Kind::update && FusedView(*op).rank() > 0) updates.push_back(op);
+  }
+  REQUIRE(updates.size() == 4);
+  for (const Op* op : updates) {
+    CHECK(op->role.slot.starts_with("model."));
+    CHECK(structure_of(*op) == structure_of(*updates[0]));
+    CHECK(FusedView(*op).schedule == FusedView(*updates[0]).schedule);
+  }
 }
 
 TEST_CASE("a value and its transpose are read by two accesses of one kernel") {
