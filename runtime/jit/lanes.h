@@ -1,0 +1,50 @@
+// Arithmetic on the lanes of one vector width, so that formulas of the emitted code read as formulas.
+//
+//   const Lanes l(builder, x);
+//   llvm::Value* y = l.fma(x, l.real(2), l.real(1));   // 2 x + 1 in every lane
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <cstdint>
+#include <span>
+
+namespace nnc::runtime::jit {
+
+class Lanes {
+ public:
+  /// As many as `value` has, which is f32; a scalar has one.
+  Lanes(llvm::IRBuilder<>& builder, const llvm::Value* value);
+
+  llvm::Type* f32() const { return of(builder_.getFloatTy()); }
+  llvm::Type* f64() const { return of(builder_.getDoubleTy()); }
+  llvm::Type* i32() const { return of(builder_.getInt32Ty()); }
+  llvm::Type* i64() const { return of(builder_.getInt64Ty()); }
+
+  llvm::Value* real(double value) const;    // f32
+  llvm::Value* real64(double value) const;  // f64
+  llvm::Value* integer(std::uint32_t value) const;
+  llvm::Value* integer64(std::uint64_t value) const;
+
+  llvm::Value* fma(llvm::Value* a, llvm::Value* b, llvm::Value* c) const;  // a b + c
+  llvm::Value* round(llvm::Value* x) const;                                // halves to even
+  llvm::Value* abs(llvm::Value* x) const;
+  /// The smaller, or the larger, of x and a bound; NaN stays NaN.
+  llvm::Value* at_most(llvm::Value* x, llvm::Value* bound) const;
+  llvm::Value* at_least(llvm::Value* x, llvm::Value* bound) const;
+  /// The value of the polynomial with those coefficients, lowest degree first, of x's type.
+  llvm::Value* polynomial(llvm::Value* x, std::span<const double> coefficients) const;
+
+  llvm::Value* bits(llvm::Value* x) const { return builder_.CreateBitCast(x, i32()); }
+  llvm::Value* bits64(llvm::Value* x) const { return builder_.CreateBitCast(x, i64()); }
+  llvm::Value* from_bits(llvm::Value* x) const { return builder_.CreateBitCast(x, f32()); }
+  llvm::Value* from_bits64(llvm::Value* x) const { return builder_.CreateBitCast(x, f64()); }
+
+ private:
+  llvm::Type* of(llvm::Type* element) const;
+
+  llvm::IRBuilder<>& builder_;
+  unsigned count_;  // 0: a scalar
+};
+
+}  // namespace nnc::runtime::jit
