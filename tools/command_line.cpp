@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,13 @@ int refuse_unknown(const CLI::App& app, const std::string& argument) {
   const std::string near = ir::nearest_name(name.substr(name.starts_with("--") ? 2 : 1), option_names(app));
   if (near.empty()) return refuse(fmt::format("unknown option {} (`{} --help` lists them)", name, app.get_name()));
   return refuse(fmt::format("unknown option {}; did you mean --{}?", name, near));
+}
+
+/// The processors that this process may use.
+int available_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
 }  // namespace
@@ -142,15 +150,11 @@ std::optional<frontend::Options> ModelFlags::options() const {
 }
 
 void ThreadFlag::declare(CLI::App& app) {
-  app.add_option("--threads", threads_, "Threads to compute with; the reference interpreter uses 1")
+  constexpr int most_threads = 256;
+  threads_ = available_processors();
+  app.add_option("--threads", threads_, fmt::format("Threads to compute with; {} here if not given", threads_))
       ->type_name("N")
-      ->transform(whole_number(1));
-}
-
-std::optional<int> ThreadFlag::check() const {
-  if (threads_ == 1) return std::nullopt;
-  return refuse(
-      fmt::format("--threads {} is not built in this version: the reference interpreter uses 1 thread", threads_));
+      ->transform(whole_number(1, most_threads));
 }
 
 void declare_pass_flags(CLI::App& app, passes::RunOptions& options) {

@@ -48,14 +48,14 @@ class ModelFlags {
   std::optional<std::int64_t> batch_;
 };
 
-/// --threads, of which the reference interpreter uses one. A status means that the tool ends with it.
+/// --threads: the processors that this process may use, if it is not given.
 class ThreadFlag {
  public:
   void declare(CLI::App& app);
-  std::optional<int> check() const;
+  int threads() const { return threads_; }
 
  private:
-  std::int64_t threads_ = 1;
+  int threads_ = 0;
 };
 
 /// --print-after and its like, which nnc and nnc-opt share.

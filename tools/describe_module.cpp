@@ -1,11 +1,13 @@
 #include "tools/describe_module.h"
 
 #include "ir/op.h"
+#include "ir/program_cost.h"
 #include "ir/text.h"
 #include "tools/driver.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <string_view>
@@ -36,6 +38,19 @@ std::string flops_text(std::int64_t flops) {
 
 std::string counted(std::int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s");
+}
+
+/// What is planned, by region; programs run one after another in the same memory.
+std::string memory_text(const ir::Module& module) {
+  ir::ProgramCost most;
+  for (const ir::Program& program : module.programs) {
+    const ir::ProgramCost cost = ir::cost_of(module, program);
+    most.slots = cost.slots;
+    most.transient = std::max(most.transient, cost.transient);
+    most.scratch = std::max(most.scratch, cost.scratch);
+  }
+  return fmt::format("{}: slots {}, transient {}, scratch {}", bytes_text(most.planned_bytes()), bytes_text(most.slots),
+                     bytes_text(most.transient), bytes_text(most.scratch));
 }
 
 void add_row(std::string& text, std::string_view label, std::string_view value) {
@@ -83,6 +98,13 @@ std::string describe_module(const ir::Module& module) {
             fmt::format("{}, {}", counted(static_cast<std::int64_t>(graph.body.ops().size()), "op"),
                         flops_text(flops_of(graph))));
   }
+  for (const ir::Program& program : module.programs) {
+    const ir::ProgramCost cost = ir::cost_of(module, program);
+    add_row(text, program.full_name(),
+            fmt::format("{}, {} moved, {}", counted(cost.instructions, "instruction"), bytes_text(cost.bytes),
+                        flops_text(cost.flops)));
+  }
+  if (!module.programs.empty()) add_row(text, "memory", memory_text(module));
   return text;
 }
 

@@ -1,6 +1,7 @@
 #include "tools/driver.h"
 
 #include "ir/op.h"
+#include "ir/program_cost.h"
 #include "ir/text.h"
 
 #include <algorithm>
@@ -54,6 +55,15 @@ std::int64_t flops_of(const ir::Graph& graph) {
   std::int64_t sum = 0;
   for (const ir::Op& op : graph.body.ops()) sum += ir::flops(ir::view(graph.body, op));
   return sum;
+}
+
+std::optional<std::int64_t> flops_per_step(const ir::Module& module) {
+  if (const ir::Graph* graph = full_train_graph(module)) return flops_of(*graph);
+  const ir::Program* largest = nullptr;
+  for (const ir::Program& program : module.programs) {
+    if (program.name == ir::train_graph && (largest == nullptr || program.batch > largest->batch)) largest = &program;
+  }
+  return largest == nullptr ? std::nullopt : std::optional(ir::cost_of(module, *largest).flops);
 }
 
 std::int64_t parameter_count(const ir::Module& module) {

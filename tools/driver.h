@@ -1,7 +1,7 @@
 // Wires frontend, passes and runtime together, the same for every tool. Nothing else knows all of them.
 //
 //   nnc:        load_model -> compile at the file's batch -> print
-//   nnc-train:  prepare = load, open the data, compile for its batch sizes, check the data -> train
+//   nnc-train:  prepare = load, open the data, compile for its batch sizes and this machine, check the data -> train
 #pragma once
 
 #include "frontend/frontend.h"
@@ -35,6 +35,8 @@ frontend::BatchSizes sizes_without_data(const ir::Recipe& recipe);
 /// The train graph of the full batch; of the largest one there is if the data has no full batch. Null without any.
 const ir::Graph* full_train_graph(const ir::Module& module);
 std::int64_t flops_of(const ir::Graph& graph);
+/// Of a training step of the full batch, lowered or not; nothing without a train graph.
+std::optional<std::int64_t> flops_per_step(const ir::Module& module);
 /// Elements of all parameters, trained and frozen.
 std::int64_t parameter_count(const ir::Module& module);
 
@@ -46,7 +48,8 @@ struct TrainRequest {
   std::string valid;
   std::optional<double> val_split;
   std::uint64_t seed = 0;
-  bool optimize = true;
+  int threads = 1;
+  bool reference = false;  // execute the step as written, by the reference interpreter
 };
 
 /// Everything that the first step needs.

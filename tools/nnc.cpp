@@ -6,6 +6,7 @@
 #include "tools/dot.h"
 #include "tools/driver.h"
 #include "tools/exit_codes.h"
+#include "tools/machine.h"
 
 #include <fmt/format.h>
 
@@ -25,6 +26,7 @@ struct Request {
   std::string out;
   frontend::Options options;
   passes::RunOptions passes;
+  const tools::Machine* machine = nullptr;
 };
 
 std::string print_module(const ir::Module& module, const Request& request) {
@@ -42,12 +44,17 @@ constexpr Form forms[] = {
     {"graph", passes::Stage::graph, print_module},
     {"step", passes::Stage::step, print_module},
     {"optimized", passes::Stage::optimized, print_module},
+    {"program", passes::Stage::program, print_module},
+    {"llvm", passes::Stage::program,
+     [](const ir::Module& module, const Request& request) { return request.machine->llvm_text(module); }},
+    {"asm", passes::Stage::program,
+     [](const ir::Module& module, const Request& request) { return request.machine->assembly(module); }},
     {"dot", passes::Stage::step, [](const ir::Module& module, const Request&) { return tools::dot(module); }},
-    {"", passes::Stage::optimized, [](const ir::Module& module, const Request& request) {
+    {"", passes::Stage::program, [](const ir::Module& module, const Request& request) {
        return request.file + '\n' + tools::describe_module(module);
      }}};
 
-constexpr std::string_view unbuilt_forms[] = {"program", "llvm", "asm"};
+constexpr std::string_view form_names = "ast, graph, step, optimized, program, llvm, asm or dot";
 
 int run(const Request& request) {
   ir::Diagnostics diagnostics;
@@ -73,10 +80,7 @@ std::string check_form(const std::string& name) {
   for (const Form& form : forms) {
     if (!name.empty() && form.name == name) return "";
   }
-  for (const std::string_view unbuilt : unbuilt_forms) {
-    if (unbuilt == name) return fmt::format("--emit={} is not built in this version", name);
-  }
-  return fmt::format("--emit={}: expected ast, graph, step, optimized or dot", name);
+  return fmt::format("--emit={}: expected {}", name, form_names);
 }
 
 }  // namespace
@@ -86,26 +90,33 @@ int main(int argc, char** argv) {
   Request request;
   tools::ModelFlags model_flags;
   tools::ThreadFlag thread_flag;
-  std::string target;
+  std::string target = "native";
   app.add_option("FILE", request.file, "The .nn file; `-` is standard input")->required()->type_name("");
   const CLI::Option* emit =
-      app.add_option("--emit", request.emit, "Print a stage: ast, graph, step, optimized or dot")->type_name("STAGE");
+      app.add_option("--emit", request.emit, fmt::format("Print a stage: {}", form_names))->type_name("STAGE");
   app.add_option("-o", request.out, "Write there instead of to standard output")
       ->type_name("OUT")
       ->check(tools::not_empty());
   model_flags.declare(app);
   thread_flag.declare(app);
-  const CLI::Option* target_flag = app.add_option("--target", target)->group("");
+  app.add_option("--target", target, "Compile for this CPU (native), or for one that is the same everywhere (generic)")
+      ->type_name("TARGET")
+      ->check(tools::one_of({"native", "generic"}));
   tools::declare_pass_flags(app, request.passes);
 
   if (const std::optional<int> status = tools::parse_command_line(app, argc, argv)) return *status;
-  if (!target_flag->empty()) return tools::refuse("--target is not built in this version");
   if (!emit->empty()) {
     if (const std::string problem = check_form(request.emit); !problem.empty()) return tools::refuse(problem);
   }
-  if (const std::optional<int> status = thread_flag.check()) return *status;
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   request.options = *options;
-  return tools::within_memory([&] { return run(request); });
+  return tools::within_memory([&] {
+    const int threads = thread_flag.threads();
+    const tools::Machine machine =
+        target == "native" ? tools::Machine::native(threads) : tools::Machine::generic(threads);
+    request.machine = &machine;
+    request.passes.target = &machine.target();
+    return run(request);
+  });
 }

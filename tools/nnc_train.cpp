@@ -28,7 +28,7 @@ struct Flags {
   tools::TrainRequest request;
   runtime::TrainOptions training;
   std::optional<std::int64_t> epochs;
-  bool synthetic = false, reference = false, no_shuffle = false, dry_run = false, quiet = false;
+  bool synthetic = false, no_shuffle = false, dry_run = false, quiet = false;
   std::string summary;
 };
 
@@ -91,7 +91,7 @@ int write_summary(const Flags& flags, const tools::Prepared& prepared,
                   const std::optional<runtime::TrainResult>& result, int status) {
   if (flags.summary.empty()) return status;
   ir::Diagnostics diagnostics;
-  const std::string json = tools::summary_json(prepared.module, result, prepared.compile_seconds);
+  const std::string json = tools::summary_json(prepared, result);
   return tools::write_text("", json, diagnostics) == ir::Status::ok ? status : tools::fail(diagnostics);
 }
 
@@ -129,7 +129,7 @@ int run(const Flags& flags) {
     return dry_run(flags, *prepared);
   }
 
-  if (!flags.quiet) std::cerr << "executing with the reference interpreter\n";
+  if (!flags.quiet && flags.request.reference) std::cerr << "executing with the reference interpreter\n";
   const runtime::Watcher watcher = tools::progress_watcher(prepared->module.recipe, flags.quiet);
   const std::optional<runtime::TrainResult> result =
       runtime::train(prepared->module, *prepared->executor, prepared->training, prepared->validation, flags.training,
@@ -163,7 +163,8 @@ void declare(CLI::App& app, Flags& flags) {
   path("--out", flags.training.out, "Write last.safetensors and best.safetensors to this folder", "DIR");
   path("--init", flags.training.init, "Start from these weights", "FILE");
   app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
-  app.add_flag("--reference", flags.reference, "Execute the step as written, without optimizations");
+  app.add_flag("--reference", flags.request.reference,
+               "Execute the step as written, with the slow reference interpreter");
   app.add_flag("--dry-run", flags.dry_run, "Check model and data, say what would be trained, and exit");
   app.add_flag("--quiet", flags.quiet, "Print nothing but errors on stderr");
   app.add_option("--summary", flags.summary, "End standard output with the run's figures: json")
@@ -201,13 +202,12 @@ int main(int argc, char** argv) {
 
   if (const std::optional<int> status = tools::parse_command_line(app, argc, argv)) return *status;
   if (!resume_flag->empty()) return tools::refuse("--resume is not built in this version");
-  if (const std::optional<int> status = thread_flag.check()) return *status;
+  flags.request.threads = thread_flag.threads();
   if (const std::string problem = check_data_flags(flags); !problem.empty()) return tools::refuse(problem);
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   flags.request.options = *options;
   flags.request.options.epochs = flags.epochs;
-  flags.request.optimize = !flags.reference;
   flags.training.seed = flags.request.seed;
   flags.training.shuffle = !flags.no_shuffle;
   flags.training.signal = &received_signal;

@@ -8,6 +8,7 @@
 #include "runtime/epoch_order.h"
 #include "runtime/trainer.h"
 #include "tools/driver.h"
+#include "tools/machine.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -41,6 +42,9 @@ struct Input {
   const ir::Recipe& recipe() const { return model ? model->recipe() : module->recipe; }
 };
 
+/// Whether a module has been brought to programs.
+bool is_lowered(const ir::Module& module) { return !module.programs.empty(); }
+
 std::optional<Input> load_input(const TrainRequest& request, ir::Diagnostics& diagnostics) {
   std::optional<TextFile> file = read_text(request.file, diagnostics);
   if (!file) return std::nullopt;
@@ -56,8 +60,13 @@ std::optional<Input> load_input(const TrainRequest& request, ir::Diagnostics& di
   }
   input.module = ir::parse_module(file->name, file->text, diagnostics);
   if (!input.module) return std::nullopt;
-  if (full_train_graph(*input.module) == nullptr) {
+  if (!flops_per_step(*input.module)) {
     diagnostics.error({file->name, 1, 1}, "the module has no `train` graph, so there is nothing to train");
+    return std::nullopt;
+  }
+  if (is_lowered(*input.module) && request.reference) {
+    diagnostics.error({file->name, 1, 1},
+                      "the reference interpreter runs graphs, and this module has programs: leave out --reference");
     return std::nullopt;
   }
   if (request.options.epochs) {
@@ -96,13 +105,18 @@ std::optional<runtime::OpenedData> open(const TrainRequest& request, const std::
   return opened;
 }
 
+bool has_program(const ir::Module& module, std::string_view name, std::int64_t batch) {
+  return std::ranges::any_of(
+      module.programs, [&](const ir::Program& program) { return program.name == name && program.batch == batch; });
+}
+
 /// Reports the graphs that a printed module lacks for these batch sizes.
 ir::Status check_sizes(const ir::Module& module, const frontend::BatchSizes& sizes, const std::string& file,
                        ir::Diagnostics& diagnostics) {
   ir::Status status = ir::Status::ok;
   const auto require = [&](std::string_view graph, const std::vector<std::int64_t>& batches) {
     for (const std::int64_t batch : batches) {
-      if (module.find_graph(graph, batch) != nullptr) continue;
+      if (module.find_graph(graph, batch) != nullptr || has_program(module, graph, batch)) continue;
       diagnostics.error({file, 1, 1}, fmt::format("the data needs the graph {0}@{1}, which the module does not have "
                                                   "(batches of {2}); train the .nn source instead",
                                                   graph, batch, fmt::join(batches, ", ")));
@@ -123,17 +137,19 @@ bool has_updates(const ir::Module& module) {
 }
 
 /// The passes from where the module stands to where execution begins.
-std::vector<const passes::Pass*> remaining_passes(const ir::Module& module, bool optimize) {
+std::vector<const passes::Pass*> remaining_passes(const ir::Module& module, bool reference) {
+  if (is_lowered(module)) return {};
   const std::vector<const passes::Pass*> to_step = passes::pipeline_to(passes::Stage::step);
-  std::vector<const passes::Pass*> result = optimize ? passes::pipeline_to(passes::Stage::optimized) : to_step;
+  std::vector<const passes::Pass*> result = reference ? to_step : passes::pipeline_to(passes::Stage::program);
   if (has_updates(module)) result.erase(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(to_step.size()));
   return result;
 }
 
-/// An executor, if there is memory for the slots.
-std::unique_ptr<runtime::Executor> make_executor(const ir::Module& module, ir::Diagnostics& diagnostics) {
+/// An executor, if there is memory for what it plans.
+std::unique_ptr<runtime::Executor> make_executor(const ir::Module& module, const Machine* machine,
+                                                 ir::Diagnostics& diagnostics) {
   try {
-    return runtime::make_reference_executor(module);
+    return machine == nullptr ? runtime::make_reference_executor(module) : machine->load(module);
   } catch (const std::bad_alloc&) {
     double bytes = 0;  // a float, since it may be more than any integer holds
     for (const ir::Slot& slot : module.slots) {
@@ -197,11 +213,14 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
   }
 
   compiling.resume();
-  if (passes::run_passes(*module, remaining_passes(*module, request.optimize), {}, diagnostics) == ir::Status::failed) {
-    return std::nullopt;
-  }
+  std::optional<Machine> machine;
+  if (!request.reference) machine = Machine::native(request.threads);
+  const ir::Target* target = machine ? &machine->target() : nullptr;
+  const std::vector<const passes::Pass*> passes = remaining_passes(*module, request.reference);
+  if (passes::run_passes(*module, passes, {.target = target}, diagnostics) == ir::Status::failed) return std::nullopt;
+  if (machine && machine->check(*module, request.file, diagnostics) == ir::Status::failed) return std::nullopt;
   prepared.module = std::move(*module);
-  prepared.executor = make_executor(prepared.module, diagnostics);
+  prepared.executor = make_executor(prepared.module, machine ? &*machine : nullptr, diagnostics);
   if (!prepared.executor) return std::nullopt;
   compiling.pause();
   prepared.compile_seconds = compiling.seconds();

@@ -1,7 +1,5 @@
 #include "tools/summary.h"
 
-#include "tools/driver.h"
-
 #include <sys/resource.h>
 #include <nlohmann/json.hpp>
 
@@ -69,17 +67,17 @@ std::string line(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 
 }  // namespace
 
-std::string summary_json(const ir::Module& module, const std::optional<runtime::TrainResult>& result,
-                         double compile_seconds) {
+std::string summary_json(const Prepared& prepared, const std::optional<runtime::TrainResult>& result) {
   const runtime::TrainResult& figures = result ? *result : runtime::TrainResult{};
   Json json;
   json["steps"] = figures.steps;
   json["epochs"] = figures.epochs;
   if (result) add_result(json, *result);
-  json["compile_ms"] = number(compile_seconds * 1e3);
+  json["compile_ms"] = number(prepared.compile_seconds * 1e3);
   json["peak_rss_bytes"] = peak_rss_bytes();
-  if (const ir::Graph* step = full_train_graph(module)) json["flops_per_step"] = flops_of(*step);
-  json["parameters"] = parameter_count(module);
+  if (const std::int64_t planned = prepared.executor->planned_bytes(); planned > 0) json["planned_bytes"] = planned;
+  if (const std::optional<std::int64_t> flops = flops_per_step(prepared.module)) json["flops_per_step"] = *flops;
+  json["parameters"] = parameter_count(prepared.module);
   return line(json);
 }
 
@@ -92,6 +90,7 @@ std::string unprepared_summary_json() {
   add_result(json, nothing);
   json["compile_ms"] = nullptr;
   json["peak_rss_bytes"] = nullptr;
+  json["planned_bytes"] = nullptr;
   json["flops_per_step"] = nullptr;
   json["parameters"] = nullptr;
   return line(json);

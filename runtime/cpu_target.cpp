@@ -1,0 +1,46 @@
+#include "runtime/cpu_target.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace nnc::runtime {
+
+namespace {
+
+/// In bytes; virtual machines do not always know their caches.
+std::int64_t cache_bytes(int name, std::int64_t otherwise) {
+  const long bytes = ::sysconf(name);
+  return bytes > 0 ? bytes : otherwise;
+}
+
+class CpuTarget final : public ir::Target {
+ public:
+  CpuTarget(std::string name, int lanes, int threads, std::shared_ptr<Contractions> contractions)
+      : name_(std::move(name)), lanes_(lanes), threads_(threads), contractions_(std::move(contractions)) {}
+
+  std::string name() const override { return name_; }
+  int lanes() const override { return lanes_; }
+  int threads() const override { return threads_; }
+  std::int64_t l1_bytes() const override { return l1_bytes_; }
+  std::int64_t l2_bytes() const override { return l2_bytes_; }
+  std::int64_t contraction_scratch(const ir::OpView& op, int threads) const override {
+    return contractions_->scratch_bytes(op, threads);
+  }
+
+ private:
+  std::string name_;
+  int lanes_, threads_;
+  std::int64_t l1_bytes_ = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10);
+  std::int64_t l2_bytes_ = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+  std::shared_ptr<Contractions> contractions_;
+};
+
+}  // namespace
+
+std::unique_ptr<ir::Target> cpu_target(std::string name, int lanes, int threads,
+                                       std::shared_ptr<Contractions> contractions) {
+  return std::make_unique<CpuTarget>(std::move(name), lanes, threads, std::move(contractions));
+}
+
+}  // namespace nnc::runtime

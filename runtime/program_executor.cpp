@@ -1,0 +1,267 @@
+// The arena: slots, then the transient region, then scratch. An instruction's chunks, over all of its argument sets, are
+// divided among its threads in order; split reductions are finished when all chunks are done. So which thread does a
+// chunk changes no bit.
+#include "runtime/program_executor.h"
+
+#include "ir/check.h"
+#include "ir/fused.h"
+#include "ir/kernel_layout.h"
+#include "ir/program.h"
+#include "ir/program_memory.h"
+#include "runtime/arena.h"
+#include "runtime/host_kernel.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace nnc::runtime {
+
+namespace {
+
+/// An instruction made ready. One of the three: compiled code, a host kernel, a contraction.
+struct Step {
+  KernelCode code{};
+  std::unique_ptr<HostKernel> host;
+  std::unique_ptr<PreparedContraction> contraction;
+
+  struct Set {
+    std::size_t args = 0;        // where its pointers begin
+    std::int64_t positions = 0;  // of the flattened parallel dimensions
+    std::int64_t first_chunk = 0;
+  };
+  std::vector<Set> sets;
+  std::int64_t chunks = 0, chunk = 0;  // in all sets; positions of one
+  int threads = 1;
+  std::byte* scratch = nullptr;  // partial results of all chunks, then a row area a thread
+  std::int64_t partial_bytes = 0, row_bytes = 0;
+};
+
+/// A program with its places filled in.
+class LoadedProgram {
+ public:
+  LoadedProgram(const ir::Module& module, const ir::Program& program, const KernelSet& kernels,
+                Contractions& contractions, const std::vector<std::int64_t>& slots, std::byte* slot_memory,
+                std::byte* transient, std::byte* scratch)
+      : program_(&program) {
+    for (const ir::Buffer& buffer : program.buffers)
+      places_.push_back(place(module, buffer, slots, slot_memory, transient));
+    for (const ir::Instruction& instruction : program.instructions)
+      steps_.push_back(prepare(module, instruction, kernels, contractions, scratch));
+    for (const auto& [name, buffer] : program.results)
+      results_.push_back({name, ir::Tensor(program.buffers[static_cast<std::size_t>(buffer)].type)});
+  }
+
+  const ir::Program& program() const { return *program_; }
+
+  const std::vector<NamedTensor>& run(const std::vector<ir::Tensor>& params) {
+    take(params);
+    for (Step& step : steps_) run(step);
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      const auto buffer = static_cast<std::size_t>(program_->results[i].second);
+      std::span<std::byte> bytes = results_[i].value.bytes();
+      std::memcpy(bytes.data(), places_[buffer], bytes.size());
+    }
+    return results_;
+  }
+
+ private:
+  /// Where a buffer is; a param's place is known when it is given.
+  std::byte* place(const ir::Module& module, const ir::Buffer& buffer, const std::vector<std::int64_t>& slots,
+                   std::byte* slot_memory, std::byte* transient) {
+    if (buffer.same_as >= 0) return places_[static_cast<std::size_t>(buffer.same_as)];
+    switch (buffer.region) {
+      case ir::Region::param: return nullptr;
+      case ir::Region::transient: return transient + buffer.offset;
+      case ir::Region::slot: {
+        const ir::Slot* slot = module.find_slot(buffer.path);
+        NNC_CHECK(slot != nullptr, "no slot @{}", buffer.path);
+        return slot_memory + slots[static_cast<std::size_t>(slot - module.slots.data())];
+      }
+      case ir::Region::constant: break;
+    }
+    constants_.push_back(*buffer.value);
+    return constants_.back().bytes().data();
+  }
+
+  Step prepare(const ir::Module& module, const ir::Instruction& instruction, const KernelSet& kernels,
+               Contractions& contractions, std::byte* scratch) {
+    Step step;
+    step.threads = instruction.threads;
+    step.scratch = scratch;
+    for (const ir::ArgumentSet& set : instruction.sets) {
+      step.sets.push_back({.args = args_.size()});
+      for (const auto* buffers : {&set.reads, &set.writes})
+        for (const int buffer : *buffers) add_argument(buffer);
+    }
+    if (instruction.kernel < 0) {
+      step.contraction = contractions.prepare(ir::view(*program_, instruction), instruction.threads);
+      return step;
+    }
+    const ir::Op& op = module.kernels[static_cast<std::size_t>(instruction.kernel)].op;
+    const ir::FusedView fused(op);
+    if (fused.domain.empty()) {
+      step.host = std::make_unique<HostKernel>(op);
+      return step;
+    }
+    step.code = kernels.code(code_of(module, instruction.kernel));
+    const ir::KernelLayout layout = ir::kernel_layout(fused);
+    step.chunk = fused.schedule.chunk;
+    step.partial_bytes = ir::aligned(layout.partial_bytes);
+    step.row_bytes = ir::aligned(layout.row_bytes);
+    const std::int64_t outer =
+        fused.schedule.parallel.empty() ? 1 : fused.domain[static_cast<std::size_t>(fused.schedule.parallel[0])];
+    for (std::size_t i = 0; i < step.sets.size(); ++i) {
+      Step::Set& set = step.sets[i];
+      set.positions = ir::parallel_positions(fused) / outer * instruction.sets[i].extent;
+      set.first_chunk = step.chunks;
+      step.chunks += (set.positions + step.chunk - 1) / step.chunk;
+    }
+    return step;
+  }
+
+  /// Kernels of numbers have no code.
+  static std::size_t code_of(const ir::Module& module, int kernel) {
+    return static_cast<std::size_t>(std::count_if(module.kernels.begin(), module.kernels.begin() + kernel, has_code));
+  }
+
+  void add_argument(int buffer) {
+    const auto index = static_cast<std::size_t>(buffer);
+    if (program_->buffers[index].region == ir::Region::param) params_.emplace_back(args_.size(), root(index));
+    args_.push_back(places_[index]);
+  }
+
+  /// The buffer whose memory this one is.
+  std::size_t root(std::size_t buffer) const {
+    while (program_->buffers[buffer].same_as >= 0) buffer = static_cast<std::size_t>(program_->buffers[buffer].same_as);
+    return buffer;
+  }
+
+  void take(const std::vector<ir::Tensor>& params) {
+    const auto count = static_cast<std::size_t>(program_->param_count());
+    NNC_CHECK(params.size() == count, "{} has {} parameters, given {}", program_->full_name(), count, params.size());
+    for (std::size_t i = 0; i < count; ++i)
+      NNC_CHECK(params[i].type() == program_->buffers[i].type, "parameter {} of {} is {}, given {}", i,
+                program_->full_name(), ir::to_string(program_->buffers[i].type), ir::to_string(params[i].type()));
+    // Nothing writes to a parameter's buffer.
+    for (const auto& [argument, param] : params_)
+      args_[argument] = const_cast<std::byte*>(params[param].bytes().data());
+  }
+
+  void run(Step& step) {
+    if (step.contraction) return step.contraction->run(&args_[step.sets[0].args], step.scratch);
+    if (step.host) {
+      for (const Step::Set& set : step.sets) step.host->run(&args_[set.args]);
+      return;
+    }
+    if (step.threads == 1) {
+      run_chunks(step, 0, step.chunks, 0);
+    } else {
+#pragma omp parallel num_threads(step.threads)
+      {
+        const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        run_chunks(step, step.chunks * thread / threads, step.chunks * (thread + 1) / threads,
+                   static_cast<int>(thread));
+      }
+    }
+    if (step.code.finish == nullptr) return;
+    for (std::size_t i = 0; i < step.sets.size(); ++i) {
+      const std::int64_t first = step.sets[i].first_chunk;
+      const std::int64_t end = i + 1 < step.sets.size() ? step.sets[i + 1].first_chunk : step.chunks;
+      step.code.finish(&args_[step.sets[i].args], step.scratch + first * step.partial_bytes, end - first);
+    }
+  }
+
+  void run_chunks(const Step& step, std::int64_t first, std::int64_t end, int thread) {
+    std::byte* rows = step.scratch + step.chunks * step.partial_bytes + thread * step.row_bytes;
+    auto set = std::ranges::upper_bound(step.sets, first, {}, &Step::Set::first_chunk) - 1;
+    for (std::int64_t chunk = first; chunk < end; ++chunk) {
+      while (set + 1 != step.sets.end() && (set + 1)->first_chunk <= chunk) ++set;
+      const std::int64_t begin = (chunk - set->first_chunk) * step.chunk;
+      step.code.run(&args_[set->args], begin, std::min(begin + step.chunk, set->positions),
+                    step.scratch + chunk * step.partial_bytes, rows);
+    }
+  }
+
+  const ir::Program* program_;
+  std::vector<std::byte*> places_;  // of the buffers
+  std::vector<ir::Tensor> constants_;
+  std::vector<void*> args_;                                  // of all instructions
+  std::vector<std::pair<std::size_t, std::size_t>> params_;  // (argument, parameter)
+  std::vector<Step> steps_;
+  std::vector<NamedTensor> results_;
+};
+
+class ProgramExecutor : public Executor {
+ public:
+  ProgramExecutor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
+                  std::shared_ptr<Contractions> contractions)
+      : module_(module),
+        kernels_(std::move(kernels)),
+        contractions_(std::move(contractions)),
+        slots_(ir::slot_offsets(module_)),
+        transient_bytes_(largest(&ir::Program::transient_bytes)),
+        scratch_bytes_(largest(&ir::Program::scratch_bytes)),
+        arena_(static_cast<std::size_t>(planned_bytes())) {
+    std::byte* transient = arena_.begin() + slots_.back();
+    for (const ir::Program& program : module_.programs)
+      programs_.push_back(std::make_unique<LoadedProgram>(module_, program, *kernels_, *contractions_, slots_,
+                                                          arena_.begin(), transient, transient + transient_bytes_));
+  }
+
+  const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
+                                      const std::vector<ir::Tensor>& params) override {
+    for (const auto& program : programs_)
+      if (program->program().name == name && program->program().batch == batch) return program->run(params);
+    ir::internal_error(__FILE__, __LINE__, fmt::format("no program {}@{}", name, batch));
+  }
+
+  ir::Tensor slot(std::string_view path) const override {
+    const std::size_t index = find(path);
+    ir::Tensor value(module_.slots[index].type);
+    std::memcpy(value.bytes().data(), arena_.begin() + slots_[index], value.bytes().size());
+    return value;
+  }
+
+  void set_slot(std::string_view path, const ir::Tensor& value) override {
+    const std::size_t index = find(path);
+    NNC_CHECK(value.type() == module_.slots[index].type, "{} does not fit slot @{}", ir::to_string(value.type()), path);
+    std::memcpy(arena_.begin() + slots_[index], value.bytes().data(), value.bytes().size());
+  }
+
+  std::int64_t planned_bytes() const override { return slots_.back() + transient_bytes_ + scratch_bytes_; }
+
+ private:
+  /// Programs run one after another, in the same memory.
+  std::int64_t largest(std::int64_t ir::Program::*bytes) const {
+    std::int64_t most = 0;
+    for (const ir::Program& program : module_.programs) most = std::max(most, ir::aligned(program.*bytes));
+    return most;
+  }
+
+  std::size_t find(std::string_view path) const {
+    const ir::Slot* slot = module_.find_slot(path);
+    NNC_CHECK(slot != nullptr, "no slot @{}", path);
+    return static_cast<std::size_t>(slot - module_.slots.data());
+  }
+
+  const ir::Module module_;
+  std::shared_ptr<const KernelSet> kernels_;
+  std::shared_ptr<Contractions> contractions_;
+  std::vector<std::int64_t> slots_;  // offsets, then the bytes of all
+  std::int64_t transient_bytes_, scratch_bytes_;
+  Arena arena_;
+  std::vector<std::unique_ptr<LoadedProgram>> programs_;
+};
+
+}  // namespace
+
+bool has_code(const ir::Kernel& kernel) { return !ir::FusedView(kernel.op).domain.empty(); }
+
+std::unique_ptr<Executor> make_program_executor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
+                                                std::shared_ptr<Contractions> contractions) {
+  return std::make_unique<ProgramExecutor>(module, std::move(kernels), std::move(contractions));
+}
+
+}  // namespace nnc::runtime
