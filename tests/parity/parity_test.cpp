@@ -10,6 +10,8 @@ namespace nnc::parity {
 namespace {
 
 constexpr double perturbation = 1e-4;
+constexpr std::pair<const char*, Execution> executions[] = {{"reference", Execution::reference},
+                                                            {"compiled", Execution::compiled}};
 
 std::string text(const std::vector<Mismatch>& mismatches) {
   std::string lines;
@@ -46,13 +48,15 @@ void check_comparison(const runtime::NamedTensors& ours, const runtime::NamedTen
 
 TEST_CASE("ten steps agree with PyTorch") {
   for (const Case& test_case : all_cases()) {
-    DYNAMIC_SECTION(test_case.name) {
-      const runtime::NamedTensors theirs = read_expected(test_case);
-      const runtime::NamedTensors ours = replay(test_case);
-      const std::vector<Mismatch> mismatches = compare(ours, theirs);
-      INFO(text(mismatches));
-      REQUIRE(mismatches.empty());
-      check_comparison(ours, theirs);
+    for (const auto& [how, execution] : executions) {
+      DYNAMIC_SECTION(test_case.name << ", " << how) {
+        const runtime::NamedTensors theirs = read_expected(test_case);
+        const runtime::NamedTensors ours = replay(test_case, execution);
+        const std::vector<Mismatch> mismatches = compare(ours, theirs);
+        INFO(text(mismatches));
+        REQUIRE(mismatches.empty());
+        check_comparison(ours, theirs);
+      }
     }
   }
 }

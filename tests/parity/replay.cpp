@@ -10,11 +10,11 @@
 #include <stdexcept>
 
 #include "frontend/frontend.h"
-#include "ir/evaluate.h"
 #include "passes/pass.h"
 #include "runtime/data/dataset.h"
 #include "runtime/executor.h"
 #include "runtime/trainer.h"
+#include "tools/machine.h"
 
 namespace nnc::parity {
 namespace {
@@ -35,27 +35,43 @@ std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The module after every pass up to autodiff: its train graphs give gradients.
+constexpr int threads = 2;
+
+/// The module after every pass up to autodiff, with the gradients among its named results instead of updates.
 ir::Module differentiated(ir::Module module, ir::Diagnostics& diagnostics) {
   std::vector<const passes::Pass*> until = passes::pipeline_to(passes::Stage::step);
   const auto autodiff = std::ranges::find(until, "autodiff", &passes::Pass::name);
   if (autodiff == until.end()) throw std::runtime_error("no pass is called autodiff");
   until.erase(std::next(autodiff), until.end());
   require(passes::run_passes(module, until, {}, diagnostics), diagnostics);
+  for (ir::Graph& graph : module.graphs) {
+    for (ir::GraphResult& result : graph.results) {
+      if (result.kind == ir::GraphResult::Kind::gradient)
+        result = {ir::GraphResult::Kind::value, "grad." + result.name};
+    }
+  }
+  module.rules.clear();
+  module.updates.clear();
   return module;
 }
 
-void record_gradients(const ir::Module& module, std::int64_t batch, const std::vector<ir::Tensor>& examples,
-                      const runtime::Executor& executor, const std::string& step, runtime::NamedTensors& record) {
-  const ir::Graph* graph = module.find_graph("train", batch);
-  if (graph == nullptr) throw std::runtime_error(fmt::format("no graph train@{}", batch));
-  std::map<std::string, ir::Tensor, std::less<>> slots;
-  for (const ir::Slot& slot : module.slots) slots.emplace(slot.path, executor.slot(slot.path));
-  const auto read = [&](std::string_view path) -> const ir::Tensor& { return slots.find(path)->second; };
-  std::vector<ir::Tensor> results = ir::evaluate(graph->body, examples, read);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    if (graph->results[i].kind != ir::GraphResult::Kind::gradient) continue;
-    record[fmt::format("{}.grad.{}", step, graph->results[i].name)] = std::move(results[i]);
+/// Executes a module whose step stands, as written or compiled.
+std::unique_ptr<runtime::Executor> executor_of(ir::Module module, Execution execution, ir::Diagnostics& diagnostics) {
+  if (execution == Execution::reference) return runtime::make_reference_executor(module);
+  const tools::Machine machine = tools::Machine::native(threads);
+  std::vector<const passes::Pass*> rest = passes::pipeline_to(passes::Stage::program);
+  rest.erase(rest.begin(), rest.begin() + std::ssize(passes::pipeline_to(passes::Stage::step)));
+  require(passes::run_passes(module, rest, {.target = &machine.target()}, diagnostics), diagnostics);
+  return machine.load(module);
+}
+
+/// The gradients of a batch at the slots that `state` has.
+void record_gradients(const ir::Module& module, runtime::Executor& gradients, const runtime::Executor& state,
+                      const std::vector<ir::Tensor>& batch, const std::string& step, runtime::NamedTensors& record) {
+  for (const ir::Slot& slot : module.slots) gradients.set_slot(slot.path, state.slot(slot.path));
+  const std::int64_t size = batch.at(0).type().shape.at(0);
+  for (const runtime::NamedTensor& result : gradients.run(ir::train_graph, size, batch)) {
+    if (result.name.starts_with("grad.")) record[fmt::format("{}.{}", step, result.name)] = result.value;
   }
 }
 
@@ -84,7 +100,7 @@ double loss_of(const std::vector<runtime::NamedTensor>& results) {
 
 }  // namespace
 
-runtime::NamedTensors replay(const Case& test_case) {
+runtime::NamedTensors replay(const Case& test_case, Execution execution) {
   ir::Diagnostics diagnostics;
   const frontend::Options options{.set = test_case.set, .batch = test_case.batch, .epochs = {}};
   const frontend::Model model =
@@ -94,10 +110,11 @@ runtime::NamedTensors replay(const Case& test_case) {
   const std::int64_t examples = data.train.examples();
   const std::vector<std::int64_t> sizes = runtime::batch_sizes(examples, test_case.batch);
   ir::Module module = require(model.elaborate({.train = sizes, .eval = {}}, diagnostics), diagnostics);
-  const ir::Module gradients = differentiated(module, diagnostics);
-  require(passes::run_passes(module, passes::pipeline_to(passes::Stage::optimized), {}, diagnostics), diagnostics);
-
-  const std::unique_ptr<runtime::Executor> executor = runtime::make_reference_executor(module);
+  const std::vector<ir::Update> updates = module.updates;
+  const std::unique_ptr<runtime::Executor> gradients =
+      executor_of(differentiated(module, diagnostics), execution, diagnostics);
+  require(passes::run_passes(module, passes::pipeline_to(passes::Stage::step), {}, diagnostics), diagnostics);
+  const std::unique_ptr<runtime::Executor> executor = executor_of(module, execution, diagnostics);
   const std::int64_t steps_per_epoch = (examples + test_case.batch - 1) / test_case.batch;
   if (const ir::Slot* total = module.find_slot(ir::total_steps_slot)) {
     const ir::Recipe& recipe = module.recipe;
@@ -118,9 +135,9 @@ runtime::NamedTensors replay(const Case& test_case) {
     const auto size = static_cast<std::int64_t>(indices.size());
     const bool recorded = step == first_recorded || step == steps;
     const std::string name = fmt::format("step{}", step);
-    if (recorded) record_gradients(gradients, size, batch, *executor, name, record);
+    if (recorded) record_gradients(module, *gradients, *executor, batch, name, record);
     losses.set_real(step - 1, loss_of(executor->run("train", size, batch)));
-    if (recorded) record_slots(module, gradients.updates, *executor, name, record);
+    if (recorded) record_slots(module, updates, *executor, name, record);
   }
   record["loss"] = std::move(losses);
   return record;

@@ -6,9 +6,14 @@
 
 namespace nnc::parity {
 
-/// Ten steps of the case's program, optimized, from the fixture's initial weights on batches in file order. The result
+enum class Execution {
+  reference,  // the step as written, by the reference interpreter
+  compiled,   // optimized, lowered and compiled for this machine
+};
+
+/// Ten steps of the case's program from the fixture's initial weights on batches in file order. The result
 /// has the fixture's names: losses, and for the recorded steps every gradient (as autodiff gives it, before clip and
 /// update), parameter and optimizer state of the module. Anything that fails throws with the diagnostics.
-runtime::NamedTensors replay(const Case& test_case);
+runtime::NamedTensors replay(const Case& test_case, Execution execution);
 
 }  // namespace nnc::parity

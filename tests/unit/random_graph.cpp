@@ -24,9 +24,10 @@ const T& pick(const std::vector<T>& from, Random& random) {
 
 class Generator {
  public:
-  Generator(RandomGraph& graph, Random& random) : graph_(&graph), builder_(graph.block), random_(&random) {
+  Generator(RandomGraph& graph, Random& random, bool in_f32)
+      : graph_(&graph), builder_(graph.block), random_(&random), in_f32_(in_f32) {
     for (const OpDef* def : ir::all_ops()) {
-      if (def->as<ir::SlotRead>() == nullptr) defs_.push_back(def);
+      if (def->as<ir::SlotRead>() == nullptr && !(in_f32 && def->region_count > 0)) defs_.push_back(def);
     }
   }
 
@@ -34,12 +35,14 @@ class Generator {
     const OpDef& def = *pick(defs_, *random_);
     ir::Samples samples;
     (*def.samples)(samples);
-    const Sample sample = in_f64(pick(samples.all(), *random_));
+    const Sample& given = pick(samples.all(), *random_);
+    const Sample sample = in_f32_ ? given : in_f64(given);
+    const bool jumps = in_f32_ && def.grad->kind != ir::Gradient::Kind::rule;
     const std::vector<Tensor> values = random_operands(sample, *random_);
     std::vector<Expr> operands;
     for (std::size_t i = 0; i < values.size(); ++i) {
       const bool index = i < def.operands->size() && (*def.operands)[i].index_extent != nullptr;
-      operands.push_back(operand(values[i], index));
+      operands.push_back(operand(values[i], index || (jumps && is_float(values[i].type().dtype))));
     }
     builder_.role = {static_cast<ir::Role::Kind>((*random_)() % 4), ""};
     builder_.location = ir::Location(ir::CallChain{{"random.nn", static_cast<int>(++line_), 1}});
@@ -47,15 +50,16 @@ class Generator {
   }
 
  private:
-  /// An earlier value of the type, a constant or a parameter. An index has to stay in its range: no earlier value.
-  Expr operand(const Tensor& value, bool index) {
+  /// An earlier value of the type, a constant or a parameter; a fresh one is a parameter: an index has to stay in its
+  /// range.
+  Expr operand(const Tensor& value, bool fresh) {
     std::vector<ValueId> fitting;
     for (std::int32_t i = 0; i < graph_->block.value_count(); ++i) {
       if (graph_->block.type({i}) == value.type()) fitting.push_back({i});
     }
     const auto choice = (*random_)() % 8;
-    if (!index && !fitting.empty() && choice < 5) return builder_.expr(pick(fitting, *random_));
-    if (!index && choice < 7) {
+    if (!fresh && !fitting.empty() && choice < 5) return builder_.expr(pick(fitting, *random_));
+    if (!fresh && choice < 7) {
       constexpr std::array splats{0.0, 1.0, -1.0, 2.0};  // every type has the first two
       const std::size_t choices = is_float(value.type().dtype) ? splats.size() : 2;
       return builder_.constant(Tensor::splat(value.type(), splats[(*random_)() % choices]));
@@ -67,15 +71,18 @@ class Generator {
   RandomGraph* graph_;
   Builder builder_;
   Random* random_;
+  bool in_f32_;
   std::vector<const OpDef*> defs_;
   int line_ = 0;
 };
 
 }  // namespace
 
-RandomGraph random_graph(int ops, Random& random) {
+namespace {
+
+RandomGraph make_graph(int ops, Random& random, bool in_f32) {
   RandomGraph graph;
-  Generator generator(graph, random);
+  Generator generator(graph, random, in_f32);
   for (int i = 0; i < ops; ++i) generator.add_op();
   std::vector<bool> used(static_cast<std::size_t>(graph.block.value_count()));
   for (const ir::Op& op : graph.block.ops()) {
@@ -89,5 +96,11 @@ RandomGraph random_graph(int ops, Random& random) {
   }
   return graph;
 }
+
+}  // namespace
+
+RandomGraph random_graph(int ops, Random& random) { return make_graph(ops, random, false); }
+
+RandomGraph random_f32_graph(int ops, Random& random) { return make_graph(ops, random, true); }
 
 }  // namespace nnc::tests

@@ -17,4 +17,8 @@ struct RandomGraph {
 /// `ops` ops, each as one of its record's samples says; operands are earlier values, parameters or constants.
 RandomGraph random_graph(int ops, Random& random);
 
+/// The same in f32, of ops that a pass pipeline sees (no loops, no fused ops). What jumps (a comparison, a rounding, a
+/// position) gets parameters and constants as its floats, so that two right evaluations do not differ by a jump.
+RandomGraph random_f32_graph(int ops, Random& random);
+
 }  // namespace nnc::tests

@@ -72,7 +72,8 @@ ir::Attr in_f64(const ir::Attr& attr) {
   return attr;
 }
 
-/// A block made by appending alone: its values are numbered in order, parameters first.
+}  // namespace
+
 ir::Block in_f64(const ir::Block& block) {
   ir::Block result;
   for (const ir::ValueId param : block.params()) result.add_param(in_f64(block.type(param)));
@@ -87,8 +88,6 @@ ir::Block in_f64(const ir::Block& block) {
   result.results = block.results;
   return result;
 }
-
-}  // namespace
 
 Sample in_f64(Sample sample) {
   for (SampleOperand& operand : sample.operands) operand.type = in_f64(operand.type);
