@@ -49,8 +49,8 @@ void promote_on_host(const ir::OpDef& def, std::vector<ir::Tensor>& operands) {
     operands[i] = operands[i].converted(real ? DType::f64 : DType::i64);
 }
 
-std::optional<ir::Tensor> evaluate_on_host(const ir::OpDef& def, const std::vector<ir::Tensor>& operands,
-                                           const std::vector<ir::NamedAttr>& attrs, std::string& error) {
+std::optional<std::vector<ir::Tensor>> evaluate_on_host(const ir::OpDef& def, const std::vector<ir::Tensor>& operands,
+                                                        const std::vector<ir::NamedAttr>& attrs, std::string& error) {
   ir::OpView view;
   view.def = &def;
   std::vector<const ir::Tensor*> pointers;
@@ -65,12 +65,19 @@ std::optional<ir::Tensor> evaluate_on_host(const ir::OpDef& def, const std::vect
   }
   view.attrs = completed.attrs;
   ir::Inferred inferred = (*def.infer)(view);
-  if (!inferred.error.empty() || inferred.types.size() != 1) {
+  if (!inferred.error.empty()) {
     error = inferred.error;
     return std::nullopt;
   }
   view.results = inferred.types;
-  return ir::evaluate(view, pointers).front();
+  return ir::evaluate(view, pointers);
+}
+
+/// One number, as the language has it.
+Value static_number(const ir::Tensor& result, const ast::Span& at) {
+  if (result.type().dtype == DType::boolean) return Value{result.integer(0) != 0, at};
+  if (ir::is_float(result.type().dtype)) return Value{result.real(0), at};
+  return Value{result.integer(0), at};
 }
 
 }  // namespace
@@ -93,19 +100,23 @@ std::optional<Value> apply_statically(Context& context, const ir::OpDef& def, co
   }
   promote_on_host(def, tensors);
   std::string error;
-  const auto result = evaluate_on_host(def, tensors, attrs, error);
-  if (!result || result->elements() != 1) return fail(context, at, fmt::format("{}: {}", quoted(def), error));
-  if (result->type().dtype == DType::boolean) return Value{result->integer(0) != 0, at};
-  if (ir::is_float(result->type().dtype)) return Value{result->real(0), at};
-  if (integers) {
+  const auto results = evaluate_on_host(def, tensors, attrs, error);
+  const auto is_number = [](const ir::Tensor& result) { return result.elements() == 1; };
+  if (!results || !std::ranges::all_of(*results, is_number))
+    return fail(context, at, fmt::format("{}: {}", quoted(def), error));
+  const DType dtype = results->front().type().dtype;
+  if (integers && ir::is_integer(dtype) && dtype != DType::boolean) {
     // Integers wrap around on the host; the same in f64 shows whether they did.
     for (ir::Tensor& tensor : tensors)
       if (ir::is_integer(tensor.type().dtype)) tensor = tensor.converted(DType::f64);
     const auto exact = evaluate_on_host(def, tensors, attrs, error);
-    if (exact && std::abs(exact->real(0)) >= 9.2e18)
+    if (exact && std::abs(exact->front().real(0)) >= 9.2e18)
       return fail(context, at, fmt::format("{} overflows: integers at compile time have 64 bits", quoted(def)));
   }
-  return Value{result->integer(0), at};
+  std::vector<Value> values;
+  for (const ir::Tensor& result : *results) values.push_back(static_number(result, at));
+  if (values.size() == 1) return values.front();
+  return Value{Several{std::move(values)}, at};
 }
 
 Value apply(Context& context, const ir::OpDef& def, const std::vector<Value>& operands,

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 
@@ -60,7 +61,7 @@ class Splitter {
     if (!scalar && reduction) return reduce(op, *reduction, result);
     if (!scalar) return refuse("its value is taken from single examples; `mean` or `sum` over the batch is needed");
     if (op.def->as<ir::SlotRead>()) return read(op, result);
-    if (!op.operands.empty() || op.def->as<ir::Whole>()) return repeat(op, result);
+    if (!op.operands.empty() || op.def->as<ir::Whole>()) return repeat(op, value, result);
     return refuse("an op without operands stands in it");
   }
 
@@ -113,8 +114,8 @@ class Splitter {
     return true;
   }
 
-  /// The same op in `report`, on f64.
-  bool repeat(const ir::Op& op, ir::Expr& result) {
+  /// The same op in `report`, on f64; its result that `value` is here.
+  bool repeat(const ir::Op& op, ir::ValueId value, ir::Expr& result) {
     std::vector<ir::Expr> operands(op.operands.size());
     for (std::size_t i = 0; i < op.operands.size(); ++i)
       if (!visit(op.operands[i], operands[i])) return false;
@@ -133,7 +134,8 @@ class Splitter {
     }
     auto made = builder.try_op(*op.def, operands, std::move(attrs));
     if (std::holds_alternative<std::string>(made)) return refuse(std::get<std::string>(made));
-    result = std::get<std::vector<ir::Expr>>(made).front();
+    const auto which = std::ranges::find(op.results, value) - op.results.begin();
+    result = std::get<std::vector<ir::Expr>>(made)[static_cast<std::size_t>(which)];
     if (ir::is_integer(result.dtype())) result = builder.cast(result, ir::DType::f64);
     return true;
   }

@@ -44,6 +44,29 @@ std::span<const OpDef> math_ops() {
        .samples = positive_samples,
        .promotion = Promotion::real},
 
+      {.name = "log1p",
+       .doc = "The natural logarithm of 1 + x, accurate near 0.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       // Where u = 1 + x was rounded, log(u) / (u - 1) is still the slope log(1 + x) / x to a rounding.
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   const Scalar one = x.builder->constant(1, x[0].dtype());
+                                   const Scalar u = one + x[0], added = u - one;
+                                   const Scalar corrected = log(u) * (x[0] / added);
+                                   return select(u == one, x[0], select(added == x[0], log(u), corrected));
+                                 }},
+       // d log(1 + x) = dx / (1 + x)
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() / (g.operand(0) + 1.0)); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::log1p(o[0]); },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 5})}).range(-0.9, 4);
+             s.add({f32({3, 5})}).range(-1e-6, 1e-6);
+           },
+       .promotion = Promotion::real},
+
       {.name = "sqrt",
        .doc = "The square root.",
        .operands = {{"x"}},

@@ -54,6 +54,13 @@ Inferred infer_index(const OpView& op) {
   return result;
 }
 
+/// Two results of one type.
+Inferred infer_two_floats(const OpView& op) {
+  Inferred result = infer_floats(op);
+  if (result.error.empty()) result.types.push_back(result.types[0]);
+  return result;
+}
+
 std::vector<AttrDef> attrs() { return {{"axis", AttrKind::axes}, {"keepdim", AttrKind::boolean, Attr(false)}}; }
 
 void samples(Samples& s) {
@@ -158,6 +165,49 @@ double oracle_sum(const Oracle& o) {
   for (double x : o.reduced()) sum += x;
   return sum;
 }
+double oracle_mean(const Oracle& o) { return oracle_sum(o) / static_cast<double>(o.reduced().size()); }
+
+/// Mean, sum of squared deviations from it, and number of the elements so far (Welford 1962). The number counts in the
+/// elements' type: no conversion an element, and exact for 2^24 of them in a part.
+Scalars start_moments(const Args& args) { return {args.constant(0), args.constant(0), args.constant(0)}; }
+Scalars step_moments(const Args&, const Scalars& a, Scalar x, Scalar) {
+  const Scalar count = a[2] + 1.0;
+  const Scalar deviation = x - a[0];
+  const Scalar mean = a[0] + deviation / count;
+  return {mean, a[1] + deviation * (x - mean), count};
+}
+/// Chan et al. 1983; a part without elements changes nothing, whatever is in the other.
+Scalars merge_moments(const Args& args, const Scalars& a, const Scalars& b) {
+  const Scalar count = a[2] + b[2];
+  const Scalar between = b[0] - a[0];
+  const Scalar share = b[2] / count;
+  const Scalars both{a[0] + between * share, a[1] + b[1] + between * (between * (a[2] * share)), count};
+  const Scalar first_only = b[2] == args.constant(0), second_only = a[2] == args.constant(0);
+  Scalars merged;
+  for (std::size_t i = 0; i < both.size(); ++i)
+    merged.push_back(select(first_only, a[i], select(second_only, b[i], both[i])));
+  return merged;
+}
+/// With an infinite element the squares are NaN and the mean depends on the order; it is made NaN, too.
+Scalars finish_moments(const Args&, const Scalars& a, Scalar count) {
+  return {select(a[1] == a[1], a[0], a[1]), a[1] / cast(count, a[1].dtype())};
+}
+
+double oracle_moments(const Oracle& o) {
+  const double mean = oracle_mean(o);
+  if (o.result() == 0) return mean;
+  double squares = 0;
+  for (double x : o.reduced()) squares += (x - mean) * (x - mean);
+  return squares / static_cast<double>(o.reduced().size());
+}
+
+/// d mean = sum(dx) / n and d variance = 2 sum((x - mean) dx) / n: that the mean moves with x changes the variance by
+/// nothing, as the deviations add up to 0.
+void moments_gradient(GradCtx& g) {
+  const auto count = static_cast<double>(reduced_count(g.view()));
+  const Expr deviation = g.operand(0) - expand(g, g.result(0));
+  g.accumulate(0, expand(g, g.dy(0) / count) + deviation * expand(g, g.dy(1) * 2.0 / count));
+}
 
 }  // namespace
 
@@ -199,7 +249,22 @@ std::span<const OpDef> reduction_ops() {
              g.accumulate(0, g.builder().broadcast_to(expand(g, share), g.operand(0).shape()));
            },
        .precision = Precision::accumulated,
-       .oracle = [](const Oracle& o) { return oracle_sum(o) / static_cast<double>(o.reduced().size()); },
+       .oracle = oracle_mean,
+       .samples = samples,
+       .promotion = Promotion::real},
+
+      {.name = "moments",
+       .doc =
+           "The mean over the axes, and the variance: the mean of the squared deviations from it. Both are NaN where "
+           "an element is infinite.",
+       .operands = {{"x"}},
+       .attrs = attrs(),
+       .infer = infer_two_floats,
+       .kernel =
+           Reduction{.start = start_moments, .step = step_moments, .merge = merge_moments, .finish = finish_moments},
+       .grad = moments_gradient,
+       .precision = Precision::accumulated,
+       .oracle = oracle_moments,
        .samples = samples,
        .promotion = Promotion::real},
 

@@ -51,11 +51,12 @@ class Parts {
     merge_.run(1);
     return results(merge_);
   }
-  Tensor finish(const Accumulators& accumulators, std::int64_t count) {
+  /// A number for each result.
+  std::vector<Tensor> finish(const Accumulators& accumulators, std::int64_t count) {
     give(finish_, 0, accumulators);
     give(finish_, accumulators.size(), {Tensor::splat_integer(Type{DType::i64, {}, {}}, count)});
     finish_.run(1);
-    return results(finish_)[0];
+    return results(finish_);
   }
 
  private:
@@ -80,7 +81,7 @@ class Parts {
     return scalars;
   }
   std::vector<Tensor> results(const ScalarEvaluator& program) const {
-    return results(program, &program == &finish_ ? 1 : programs_.accumulators.size());
+    return results(program, &program == &finish_ ? programs_.finish.results.size() : programs_.accumulators.size());
   }
 
   ReductionPrograms programs_;
@@ -104,23 +105,23 @@ std::vector<Tensor> vectors(DType dtype) {
   for (const auto& numbers : given) all.push_back(vector_of(dtype, numbers));
   if (is_float(dtype)) {
     const std::vector<std::vector<double>> special{
-        {qnan, 1, 2, 3, 4},       {1, 2, qnan, 7, 0, 9},  {7, 0, 2, 3, qnan},   {1, qnan, 5, qnan, 0},
-        {qnan, qnan, qnan},       {-inf, -inf, -inf},     {inf, inf, inf, inf}, {-3, inf, -inf, 2},
-        {-1.5, -2.5, -1.5, -2.5}, {3, qnan, inf, -inf, 3}};
+        {qnan, 1, 2, 3, 4},       {1, 2, qnan, 7, 0, 9},   {7, 0, 2, 3, qnan},   {1, qnan, 5, qnan, 0},
+        {qnan, qnan, qnan},       {-inf, -inf, -inf},      {inf, inf, inf, inf}, {-3, inf, -inf, 2},
+        {-1.5, -2.5, -1.5, -2.5}, {3, qnan, inf, -inf, 3}, {1, 2, inf},          {inf, 1, 2}};
     for (const auto& numbers : special) all.push_back(vector_of(dtype, numbers));
   }
   return all;
 }
 
-/// The reduction of all elements at once; nothing where the record refuses the type.
-std::optional<Tensor> whole(const OpDef& def, const Tensor& x) {
+/// The results of the reduction of all elements at once; none where the record refuses the type.
+std::vector<Tensor> whole(const OpDef& def, const Tensor& x) {
   Block block;
   Builder builder(block);
   const Expr operand = builder.expr(block.add_param(x.type()));
   const auto made = builder.try_op(def, {operand}, {});
-  if (!std::holds_alternative<std::vector<Expr>>(made)) return std::nullopt;
-  block.results = {std::get<std::vector<Expr>>(made)[0].value};
-  return evaluate(block, {x}, nullptr)[0];
+  if (!std::holds_alternative<std::vector<Expr>>(made)) return {};
+  for (const Expr& result : std::get<std::vector<Expr>>(made)) block.results.push_back(result.value);
+  return evaluate(block, {x}, nullptr);
 }
 
 /// The element types of the samples, and f64.
@@ -132,49 +133,54 @@ std::set<DType> sample_dtypes(const OpDef& def) {
   return dtypes;
 }
 
-void check(const OpDef& def, DType dtype, const Tensor& merged, const Tensor& expected) {
-  const Tensor rounded = merged.converted(expected.type().dtype);
-  INFO("in parts " << rounded.real(0) << ", in one sweep " << expected.real(0));
+void check(const OpDef& def, DType dtype, const std::vector<Tensor>& merged, const std::vector<Tensor>& expected) {
+  REQUIRE(merged.size() == expected.size());
   const bool exact = *def.precision == Precision::exact || !is_float(dtype);
-  CHECK(tests::agree(rounded.real(0), expected.real(0), exact ? 0 : dtype == DType::f64 ? 1e-13 : 1e-5));
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const Tensor rounded = merged[i].converted(expected[i].type().dtype);
+    INFO("result " << i << " in parts " << rounded.real(0) << ", in one sweep " << expected[i].real(0));
+    CHECK(tests::agree(rounded.real(0), expected[i].real(0), exact ? 0 : dtype == DType::f64 ? 1e-13 : 1e-5));
+  }
 }
 
 }  // namespace
 
 TEST_CASE("a reduction in parts gives what one sweep gives") {
-  int reductions = 0;
+  int reductions = 0, with_several_results = 0;
   for (const OpDef* def : all_ops()) {
     const Reduction* reduction = def->as<Reduction>();
     if (reduction == nullptr) continue;
     ++reductions;
+    with_several_results += reduction_programs(*reduction, DType::f64).finish.results.size() > 1;
     for (const DType dtype : sample_dtypes(*def)) {
       Parts parts(*reduction, dtype);
       for (const Tensor& x : vectors(dtype)) {
         std::string elements;
         for (std::int64_t i = 0; i < x.elements(); ++i) elements += std::to_string(x.real(i)) + " ";
         INFO(*def->name << " of " << to_string(x.type()) << ": " << elements);
-        const std::optional<Tensor> expected = whole(*def, x);
-        REQUIRE(expected);
+        const std::vector<Tensor> expected = whole(*def, x);
+        REQUIRE_FALSE(expected.empty());
         const std::int64_t n = x.elements();
-        check(*def, dtype, parts.finish(parts.sweep(x, 0, n), n), *expected);
+        check(*def, dtype, parts.finish(parts.sweep(x, 0, n), n), expected);
         for (std::int64_t lanes = 2; lanes < 4; ++lanes) {
           INFO("in " << lanes << " lanes");
           Parts::Accumulators all = parts.sweep(x, 0, n, lanes);
           for (std::int64_t lane = 1; lane < lanes; ++lane) all = parts.merge(parts.sweep(x, lane, n, lanes), all);
-          check(*def, dtype, parts.finish(all, n), *expected);
+          check(*def, dtype, parts.finish(all, n), expected);
         }
         for (std::int64_t i = 0; i <= n; ++i) {
           INFO("parted at " << i);
-          check(*def, dtype, parts.finish(parts.merge(parts.sweep(x, 0, i), parts.sweep(x, i, n)), n), *expected);
+          check(*def, dtype, parts.finish(parts.merge(parts.sweep(x, 0, i), parts.sweep(x, i, n)), n), expected);
           for (std::int64_t j = i; j <= n; ++j) {
             INFO("and at " << j);
             const auto a = parts.sweep(x, 0, i), b = parts.sweep(x, i, j), c = parts.sweep(x, j, n);
-            check(*def, dtype, parts.finish(parts.merge(parts.merge(a, b), c), n), *expected);
-            check(*def, dtype, parts.finish(parts.merge(a, parts.merge(b, c)), n), *expected);
+            check(*def, dtype, parts.finish(parts.merge(parts.merge(a, b), c), n), expected);
+            check(*def, dtype, parts.finish(parts.merge(a, parts.merge(b, c)), n), expected);
           }
         }
       }
     }
   }
   CHECK(reductions > 0);
+  CHECK(with_several_results > 0);
 }

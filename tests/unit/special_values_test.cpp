@@ -148,6 +148,17 @@ TEST_CASE("powers at 0") {
   });
 }
 
+TEST_CASE("log1p keeps small numbers, and is exact at the ends") {
+  check_all({
+      {"log1p",
+       DType::f64,
+       {{0, 1e-20, -1, inf, qnan, -2}},
+       {0, 1e-20, -inf, inf, qnan, qnan},
+       {{1, 1, inf, 0, qnan, -1}}},
+      {"log1p", DType::f32, {{0, 1e-10, -1, inf, qnan}}, {0, double{1e-10F}, -inf, inf, qnan}},
+  });
+}
+
 TEST_CASE("NaN goes through extrema") {
   check_all({
       {"maximum", DType::f64, {{qnan, 1, qnan}, {1, qnan, qnan}}, {qnan, qnan, qnan}},
