@@ -1,5 +1,5 @@
 // What neither a record nor std can say: shape and size of a tensor, casts written as calls of a type, splitting
-// into several values, and random numbers, whose stream is the call's place in the program.
+// into several values, errors of a program's own, and random numbers, whose stream is the call's place in the program.
 #include "frontend/apply.h"
 #include "frontend/calls.h"
 #include "frontend/evaluate.h"
@@ -81,7 +81,7 @@ Value random_numbers(Context& context, const std::vector<Value>& arguments, cons
     return fail(context, at,
                 fmt::format("`random_uniform` takes a shape, a list of integers, found {}", describe(arguments[0])));
   if (!context.target || context.target->kind == Target::Kind::rule)
-    return fail(context, at, "random numbers are drawn by layers and initializers only");
+    return fail(context, at, "optimizers, schedules and settings draw no random numbers");
   const Frame& frame = *context.frame;
   std::string stream = context.target->kind == Target::Kind::initial ? context.target->stream : frame.path;
   stream += frame.site;
@@ -98,6 +98,14 @@ Value random_numbers(Context& context, const std::vector<Value>& arguments, cons
   builder.location = location(context, at);
   ++context.ops;
   return {TensorValue{builder.op("random_uniform", {key, counter}, {{"shape", *shape}, {"stream", stream}})}, at};
+}
+
+/// Ends the call that evaluates it: how a declaration refuses an argument.
+Value refuse(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+  const auto* text = arguments[0].as<std::string>();
+  if (!text) return fail(context, at, fmt::format("`error` takes a text, found {}", describe(arguments[0])));
+  if (arguments[1].as<None>()) return fail(context, at, *text);
+  return fail(context, at, fmt::format("{}, found {}", *text, describe(arguments[1])));
 }
 
 std::optional<Value> cast(Context& context, const Value& value, ir::DType dtype, const ast::Span& at) {
@@ -127,6 +135,7 @@ const std::vector<Builtin>& builtins() {
       {"size", {"x"}, 1, size_of},
       {"chunk", {"x", "parts", "axis"}, 2, chunk},
       {"random_uniform", {"shape"}, 1, random_numbers},
+      {"error", {"text", "found"}, 1, refuse},
   };
   return all;
 }

@@ -94,16 +94,17 @@ def relu(x):
 
 
 class SignMomentum(torch.optim.Optimizer):
-    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn spells it."""
+    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn and std's lion spell it: their states differ in name."""
 
-    def __init__(self, params, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    def __init__(self, params, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0, state="m"):
         super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay))
+        self.state_name = state
 
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
             for p in group["params"]:
-                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                m = self.state[p].setdefault(self.state_name, torch.zeros_like(p))
                 mix = group["beta1"] * m + (1 - group["beta1"]) * p.grad
                 kink_arguments.append(mix.double().numpy().copy())
                 m.mul_(group["beta2"]).add_((1 - group["beta2"]) * p.grad)
@@ -197,6 +198,55 @@ def class_axis_loss(m, x):
     scores = m["fc2"](torch.tanh(m["fc1"](features(x)))).reshape(-1, 3, 4)
     target = x["label"].long()[:, None] + (x["features"][:, 4:8] > 0.125)
     return F.cross_entropy(scores, target)
+
+
+def norms_model():
+    return modules(
+        fc1=linear(30, 12),
+        norm1=nn.LayerNorm(12),
+        fc2=linear(12, 12),
+        fc3=linear(12, 12),
+        # Its default is the epsilon of the type that computes; ours that of f32.
+        norm2=nn.RMSNorm(12, eps=torch.finfo(torch.float32).eps),
+        head=linear(12, 1),
+    )
+
+
+def norms_loss(m, x):
+    h = m["norm1"](0.01 * m["fc1"](features(x)))
+    h = m["norm2"](0.01 * m["fc3"](F.silu(m["fc2"](h))))
+    return F.binary_cross_entropy_with_logits(m["head"](h)[:, 0], x["label"])
+
+
+def norm_options_model():
+    norm = nn.LayerNorm(12, eps=0.1, bias=False)
+    return modules(fc1=linear(30, 12), norm=norm, fc2=linear(12, 12), fc3=linear(12, 12), head=linear(12, 1))
+
+
+def norm_options_loss(m, x):
+    h = F.layer_norm(m["fc2"](m["norm"](m["fc1"](features(x)))), [12])
+    logit = m["head"](F.rms_norm(m["fc3"](h), [12], eps=0.1))[:, 0]
+    weight = torch.tensor(2.5, dtype=logit.dtype)
+    entropy = F.binary_cross_entropy_with_logits(logit, x["label"], pos_weight=weight)
+    return entropy + 0.5 * F.huber_loss(3 * logit, x["label"])
+
+
+def norm_options_optimizer(named):
+    def settings(name):
+        return dict(weight_decay=0.0 if name.endswith("bias") else 0.1)
+
+    groups = [dict(params=[p], **settings(name)) for name, p in named.items()]
+    return torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-3)
+
+
+def gelu_huber_lion_loss(m, x):
+    h = F.gelu(m["fc1"](features(x)))
+    h = F.gelu(m["fc2"](h), approximate="tanh")
+    return F.huber_loss(m["fc3"](h)[:, 0], x["label"], delta=0.4)
+
+
+def step_decay(**settings):
+    return lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, **settings)
 
 
 def warmup_cosine(optimizer, warmup, total, final):
@@ -294,6 +344,22 @@ CASES = [
     Case("clip_norm", two_layers(12, 2), two_layers_loss, sgd(lr=0.2, weight_decay=0.1), clip_norm=0.5),
     Case("groups", groups_model, groups_loss, groups_optimizer),
     Case("class_axis", two_layers(12, 12), class_axis_loss, sgd(lr=0.1)),
+    Case("norms", norms_model, norms_loss, lambda named: torch.optim.AdamW(named.values(), lr=0.01)),
+    Case(
+        "norm_options",
+        norm_options_model,
+        norm_options_loss,
+        norm_options_optimizer,
+        schedule=step_decay(step_size=3),
+    ),
+    Case(
+        "gelu_huber_lion",
+        lambda: modules(fc1=linear(30, 12), fc2=linear(12, 12), fc3=linear(12, 1)),
+        gelu_huber_lion_loss,
+        lambda named: SignMomentum(named.values(), lr=3e-3, weight_decay=0.1, state="exp_avg"),
+        schedule=step_decay(step_size=4, gamma=0.5),
+        seed=7,
+    ),
 ]
 
 
