@@ -33,7 +33,9 @@ int seed_count(int usual) {
 ir::Module module_of(const ir::Block& block) {
   ir::Module module;
   module.recipe.batch = 1;
-  ir::Graph graph{.name = "report", .body = block};
+  ir::Graph graph;
+  graph.name = "report";
+  graph.body = block;
   for (std::size_t i = 0; i < block.params().size(); ++i) graph.param_names.push_back("x" + std::to_string(i));
   for (std::size_t i = 0; i < block.results.size(); ++i)
     graph.results.push_back({ir::GraphResult::Kind::value, "r" + std::to_string(i)});

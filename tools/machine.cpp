@@ -1,0 +1,71 @@
+#include "tools/machine.h"
+
+#include "ir/program.h"
+#include "runtime/cpu_target.h"
+#include "runtime/onednn/contractions.h"
+#include "runtime/program_executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+namespace nnc::tools {
+
+Machine::Machine(runtime::jit::Cpu cpu, std::shared_ptr<runtime::Contractions> contractions,
+                 std::unique_ptr<ir::Target> target)
+    : cpu_(std::move(cpu)), contractions_(std::move(contractions)), target_(std::move(target)) {}
+
+Machine Machine::native(int threads) {
+  runtime::jit::Cpu cpu = runtime::jit::host_cpu();
+  std::shared_ptr<runtime::Contractions> contractions = runtime::make_onednn_contractions();
+  auto target = runtime::cpu_target(cpu.name, cpu.lanes, threads, contractions);
+  return {std::move(cpu), std::move(contractions), std::move(target)};
+}
+
+Machine Machine::generic(int threads) {
+  return {runtime::jit::avx2_cpu(), runtime::make_onednn_contractions(), ir::generic_target(threads)};
+}
+
+namespace {
+
+std::vector<ir::Kernel> kernels_with_code(const ir::Module& module) {
+  std::vector<ir::Kernel> kernels;
+  std::ranges::copy_if(module.kernels, std::back_inserter(kernels), runtime::has_code);
+  return kernels;
+}
+
+}  // namespace
+
+std::string Machine::llvm_text(const ir::Module& module) const {
+  return runtime::jit::llvm_text(kernels_with_code(module), cpu_);
+}
+
+std::string Machine::assembly(const ir::Module& module) const {
+  return runtime::jit::assembly(kernels_with_code(module), cpu_);
+}
+
+ir::Status Machine::check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const {
+  for (const ir::Program& program : module.programs) {
+    for (const ir::Instruction& instruction : program.instructions) {
+      if (instruction.def == nullptr) continue;
+      const std::int64_t needed = contractions_->scratch_bytes(ir::view(program, instruction), instruction.threads);
+      if (needed <= instruction.scratch) continue;
+      diagnostics.error(
+          {file, 1, 1},
+          fmt::format("this program is planned for target {}: on {} its {} needs {} bytes of "
+                      "scratch and has {}; compile the .nn source here",
+                      module.target, target_->name(), *instruction.def->name, needed, instruction.scratch));
+      return ir::Status::failed;
+    }
+  }
+  return ir::Status::ok;
+}
+
+std::unique_ptr<runtime::Executor> Machine::load(const ir::Module& module) const {
+  return runtime::make_program_executor(module, runtime::jit::compile(kernels_with_code(module), cpu_), contractions_);
+}
+
+}  // namespace nnc::tools

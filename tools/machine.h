@@ -1,0 +1,42 @@
+// The machine that programs are compiled for, and run on: the kernel generator's CPU, oneDNN's contractions, and what
+// passes ask of both.
+#pragma once
+
+#include "ir/diagnostics.h"
+#include "ir/module.h"
+#include "ir/target.h"
+#include "runtime/contraction.h"
+#include "runtime/executor.h"
+#include "runtime/jit/compile.h"
+
+#include <memory>
+#include <string>
+
+namespace nnc::tools {
+
+class Machine {
+ public:
+  /// This CPU, with so many threads.
+  static Machine native(int threads);
+  /// One that is the same everywhere, to be read.
+  static Machine generic(int threads);
+
+  const ir::Target& target() const { return *target_; }
+  /// The kernels of a lowered module, as LLVM IR and as assembly.
+  std::string llvm_text(const ir::Module& module) const;
+  std::string assembly(const ir::Module& module) const;
+  /// Whether a program planned for another machine has the scratch that this one's contractions need.
+  ir::Status check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const;
+  /// Compiles the kernels of a lowered module and makes it ready to run.
+  std::unique_ptr<runtime::Executor> load(const ir::Module& module) const;
+
+ private:
+  Machine(runtime::jit::Cpu cpu, std::shared_ptr<runtime::Contractions> contractions,
+          std::unique_ptr<ir::Target> target);
+
+  runtime::jit::Cpu cpu_;
+  std::shared_ptr<runtime::Contractions> contractions_;
+  std::unique_ptr<ir::Target> target_;
+};
+
+}  // namespace nnc::tools
