@@ -30,7 +30,7 @@ ir::Status lower(ir::Module& module, PassContext& context) {
     module.programs.push_back(emit_program(graph, kernels));
   module.rules.clear();
   module.updates.clear();
-  module.kernels = std::move(kernels.kernels());
+  module.kernels = kernels.take(module.programs);
   module.target = context.target->name();
   for (ir::Program& program : module.programs) set_resources(module, program, *context.target);
   return ir::Status::ok;

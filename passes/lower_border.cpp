@@ -29,7 +29,10 @@ std::string missing_in(const ir::Block& block, const Op& op) {
   const ir::OpView view = ir::view(block, op);
   for (const auto* types : {&view.operands, &view.results})
     for (const Type& type : *types)
-      if (type.dtype == DType::bf16) return fmt::format("`{}` of bf16", *op.def->name);
+      if (type.dtype == DType::bf16) {
+        const std::string* slot = slot_of(op);
+        return slot != nullptr ? fmt::format("`@{}` of bf16", *slot) : fmt::format("`{}` of bf16", *op.def->name);
+      }
   if (op.def->as<ir::Contraction>() != nullptr) {
     const auto is_f64 = [](const ir::Attr& attr) {
       const auto* dtype = std::get_if<DType>(&attr);

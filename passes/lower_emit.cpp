@@ -133,34 +133,40 @@ class Emitter {
       made.path = *slot;
       return buffers_[root] = slot_buffers_[*slot] = add(std::move(made));
     }
-    if (!values_.is_computed(root)) {
-      made.region = Region::constant;
-      made.value = constant_value(body_, *values_.definer(root));
-      made.value = made.value->reshaped(made.type.shape);
-    } else {
-      made.offset = program_.transient_bytes;
-      program_.transient_bytes += ir::aligned(made.type.bytes());
-    }
+    if (!values_.is_computed(root)) return buffers_[root] = constant(root, made.type);
+    made.offset = program_.transient_bytes;
+    program_.transient_bytes += ir::aligned(made.type.bytes());
     return buffers_[root] = add(std::move(made));
+  }
+
+  /// A constant, with each of its types apart.
+  int constant(ValueId root, const ir::Type& type) {
+    const auto [known, inserted] = constants_.try_emplace({root, type.shape});
+    if (!inserted) return known->second;
+    Buffer made{.type = type, .region = Region::constant};
+    made.value = constant_value(body_, *values_.definer(root)).reshaped(type.shape);
+    return known->second = add(std::move(made));
+  }
+
+  bool is_constant_root(ValueId root) const {
+    const Op* definer = values_.definer(root);
+    return definer != nullptr && is_constant(*definer);
   }
 
   /// The buffer of a value with its own type.
   int typed_buffer(ValueId value) {
     const ValueId root = values_.root(value);
-    const int memory = buffer(root);
-    const Buffer& whole = program_.buffers[static_cast<std::size_t>(memory)];
     ir::Type type = body_.type(value);
     type.layout.clear();
+    if (is_constant_root(root)) return constant(root, type);
+    const int memory = buffer(root);
+    const Buffer& whole = program_.buffers[static_cast<std::size_t>(memory)];
     if (type == whole.type) return memory;
     const auto [known, inserted] = typed_.try_emplace({memory, type.shape});
     if (!inserted) return known->second;
     Buffer other = whole;
     other.type = type;
-    if (whole.region == Region::constant) {
-      other.value = whole.value->reshaped(type.shape);
-    } else {
-      other.same_as = memory;
-    }
+    other.same_as = memory;
     return known->second = add(std::move(other));
   }
 
@@ -173,6 +179,7 @@ class Emitter {
   std::map<ValueId, int> buffers_;        // of roots
   std::map<std::string, int> slot_buffers_;
   std::map<std::pair<int, ir::Shape>, int> typed_;
+  std::map<std::pair<ValueId, ir::Shape>, int> constants_;
 };
 
 int threads_for(const ir::Module& module, const ir::Program& program, const Instruction& instruction, int most) {

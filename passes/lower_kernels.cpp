@@ -41,8 +41,24 @@ int KernelTable::kernel_of(const Op& fused) {
   const std::optional<Op> any = ir::outer_extent(op) > 1 ? ir::at_extent(op, any_extent) : std::nullopt;
   std::string structure = ir::text::print_kernel({any ? "any" : "", any ? *any : op}, {});
   const auto [entry, inserted] = known_.try_emplace(std::move(structure), static_cast<int>(kernels_.size()));
-  if (inserted) kernels_.push_back({fmt::format("k{}", kernels_.size()), std::move(op)});
+  if (inserted) kernels_.push_back({"", std::move(op)});
   return entry->second;
+}
+
+std::vector<ir::Kernel> KernelTable::take(std::vector<ir::Program>& programs) {
+  std::vector<ir::Kernel> used;
+  std::vector<int> numbers(kernels_.size(), -1);
+  for (ir::Program& program : programs)
+    for (ir::Instruction& instruction : program.instructions) {
+      if (instruction.kernel < 0) continue;
+      const auto old = static_cast<std::size_t>(instruction.kernel);
+      if (numbers[old] < 0) {
+        numbers[old] = static_cast<int>(used.size());
+        used.push_back({fmt::format("k{}", used.size()), std::move(kernels_[old].op)});
+      }
+      instruction.kernel = numbers[old];
+    }
+  return used;
 }
 
 }  // namespace nnc::passes

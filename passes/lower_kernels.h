@@ -16,7 +16,8 @@ class KernelTable {
  public:
   /// The number of the kernel for a fused op, which it may be the first to need.
   int kernel_of(const ir::Op& fused);
-  std::vector<ir::Kernel>& kernels() { return kernels_; }
+  /// The kernels in the order in which the programs use them, who have their numbers changed.
+  std::vector<ir::Kernel> take(std::vector<ir::Program>& programs);
 
  private:
   std::vector<ir::Kernel> kernels_;

@@ -2,14 +2,15 @@
 
     renumber.py IN > OUT       nnc-opt of the output is nnc-opt of the input.
 
-Parameters of graphs and rules keep their names, because these are part of the module's meaning.
+Parameters of graphs, rules and programs keep their names, because these are part of the module's meaning.
 """
 import random
 import re
 import sys
 
 TOKEN = re.compile(r'(?P<string>"(?:\\.|[^"\\])*")|(?P<comment>//[^\n]*)|%(?P<value>[\w.]+)|(?P<spaces> +)|(?P<rest>.)', re.S)
-HEADER = re.compile(r"^\s*(graph|rule) @")
+HEADER = re.compile(r"^\s*(graph|rule|program) @")
+KERNEL = re.compile(r"^\s*kernel @")
 
 
 def rename(line, names, rng):
@@ -34,6 +35,8 @@ def main():
     for line in open(sys.argv[1], encoding="utf-8").read().splitlines():
         if HEADER.match(line):
             names = {name: name for name in re.findall(r"%([\w.]+)\s*:", line)}
+        if KERNEL.match(line):
+            names = {}
         print(rename(line, names, rng) + rng.choice(["", "", "  // a remark", "\n// \"quoted\" %0 = { }", "\n\n"]))
 
 
