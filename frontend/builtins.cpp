@@ -97,7 +97,7 @@ Value random_numbers(Context& context, const std::vector<Value>& arguments, cons
                                : read_scalar_slot(context, ir::step_slot, ir::SlotKind::counter, at);
   builder.location = location(context, at);
   ++context.ops;
-  return {TensorValue{builder.op("random_uniform", {key, counter}, {{"shape", *shape}, {"stream", stream}})}, at};
+  return {TensorValue{builder.random(key, counter, *shape, stream)}, at};
 }
 
 /// Ends the call that evaluates it: how a declaration refuses an argument.

@@ -49,6 +49,10 @@ Expr Builder::constant(double value, DType dtype) { return constant(Tensor::spla
 Expr Builder::slot(std::string path, const Type& type) {
   return op("slot", {}, {{"path", std::move(path)}, {"shape", type.shape}, {"dtype", type.dtype}});
 }
+Expr Builder::random(Expr key, Expr step, Shape shape, std::string stream) {
+  return op("random", {key, step}, {{"shape", std::move(shape)}, {"stream", std::move(stream)}});
+}
+
 Expr Builder::cast(Expr x, DType dtype) { return x.dtype() == dtype ? x : op("cast", {x}, {{"dtype", dtype}}); }
 Expr Builder::reshape(Expr x, Shape shape) {
   return x.shape() == shape ? x : op("reshape", {x}, {{"shape", std::move(shape)}});

@@ -51,6 +51,8 @@ class Builder {
   /// A scalar of that type.
   Expr constant(double value, DType dtype);
   Expr slot(std::string path, const Type& type);
+  /// Numbers in [0, 1), f32: a function of key and step (i64[]), the stream's name and the position.
+  Expr random(Expr key, Expr step, Shape shape, std::string stream);
   Expr cast(Expr x, DType dtype);          // x itself if it has the type
   Expr reshape(Expr x, Shape shape);       // x itself if it has the shape
   Expr broadcast_to(Expr x, Shape shape);  // NumPy's rule; x itself if it has the shape

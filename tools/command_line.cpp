@@ -152,7 +152,7 @@ std::optional<frontend::Options> ModelFlags::options() const {
 void ThreadFlag::declare(CLI::App& app) {
   constexpr int most_threads = 256;
   threads_ = available_processors();
-  app.add_option("--threads", threads_, fmt::format("Threads to compute with; {} here if not given", threads_))
+  app.add_option("--threads", threads_, "Threads to compute with; as many as there are processors if not given")
       ->type_name("N")
       ->transform(whole_number(1, most_threads));
 }

@@ -52,7 +52,7 @@ std::span<const OpDef> source_ops() {
            },
        .callable = false},
 
-      {.name = "random_uniform",
+      {.name = "random",
        .doc = "Numbers uniform in [0, 1), multiples of 2^-24, f32: a function of key, step, stream and position "
               "(Philox4x32-10).",
        .operands = {{"key"}, {"step"}},

@@ -25,7 +25,7 @@ LIBRARIES = {
     "llvm/": ["runtime/jit/", "tests/"],
     "omp.h": ["runtime/"],
 }
-SYSTEM = ("dlfcn.h", "fcntl.h", "stdlib.h", "unistd.h", "sys/")  # POSIX, for what touches files and processes
+SYSTEM = ("dlfcn.h", "fcntl.h", "sched.h", "stdlib.h", "unistd.h", "sys/")  # POSIX, for what touches files and processes
 SYSTEM_PLACES = ["runtime/", "tools/", "tests/", "bench/"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

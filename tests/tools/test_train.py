@@ -17,7 +17,7 @@ CANCER = ROOT / "examples/data/breast_cancer.csv"
 # What is asked for to the letter; planned_bytes is absent, since nothing is planned without a Program.
 KEYS = {"steps", "epochs", "train_loss", "valid_loss", "best_valid_loss", "best_epoch", "train_metrics", "valid_metrics",
         "losses", "stop_reason", "step_ms_median", "step_ms_min", "compile_ms", "examples_per_s", "peak_rss_bytes",
-        "flops_per_step", "parameters"}
+        "planned_bytes", "flops_per_step", "parameters"}
 
 LINE = """
 hyper rate = 0.1
@@ -69,7 +69,8 @@ class Train(unittest.TestCase):
         self.assertLessEqual(figures["best_valid_loss"], figures["valid_loss"])
         self.assertIn(figures["best_epoch"], (1, 2, 3))
         self.assertEqual(figures["parameters"], 3)
-        for key in ("step_ms_median", "step_ms_min", "compile_ms", "examples_per_s", "peak_rss_bytes", "flops_per_step"):
+        for key in ("step_ms_median", "step_ms_min", "compile_ms", "examples_per_s", "peak_rss_bytes", "planned_bytes",
+                    "flops_per_step"):
             self.assertGreater(figures[key], 0, key)
         self.assertLessEqual(figures["step_ms_min"], figures["step_ms_median"])
 
@@ -89,7 +90,8 @@ class Train(unittest.TestCase):
         done = run(self.line, "--data", self.points, "--val-split", "0.2")
         self.assertNotIn("\x1b", done.stderr)
         self.assertNotIn("\r", done.stderr)
-        self.assertIn("reference interpreter", done.stderr)
+        self.assertNotIn("reference interpreter", done.stderr)
+        self.assertIn("reference interpreter", run(self.line, "--data", self.points, "--reference").stderr)
         epochs = [line for line in done.stderr.splitlines() if line.startswith("epoch")]
         self.assertEqual(len(epochs), 3, done.stderr)
         self.assertRegex(epochs[0], r"^epoch 1/3  [\d.]+ s  loss [\d.]+  error [\d.]+  valid loss [\d.]+  error [\d.]+  best$")

@@ -31,7 +31,7 @@ TEST_CASE("a random tensor is a fixed function of key, step, stream and position
     return builder.constant(Tensor::splat_integer(Type{DType::i64, {}, {}}, value));
   };
   const Expr random =
-      builder.op("random_uniform", {number(0x123456789), number(7)},
+      builder.op("random", {number(0x123456789), number(7)},
                  {{"shape", std::vector<std::int64_t>{7, 10}}, {"stream", std::string("model.fc1.weight")}});
   block.results = {random.value};
   const Tensor found = evaluate(block, {}, nullptr)[0];

@@ -76,16 +76,20 @@ ir::Attr in_f64(const ir::Attr& attr) {
 
 ir::Block in_f64(const ir::Block& block) {
   ir::Block result;
-  for (const ir::ValueId param : block.params()) result.add_param(in_f64(block.type(param)));
+  std::vector<ir::ValueId> map(static_cast<std::size_t>(block.value_count()));
+  const auto at = [&](ir::ValueId value) -> ir::ValueId& { return map[static_cast<std::size_t>(value.index)]; };
+  for (const ir::ValueId param : block.params()) at(param) = result.add_param(in_f64(block.type(param)));
   for (const ir::Op& op : block.ops()) {
     ir::Op copy = op;
+    for (ir::ValueId& operand : copy.operands) operand = at(operand);
     for (ir::Attr& attr : copy.attrs) attr = in_f64(attr);
     for (ir::Block& region : copy.regions) region = in_f64(region);
     std::vector<Type> types;
     for (const ir::ValueId value : op.results) types.push_back(in_f64(block.type(value)));
-    result.append(std::move(copy), types);
+    const std::vector<ir::ValueId> made = result.append(std::move(copy), types);
+    for (std::size_t i = 0; i < made.size(); ++i) at(op.results[i]) = made[i];
   }
-  result.results = block.results;
+  for (const ir::ValueId value : block.results) result.results.push_back(at(value));
   return result;
 }
 

@@ -17,7 +17,7 @@ ir::Tensor random_tensor(const ir::Type& type, double low, double high, Random& 
 
 /// The sample with f64 in place of f32, in operands and in attributes.
 ir::Sample in_f64(ir::Sample sample);
-/// A block made by appending alone (its values are numbered in order, parameters first), the same way.
+/// A block, the same way.
 ir::Block in_f64(const ir::Block& block);
 
 /// Pointers to tensors, as `evaluate` takes them.

@@ -88,7 +88,7 @@ double part(Holds holds) {
 bool is_zero(double gradient) { return std::abs(gradient) < 0.5; }
 
 bool draws(const ir::Graph& graph) {
-  return std::ranges::any_of(graph.body.ops(), [](const ir::Op& op) { return *op.def->name == "random_uniform"; });
+  return std::ranges::any_of(graph.body.ops(), [](const ir::Op& op) { return *op.def->name == "random"; });
 }
 
 }  // namespace
