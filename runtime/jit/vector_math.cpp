@@ -67,13 +67,12 @@ Value* emit_sine_of(IRBuilder<>& b, const Lanes& l, const Angle& angle) {
   return l.from_bits(b.CreateXor(l.bits(b.CreateSelect(swapped, even, odd)), sign));
 }
 
-/// x P(x^2) / Q(x^2), and -1 or 1 where that is beyond: from `last` on it is, x^2 staying there in both polynomials.
-Value* emit_sigmoid(IRBuilder<>& b, const Lanes& l, Value* x, double last, std::span<const double> p,
-                    std::span<const double> q) {
-  Value* const square = l.at_most(b.CreateFMul(x, x), l.real(last * last));
-  Value* const quotient = b.CreateFDiv(b.CreateFMul(x, l.polynomial(square, p)), l.polynomial(square, q));
-  return l.at_least(l.at_most(quotient, l.real(1)), l.real(-1));
+/// 2^n, a normal number, n being what `exponent_shift` was added to.
+Value* emit_power_of_two(IRBuilder<>& b, const Lanes& l, Value* shifted) {
+  return l.from_bits(b.CreateShl(l.bits(shifted), l.integer(23)));
 }
+/// The last bits of a number plus this are its whole part, with the bias of an exponent.
+constexpr double exponent_shift = 0x1.8p23 + 127;
 
 }  // namespace
 
@@ -86,13 +85,11 @@ Value* emit_exp(IRBuilder<>& builder, Value* x) {
   // e^(r/2), |r| <= ln 2: 3.1e-9
   static constexpr double root[] = {1, 0.5, 0x1.fffffcp-4, 0x1.555492p-6, 0x1.5558b4p-9, 0x1.1239ap-12, 0x1.6a495cp-16};
   static constexpr double high = 0x1.62e4p0, low = 2 * std::numbers::ln2 - high;  // n high is exact
-  static constexpr double shift = 0x1.8p23 + 127;  // the last bits of a number plus this are its whole part, biased
-  Value* const bounded = l.at_least(l.at_most(x, l.real(89)), l.real(-105));  // beyond: infinity, 0
-  Value* const shifted = l.fma(bounded, l.real(0.5 * std::numbers::log2e), l.real(shift));
-  Value* const n = b.CreateFSub(shifted, l.real(shift));
+  Value* const bounded = l.at_least(l.at_most(x, l.real(89)), l.real(-105));      // beyond: infinity, 0
+  Value* const shifted = l.fma(bounded, l.real(0.5 * std::numbers::log2e), l.real(exponent_shift));
+  Value* const n = b.CreateFSub(shifted, l.real(exponent_shift));
   Value* const r = l.fma(n, l.real(-low), l.fma(n, l.real(-high), bounded));
-  Value* const power = l.from_bits(b.CreateShl(l.bits(shifted), l.integer(23)));
-  Value* const y = b.CreateFMul(l.polynomial(r, root), power);
+  Value* const y = b.CreateFMul(l.polynomial(r, root), emit_power_of_two(b, l, shifted));
   return b.CreateFMul(y, y);
 }
 
@@ -134,22 +131,40 @@ Value* emit_cos(IRBuilder<>& builder, Value* x) {
   return emit_sine_of(builder, l, {angle.r, builder.CreateAdd(angle.quadrant, l.integer(1))});
 }
 
+/// t / (t + 2) with t = e^2x - 1: what t lacks counts less the nearer the result is to 1.
 Value* emit_tanh(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
-  // |x| <= 9.02: 2.5e-8
-  static constexpr double p[] = {1, 0x1.1213d4p-3, 0x1.ca69ecp-9, 0x1.5a2cfap-16, 0x1.cbb16ap-27};
-  static constexpr double q[] = {1, 0x1.de5f38p-2, 0x1.a816b2p-6, 0x1.58cffep-12, 0x1.a2248cp-21};
-  return emit_sigmoid(builder, Lanes(builder, x), x, 9.02, p, q);
+  IRBuilder<>& b = builder;
+  const Lanes l(b, x);
+  // (e^2r - 1) / r, |r| <= ln 2 / 4: 1.4e-8
+  static constexpr double rest[] = {2, 0x1.fffffep0, 0x1.5554b4p0, 0x1.5556f2p-1, 0x1.12256p-2, 0x1.6b9caap-4};
+  Value* const bounded = l.at_least(l.at_most(x, l.real(10)), l.real(-10));  // beyond: 1, -1
+  Value* const shifted = l.fma(bounded, l.real(2 * std::numbers::log2e), l.real(exponent_shift));
+  Value* const n = b.CreateFSub(shifted, l.real(exponent_shift));
+  Value* const r = l.fma(n, l.real(-std::numbers::ln2 / 2), bounded);
+  Value* const power = emit_power_of_two(b, l, shifted);
+  Value* const t = l.fma(power, b.CreateFMul(r, l.polynomial(r, rest)), b.CreateFSub(power, l.real(1)));
+  return b.CreateFDiv(t, b.CreateFAdd(t, l.real(2)));
 }
 
+/// 1 - 2^g with g = log2(1 - erf |x|): what g lacks counts less the nearer the result is to 1.
 Value* emit_erf(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
-  // |x| <= 3.93: 2.7e-8. Both are scaled so that p[0] / q[0] is near to 2 / sqrt(pi).
-  static constexpr double p[] = {0x1.211970p+0, 0x1.85f0a2p-3,  0x1.b051c6p-5,
-                                 0x1.ed1f5cp-9, 0x1.2ada66p-12, 0x1.139e4ep-19};
-  static constexpr double q[] = {0x1.003528p+0, 0x1.0132dep-1,  0x1.d3822ep-4,
-                                 0x1.ea8162p-7, 0x1.309a14p-10, 0x1.3fe7c8p-15};
-  return emit_sigmoid(builder, Lanes(builder, x), x, 3.93, p, q);
+  IRBuilder<>& b = builder;
+  const Lanes l(b, x);
+  // g(a) / a, 0 <= a <= 3.95: 3.7e-8 of the result
+  static constexpr double slope[] = {-0x1.a0be84p0,   -0x1.d63e62p-1,  -0x1.2fc338p-3, 0x1.c85498p-6,
+                                     -0x1.15f52cp-12, -0x1.df40c8p-10, 0x1.243996p-11, -0x1.f54978p-15};
+  // (2^r - 1) / r, |r| <= 1/2: 1.3e-8
+  static constexpr double rest[] = {0x1.62e43p-1,  0x1.ebfbdep-3,  0x1.c6afa4p-5,
+                                    0x1.3b2c3ap-7, 0x1.5ef14ap-10, 0x1.429a38p-13};
+  Value* const bounded = l.at_most(l.abs(x), l.real(3.95));  // beyond: 1
+  Value* const g = b.CreateFMul(bounded, l.polynomial(bounded, slope));
+  Value* const shifted = b.CreateFAdd(g, l.real(exponent_shift));
+  Value* const r = b.CreateFSub(g, b.CreateFSub(shifted, l.real(exponent_shift)));
+  Value* const power = emit_power_of_two(b, l, shifted);
+  Value* const t = l.fma(power, b.CreateFMul(r, l.polynomial(r, rest)), b.CreateFSub(power, l.real(1)));
+  return b.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, t, x);
 }
 
 namespace {
