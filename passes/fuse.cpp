@@ -1,6 +1,5 @@
 #include "passes/fuse.h"
 
-#include "ir/check.h"
 #include "ir/fused.h"
 #include "ir/op.h"
 #include "passes/dce.h"
@@ -145,10 +144,16 @@ std::unique_ptr<Grown> recomputed(const Grown& grown) {
     Recomputed made = recompute(grown.view, grown.groups.groups, values);
     auto again = std::make_unique<Grown>(std::move(made.block));
     std::variant<GrownGroups, std::size_t> groups = grow_groups(again->view, made.groups);
-    if (const std::size_t* illegal = std::get_if<std::size_t>(&groups)) {
-      const std::set<ValueId>& copied = made.copied[*illegal];
-      NNC_CHECK(!copied.empty(), "a group is one no more, although it computes nothing again");
-      for (const ValueId value : copied) values.erase(value);
+    std::set<ValueId> wrong;
+    while (const std::size_t* illegal = std::get_if<std::size_t>(&groups)) {
+      wrong = made.copied[*illegal];
+      if (!wrong.empty()) break;
+      // What it lost held it together: its ops grow anew.
+      made.groups[*illegal].clear();
+      groups = grow_groups(again->view, made.groups);
+    }
+    if (!wrong.empty()) {
+      for (const ValueId value : wrong) values.erase(value);
       continue;
     }
     again->groups = std::move(std::get<GrownGroups>(groups));

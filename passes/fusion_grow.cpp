@@ -139,8 +139,10 @@ class Growing {
  public:
   explicit Growing(const FusionBlock& block) : block_(block), nodes_(block) {}
 
-  /// Whether these ops, which are a group elsewhere, are one here.
-  bool seed(const std::vector<int>& ops) {
+  /// Whether these ops, as far as they are live, are a group.
+  bool seed(std::vector<int> ops) {
+    std::erase_if(ops, [&](int op) { return !block_.op(op).live; });
+    if (ops.empty()) return true;
     std::variant<FusionPlan, std::string> plan = plan_fusion(block_, ops);
     if (std::holds_alternative<std::string>(plan)) return false;
     int node = ops.front();

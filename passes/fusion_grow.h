@@ -31,7 +31,7 @@ struct GrownGroups {
 };
 
 GrownGroups grow_groups(const FusionBlock& block);
-/// The same from groups that are there already; or the first of them that is none.
+/// The same from groups that are there already, without their dead ops; or the first of them that is none.
 std::variant<GrownGroups, std::size_t> grow_groups(const FusionBlock& block,
                                                    const std::vector<std::vector<int>>& seeds);
 
