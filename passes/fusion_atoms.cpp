@@ -30,8 +30,8 @@ void AtomTable::divide(int atom, std::int64_t outer_extent, Atoms& reversed) {
   reversed.insert(reversed.end(), {inner, outer});
 }
 
-// Takes the outermost atom of each list. Of two with different extents the larger one is divided, so that its outer part is
-// as long as the other; two with the same extent become one.
+// Takes the outermost atom of each list. Of two with different extents the larger one is divided, so that its outer
+// part is as long as the other; two with the same extent become one.
 bool AtomTable::tie(const Atoms& a, const Atoms& b) {
   Atoms left(a.rbegin(), a.rend()), right(b.rbegin(), b.rend());
   while (!left.empty() && !right.empty()) {

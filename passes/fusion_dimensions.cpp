@@ -25,8 +25,8 @@ namespace {
 
 using Dims = std::vector<Atoms>;
 
-/// What of a value is read at positions along which it does not vary: where it is used only to broadcast, nothing; where a
-/// kernel writes it or reduces it, each position has to have its element.
+/// What of a value is read at positions along which it does not vary: where it is used only to broadcast, nothing;
+/// where a kernel writes it or reduces it, each position has to have its element.
 enum class Broadcasts : std::uint8_t {
   narrow,       // a broadcast value is the value before
   wide,         // a broadcast of what the kernel reads is a read with stride 0

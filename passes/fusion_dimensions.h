@@ -5,8 +5,8 @@
 //   %3 = div %x, %2 : f32[128,10]      ->     the quotient has (i, j), and is written at 10*i + j
 //
 // Ops tie the dimensions of their operands and results: elementwise ops those that do not broadcast, reductions those
-// they keep, movements those they rename. What then is not tied is apart. Dimensions are atoms (fusion_atoms.h), numbered from 0;
-// accesses here have a stride for each atom.
+// they keep, movements those they rename. What then is not tied is apart. Dimensions are atoms (fusion_atoms.h),
+// numbered from 0; accesses here have a stride for each atom.
 #pragma once
 
 #include "passes/fusion_block.h"

@@ -29,7 +29,8 @@ struct FusionDomain {
 };
 
 /// The atoms along which anything varies, in the order of the largest value's memory: of the read or the result with
-/// the most bytes whose order leaves coordinates and positions in reductions their meaning. Or why there is no such order.
+/// the most bytes whose order leaves coordinates and positions in reductions their meaning. Or why there is no such
+/// order.
 std::variant<std::vector<int>, std::string> order_atoms(const FusionBlock& block, const FusionGroup& group);
 
 /// Joins atoms that are contiguous in every access, along which values vary and reductions remove both or neither,

@@ -19,8 +19,8 @@ namespace {
 /// Among more groups that read one value, only neighbours are tried: all pairs would be too many.
 constexpr std::size_t most_siblings = 8;
 
-/// The groups, and the ops outside of them, as nodes of a graph without cycles. A node stands in `order_` behind all that
-/// it reads from.
+/// The groups, and the ops outside of them, as nodes of a graph without cycles. A node stands in `order_` behind all
+/// that it reads from.
 class Nodes {
  public:
   explicit Nodes(const FusionBlock& block) : block_(block) {
@@ -52,8 +52,8 @@ class Nodes {
     return found;
   }
 
-  // The merged node takes the second one's place. What the first one gives to stood between them and moves behind; nothing
-  // there gives to the second one.
+  // The merged node takes the second one's place. What the first one gives to stood between them and moves behind;
+  // nothing there gives to the second one.
   int merge(int a, int b) {
     if (place(a) > place(b)) std::swap(a, b);
     const int first = place(a), last = place(b);
@@ -127,8 +127,8 @@ class Nodes {
   int visit_ = 0;
 };
 
-/// Whether ops of these roles may be in one kernel: clipping is by itself, and so is each parameter's update, so that all
-/// updates by one rule are the same kernel.
+/// Whether ops of these roles may be in one kernel: clipping is by itself, and so is each parameter's update, so that
+/// all updates by one rule are the same kernel.
 bool same_part(const Role& a, const Role& b) {
   const auto apart = [](const Role& role) { return role.kind == Role::Kind::clip || role.kind == Role::Kind::update; };
   if (!apart(a) && !apart(b)) return true;
@@ -154,8 +154,8 @@ class Growing {
   }
 
   // 1. A group for each op that is in none and can be a kernel by itself.
-  // 2. Take the pair of groups that saves most (of equals the one that comes first); merge it if the merged group can be
-  //    planned, else note why not. The merged group makes new pairs.
+  // 2. Take the pair of groups that saves most (of equals the one that comes first); merge it if the merged group can
+  //    be planned, else note why not. The merged group makes new pairs.
   // 3. Until no pair is left.
   GrownGroups run() {
     for (int op = 0; op < block_.op_count(); ++op) {

@@ -14,8 +14,8 @@ namespace {
 constexpr std::int64_t longest_scattered_row = 4096;
 /// Fewer rows than this are no parallel loop; such a kernel is allowed while its rows are short.
 constexpr std::int64_t fewest_rows = 8, longest_lone_row = 8192;
-/// A value of the inner dimensions alone is computed again for each row: no more than so many instructions an element, once the
-/// domain is so large that this costs more than a kernel of its own.
+/// A value of the inner dimensions alone is computed again for each row: no more than so many instructions an element,
+/// once the domain is so large that this costs more than a kernel of its own.
 constexpr std::int64_t most_repeated_work = 4, free_repetition = 65536;
 
 class Legality {

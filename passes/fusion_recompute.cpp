@@ -16,7 +16,8 @@ namespace {
 
 using Values = std::set<ValueId>;
 
-/// Vector instructions take as long as moving bytes, roughly: so many a byte. A function like exp is as many instructions.
+/// Vector instructions take as long as moving bytes, roughly: so many a byte. A function like exp is as many
+/// instructions.
 constexpr std::int64_t work_per_byte = 4, work_of_function = 16;
 
 /// Who is in which group.

@@ -17,13 +17,13 @@ using ir::ValueId;
 
 // The rules. Inner dimensions are those removed by a reduction whose result the body uses; the others may be parallel.
 //
-// Vector. The dimension in which most bytes are contiguous, v. If v is shorter than the vector (or is reduced and leaves
-// more than a quarter of the lanes empty), and the last of the other parallel dimensions is long, that one is in the
-// lanes instead.
+// Vector. The dimension in which most bytes are contiguous, v. If v is shorter than the vector (or is reduced and
+// leaves more than a quarter of the lanes empty), and the last of the other parallel dimensions is long, that one is in
+// the lanes instead.
 //
 // Parallel. All that may be, except
-//  * v, where enough rows remain: a row is then a loop of vectors within a position. With a used reduction v has to stay,
-//    as its sums belong to one position of v;
+//  * v, where enough rows remain: a row is then a loop of vectors within a position. With a used reduction v has to
+//    stay, as its sums belong to one position of v;
 //  * without a used reduction, what other reductions remove, where enough positions remain: they are loops within a
 //    position too, and their results need no partial sums.
 // A vector dimension that is parallel is the last one.
@@ -32,8 +32,8 @@ using ir::ValueId;
 // latency; else up to 2. Large bodies have fewer: their values would not fit the registers.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Flat
-// loops of an update have chunks of one size, so that parameters of all sizes share a kernel. Where the vector dimension is
-// parallel a chunk is whole turns of the loop and whole cache lines.
+// loops of an update have chunks of one size, so that parameters of all sizes share a kernel. Where the vector
+// dimension is parallel a chunk is whole turns of the loop and whole cache lines.
 namespace {
 
 constexpr std::int64_t enough_rows = 16;
