@@ -96,7 +96,10 @@ class LoadedProgram {
         for (const int buffer : *buffers) add_argument(buffer);
     }
     if (instruction.kernel < 0) {
-      step.contraction = contractions.prepare(ir::view(*program_, instruction), instruction.threads);
+      const ir::OpView view = ir::view(*program_, instruction);
+      NNC_CHECK(contractions.scratch_bytes(view, instruction.threads) <= instruction.scratch,
+                "{} has too little scratch: it was planned for another machine", *instruction.def->name);
+      step.contraction = contractions.prepare(view, instruction.threads);
       return step;
     }
     const ir::Op& op = module.kernels[static_cast<std::size_t>(instruction.kernel)].op;

@@ -18,12 +18,15 @@ Machine::Machine(runtime::jit::Cpu cpu, std::shared_ptr<runtime::Contractions> c
                  std::unique_ptr<ir::Target> target)
     : cpu_(std::move(cpu)), contractions_(std::move(contractions)), target_(std::move(target)) {}
 
-Machine Machine::native(int threads) {
-  runtime::jit::Cpu cpu = runtime::jit::host_cpu();
+Machine Machine::of(runtime::jit::Cpu cpu, int threads) {
   std::shared_ptr<runtime::Contractions> contractions = runtime::make_onednn_contractions();
   auto target = runtime::cpu_target(cpu.name, cpu.lanes, threads, contractions);
   return {std::move(cpu), std::move(contractions), std::move(target)};
 }
+
+Machine Machine::native(int threads) { return of(runtime::jit::host_cpu(), threads); }
+
+Machine Machine::avx2(int threads) { return of(runtime::jit::avx2_cpu(), threads); }
 
 Machine Machine::generic(int threads) {
   return {runtime::jit::avx2_cpu(), runtime::make_onednn_contractions(), ir::generic_target(threads)};

@@ -18,6 +18,8 @@ class Machine {
  public:
   /// This CPU, with so many threads.
   static Machine native(int threads);
+  /// This CPU, using AVX2 only.
+  static Machine avx2(int threads);
   /// One that is the same everywhere, to be read.
   static Machine generic(int threads);
 
@@ -31,6 +33,7 @@ class Machine {
   std::unique_ptr<runtime::Executor> load(const ir::Module& module) const;
 
  private:
+  static Machine of(runtime::jit::Cpu cpu, int threads);
   Machine(runtime::jit::Cpu cpu, std::shared_ptr<runtime::Contractions> contractions,
           std::unique_ptr<ir::Target> target);
 

@@ -51,7 +51,7 @@ rule @clip(%fc.weight: f32[5,6], %fc.bias: f32[5]) {
 graph @init() {
   %key = slot @key : i64[]
   %step = slot @step : i64[]
-  %0 = random_uniform %key, %step {stream = "fc.weight"} : f32[5,6]  loc("a.nn":1:2 > "std/layers.nn":3:5)
+  %0 = random %key, %step {stream = "fc.weight"} : f32[5,6]  loc("a.nn":1:2 > "std/layers.nn":3:5)
   %1 = constant [0.0, 1.0, -0.0, inf, nan] : f32[5]
   %2 = constant 0.0 : f32[5,6]
   %3 = constant nan(0xffc00001) : f32[5]
