@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace nnc::runtime {
@@ -17,7 +18,9 @@ std::int64_t cache_bytes(int name, std::int64_t otherwise) {
 class CpuTarget final : public ir::Target {
  public:
   CpuTarget(std::string name, int lanes, int threads, std::shared_ptr<Contractions> contractions)
-      : name_(std::move(name)), lanes_(lanes), threads_(threads), contractions_(std::move(contractions)) {}
+      : name_(std::move(name)), lanes_(lanes), threads_(threads), contractions_(std::move(contractions)) {
+    std::ranges::replace(name_, '-', '_');  // a word, as names in programs are
+  }
 
   std::string name() const override { return name_; }
   int lanes() const override { return lanes_; }
