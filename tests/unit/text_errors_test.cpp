@@ -185,7 +185,7 @@ TEST_CASE("Wrong text is an error at its place") {
       {head + "", "}", "\n", "expected an operation or 'return', found '}'"},
       {head + "return", "", "", "expected"},
       // graphs
-      {"nnc module 1\ngraph ", "f", "() { return }\n", "expected the graph's name"},
+      {"nnc module 1\ngraph ", "f", "() { return }\n", "expected a name"},
       {"nnc module 1\ngraph @train", "@0", "() { return }\n", "expected a batch size from 1"},
       {"nnc module 1\ngraph @train", "@x", "() { return }\n", "expected a batch size"},
       {"nnc module 1\ngraph @f(", "x", ": f32[]) { return }\n", "expected a parameter"},
