@@ -189,6 +189,19 @@ std::vector<NotFused> fuse_block(Block& block) {
   return not_fused;
 }
 
+void wrap_ops(Block& block) {
+  const Block given = std::move(block);
+  const FusionBlock view(given);
+  std::vector<GrownGroup> groups;
+  for (int op = 0; op < view.op_count(); ++op) {
+    if (!view.is_fusable(op)) continue;
+    std::variant<FusionPlan, std::string> plan = plan_fusion(view, {op});
+    if (auto* made = std::get_if<FusionPlan>(&plan)) groups.push_back({{op}, std::move(*made)});
+  }
+  block = Emission(view, std::move(groups)).run();
+  remove_dead_ops(block);
+}
+
 ir::Status fuse(ir::Module& module, PassContext&) {
   for_each_body(module, [](Block& body) { fuse_block(body); });
   return ir::Status::ok;

@@ -27,6 +27,9 @@ struct NotFused {
 /// Fuses a block, and the regions in it.
 std::vector<NotFused> fuse_block(ir::Block& block);
 
+/// Makes a fused op of each op that can be one by itself, for who needs kernels of what fusion left or never saw.
+void wrap_ops(ir::Block& block);
+
 ir::Status fuse(ir::Module& module, PassContext& context);
 
 }  // namespace nnc::passes

@@ -30,8 +30,8 @@ constexpr std::array table{
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
-    Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, required},
-    Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, required},
+    Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},
+    Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, optional},
 
     // The programs: `nnc --emit=program`.
     Pass{"lower", "make programs of the graphs", lower, Stage::program, required},
