@@ -26,14 +26,9 @@ struct Place {
   llvm::Value* mask = nullptr;  // of the lanes within the dimension; null: all of them. Then there is one copy
 };
 
+inline std::size_t index_of(ir::ValueId value) { return static_cast<std::size_t>(value.index); }
 inline bool has(ir::DimensionSet set, int dimension) {
   return dimension >= 0 && (set >> static_cast<unsigned>(dimension) & 1U) != 0;
-}
-inline ir::DimensionSet frame_of(const ir::FusedView& fused, ir::ValueId value) {
-  ir::DimensionSet set = 0;
-  for (int d = 0; d < fused.rank(); ++d)
-    if (fused.varies(value, d)) set |= ir::DimensionSet{1} << static_cast<unsigned>(d);
-  return set;
 }
 
 }  // namespace nnc::runtime::jit

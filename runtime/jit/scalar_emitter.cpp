@@ -3,13 +3,8 @@
 #include "ir/check.h"
 #include "ir/convert.h"
 #include "ir/tensor.h"
-
-#if __has_include("runtime/jit/vector_math.h")
 #include "runtime/jit/vector_math.h"
-#endif
-#if __has_include("runtime/jit/vector_random.h")
 #include "runtime/jit/vector_random.h"
-#endif
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/DerivedTypes.h>
@@ -50,11 +45,9 @@ llvm::Value* emit_compare(llvm::IRBuilder<>& b, ScalarOp op, DType dtype, llvm::
 }
 
 /// Functions of one operand, and power.
-llvm::Value* emit_function([[maybe_unused]] llvm::IRBuilder<>& b, ScalarOp op, DType dtype,
-                           [[maybe_unused]] llvm::Value* x, [[maybe_unused]] llvm::Value* y) {
+llvm::Value* emit_function(llvm::IRBuilder<>& b, ScalarOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
   NNC_CHECK(dtype == DType::f32, "a kernel has a function of {}, which has no code", ir::name(dtype));
   switch (op) {
-#if __has_include("runtime/jit/vector_math.h")
     case ScalarOp::exp: return emit_exp(b, x);
     case ScalarOp::log: return emit_log(b, x);
     case ScalarOp::sin: return emit_sin(b, x);
@@ -62,7 +55,6 @@ llvm::Value* emit_function([[maybe_unused]] llvm::IRBuilder<>& b, ScalarOp op, D
     case ScalarOp::tanh: return emit_tanh(b, x);
     case ScalarOp::erf: return emit_erf(b, x);
     case ScalarOp::pow: return emit_pow(b, x, y);
-#endif
     default: ir::internal_error(__FILE__, __LINE__, "a formula is malformed");
   }
 }
@@ -206,9 +198,7 @@ std::vector<llvm::Value*> emit_program(llvm::IRBuilder<>& b, const ir::ScalarPro
       case ScalarOp::logical_not: made = b.CreateNot(x); break;
       case ScalarOp::select: made = b.CreateSelect(x, y, z); break;
       case ScalarOp::cast: made = emit_cast(b, x, from, instr.dtype); break;
-#if __has_include("runtime/jit/vector_random.h")
       case ScalarOp::random: made = emit_random(b, x, y, instr.stream, z); break;
-#endif
       default: made = emit_arithmetic(b, instr.op, instr.dtype, x, y);
     }
   }

@@ -1,0 +1,92 @@
+#include "runtime/jit/accumulation.h"
+
+#include "runtime/jit/scalar_emitter.h"
+
+#include <algorithm>
+
+namespace nnc::runtime::jit {
+
+std::vector<Accumulation> AccumulationEmitter::start(const ir::KernelNest& nest) {
+  std::vector<Accumulation> started;
+  for (const int i : nest.reductions) {
+    const ReductionEmitter reduction(s_.fused, s_.op(i));
+    const bool over = s_.vector() >= 0 && s_.fused.varies(s_.op(i).operands[0], s_.vector());
+    const bool apart = over && !s_.place.in_lanes;
+    const int copies = apart ? s_.inner_copies() : over ? s_.place.copies : 1;
+    started.push_back({reduction, AccumulatorRegisters(s_.b, reduction, over ? s_.lanes() : 1, copies), apart});
+  }
+  return started;
+}
+
+void AccumulationEmitter::step(const ir::KernelNest& nest, const ReductionEmitter& reduction,
+                               const AccumulatorRegisters& registers, bool lanes_apart) {
+  const bool in_lanes = s_.place.in_lanes && s_.fused.varies(reduction.op().operands[0], s_.vector());
+  for (int copy = 0; copy < (in_lanes ? s_.place.copies : 1); ++copy) {
+    const Accumulators before = registers.load(s_.b, copy);
+    registers.store(s_.b, copy, stepped(nest, reduction, before, copy, in_lanes, lanes_apart));
+  }
+}
+
+void AccumulationEmitter::finish(const ir::KernelNest& nest, const std::vector<Accumulation>& accumulations) {
+  for (const auto& [reduction, registers, lanes_apart] : accumulations) {
+    std::vector<Pack> results(reduction.op().results.size());
+    const auto finish = [&](const Accumulators& held) {
+      const std::vector<llvm::Value*> finished = reduction.finish(s_.b, held);
+      for (std::size_t i = 0; i < finished.size(); ++i) results[i].push_back(finished[i]);
+    };
+    if (lanes_apart)
+      finish(merged(reduction, registers));
+    else
+      for (int copy = 0; copy < registers.copies(); ++copy) finish(registers.load(s_.b, copy));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const ir::ValueId result = reduction.op().results[i];
+      if (nest.kept == 0)
+        s_.pack(result) = results[i];
+      else if (const auto& row = s_.layout.rows[index_of(result)])
+        s_.access.store_row(s_.behind(s_.rows(), row->offset), s_.dtype(result), row->array, results[i],
+                            s_.moves_in_lanes(result));
+    }
+  }
+}
+
+Accumulators AccumulationEmitter::merged(const ReductionEmitter& reduction, const AccumulatorRegisters& registers) {
+  Accumulators all = registers.load(s_.b, 0);
+  for (int copy = 1; copy < registers.copies(); ++copy) all = reduction.merge(s_.b, all, registers.load(s_.b, copy));
+  return reduction.merge_lanes(s_.b, all);
+}
+
+Accumulators AccumulationEmitter::stepped(const ir::KernelNest& nest, const ReductionEmitter& reduction,
+                                          const Accumulators& before, int copy, bool in_lanes, bool lanes_apart) {
+  llvm::Value* const x = at(s_.pack(reduction.op().operands[0]), copy);
+  const auto step = [&](const Accumulators& with) {
+    return reduction.step(s_.b, with, in_lanes ? splat(s_.b, x, s_.lanes()) : x,
+                          [&] { return reduced_position(reduction, copy); });
+  };
+  // A step takes a later element than all before; parts are merged however they lie.
+  const Accumulators after =
+      !reduction.uses_index() || is_in_order(nest, reduction)
+          ? step(before)
+          : reduction.merge(s_.b, before, step(reduction.start(s_.b, in_lanes ? s_.lanes() : 1)));
+  return lanes_apart && s_.place.mask != nullptr ? select_lanes(s_.b, s_.place.mask, after, before) : after;
+}
+
+bool AccumulationEmitter::is_in_order(const ir::KernelNest& nest, const ReductionEmitter& reduction) const {
+  std::vector<int> met;
+  for (const std::vector<int>* loops : {&s_.fused.schedule.parallel, &nest.loops})
+    for (const int d : *loops)
+      if (std::ranges::find(reduction.reduced(), d) != reduction.reduced().end()) met.push_back(d);
+  return std::ranges::is_sorted(met);
+}
+
+llvm::Value* AccumulationEmitter::reduced_position(const ReductionEmitter& reduction, int copy) {
+  llvm::Value* position = s_.constant(0);
+  for (const int d : reduction.reduced()) {
+    llvm::Value* const along = s_.lane_coordinate(d, copy);
+    const int width = std::max(lanes_of(position), lanes_of(along));
+    llvm::Value* const length = splat(s_.b, s_.constant(s_.extent(d)), width);
+    position = s_.b.CreateAdd(s_.b.CreateMul(splat(s_.b, position, width), length), splat(s_.b, along, width));
+  }
+  return position;
+}
+
+}  // namespace nnc::runtime::jit

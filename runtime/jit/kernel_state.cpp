@@ -1,0 +1,39 @@
+#include "runtime/jit/kernel_state.h"
+
+#include "runtime/jit/scalar_emitter.h"
+
+#include <llvm/IR/Module.h>
+
+namespace nnc::runtime::jit {
+
+KernelState::KernelState(llvm::Module& module, const std::string& name, const ir::FusedView& fused_op)
+    : fused(fused_op),
+      layout(ir::kernel_layout(fused)),
+      unroll(layout.vector >= 0 ? fused.schedule.unroll : 1),
+      b(module.getContext()),
+      access(b, fused.domain, layout, place),
+      values(static_cast<std::size_t>(fused.body.value_count())) {
+  llvm::Type* const pointer = b.getPtrTy();
+  llvm::Type* const integer = b.getInt64Ty();
+  auto* type = llvm::FunctionType::get(b.getVoidTy(), {pointer, integer, integer, pointer, pointer}, false);
+  function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module);
+  place.coordinates.assign(fused.domain.size(), nullptr);
+  for (int d = 0; d < fused.rank(); ++d)
+    if (extent(d) <= 1) coordinate(d) = b.getInt64(0);
+  b.SetInsertPoint(llvm::BasicBlock::Create(b.getContext(), "entry", function));
+  for (std::size_t i = 0; i < fused.reads.size() + fused.writes.size(); ++i)
+    args.push_back(b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, function->getArg(0), i)));
+}
+
+bool KernelState::is_reduction(ir::ValueId value) const {
+  const ir::Op* op = fused.body.definer(value);
+  return op != nullptr && op->def->as<ir::Reduction>() != nullptr;
+}
+
+llvm::Value* KernelState::lane_coordinate(int d, int copy) {
+  if (d != vector() || !place.in_lanes) return coordinate(d);
+  return b.CreateAdd(splat(b, coordinate(d), lanes()),
+                     lane_numbers(b.getContext(), std::int64_t{copy} * lanes(), lanes()));
+}
+
+}  // namespace nnc::runtime::jit
