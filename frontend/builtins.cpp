@@ -3,6 +3,7 @@
 #include "frontend/apply.h"
 #include "frontend/calls.h"
 #include "frontend/evaluate.h"
+#include "frontend/scan.h"
 
 #include <fmt/format.h>
 
@@ -97,7 +98,7 @@ Value random_numbers(Context& context, const std::vector<Value>& arguments, cons
                                : read_scalar_slot(context, ir::step_slot, ir::SlotKind::counter, at);
   builder.location = location(context, at);
   ++context.ops;
-  return {TensorValue{builder.random(key, counter, *shape, stream)}, at};
+  return {TensorValue{builder.random(key, scan_counter(context, counter), *shape, stream)}, at};
 }
 
 /// Ends the call that evaluates it: how a declaration refuses an argument.

@@ -26,6 +26,8 @@ inline constexpr int max_depth = 60;                                 // of inlin
 inline constexpr int max_nesting = 500;                              // of expressions, through inlined calls
 inline constexpr std::int64_t max_elements = std::int64_t{1} << 34;  // of one tensor
 
+struct ScanScope;  // scan.h
+
 struct Variable {
   Value value;
   std::string fixed = {};  // "a dimension", "the variable of a loop": what it is where it cannot be assigned
@@ -71,6 +73,8 @@ struct Frame {
   std::optional<ir::Shape> ellipsis;              // what `...` stands for
   std::map<std::string, ast::Span> not_taken;     // names assigned only in a branch not taken, with its `if`
   std::map<std::string, ast::Span> ended;         // loop variables that have ended
+  std::map<std::string, ast::Span> scan_names;    // names of scans that have ended, with their scan
+  const ScanScope* scan = nullptr;                // the innermost one that is open in this body
   std::map<std::string, Instance> instances;      // by name with indices: `fc1`, `h.0`
   std::map<std::string, ast::Span> params;        // declared here
   bool schedules = false;                         // schedules are callable: arguments of `optimizer` and `group`
@@ -112,8 +116,9 @@ struct Context {
   ir::Diagnostics* diagnostics;
 
   Frame* frame = nullptr;
-  Target* target = nullptr;   // null: everything has to be known at compile time
-  Target* initial = nullptr;  // the `init` graph
+  Target* target = nullptr;       // null: everything has to be known at compile time
+  Target* initial = nullptr;      // the `init` graph
+  std::vector<ScanScope*> scans;  // the open ones, outermost first, through all calls
 
   std::vector<SlotInfo> slots;
   std::map<std::string, std::size_t> slot_index;

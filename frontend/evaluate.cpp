@@ -46,6 +46,11 @@ Value unknown_name(Context& context, const std::string& name, const ast::Span& a
         .note(ended->second.at, "the loop is here");
     return poison();
   }
+  if (const auto scan = frame.scan_names.find(name); scan != frame.scan_names.end()) {
+    report(context, at, fmt::format("`{}` ends with its scan: yield it, or carry it out", name))
+        .note(scan->second.at, "the scan is here");
+    return poison();
+  }
   for (const auto& [key, instance] : frame.instances)
     if (key == name)
       return fail(context, at,

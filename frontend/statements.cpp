@@ -1,6 +1,7 @@
 #include "frontend/statements.h"
 
 #include "frontend/evaluate.h"
+#include "frontend/scan.h"
 
 #include <fmt/format.h>
 
@@ -17,17 +18,13 @@ Overloaded(F...) -> Overloaded<F...>;
 
 void run(Context& context, const ast::Block& block, bool top);
 
-/// Names of the file that stand for something else cannot be assigned.
+/// Names of the file that stand for something else cannot be assigned, nor those outside of a scan.
 bool may_assign(Context& context, const ast::Name& target) {
   const auto known = context.frame->variables.find(target.text);
-  if (known == context.frame->variables.end() || known->second.fixed.empty()) return true;
+  if (known == context.frame->variables.end() || known->second.fixed.empty())
+    return may_change_in_scan(context, target);
   report(context, target.span, fmt::format("`{}` is {}: it cannot be assigned", target.text, known->second.fixed));
   return false;
-}
-
-void assign(Context& context, const ast::Name& target, Value value) {
-  if (!may_assign(context, target)) return;
-  context.frame->variables.insert_or_assign(target.text, Variable{std::move(value)});
 }
 
 void poison_targets(Context& context, const ast::Block& block) {
@@ -160,11 +157,7 @@ void run_statement(Context& context, const ast::Statement& statement, bool top) 
                  [&](const ast::Assign& assignment) { run_assign(context, assignment); },
                  [&](const ast::For& loop) { run_for(context, loop, statement.span); },
                  [&](const ast::If& choice) { run_if(context, choice, statement.span); },
-                 [&](const ast::Scan& scan) {
-                   report(context, scan.word, "`scan` is not supported by this version");
-                   for (const auto& target : scan.targets) assign(context, target, poison());
-                   for (const auto& carry : scan.carries) assign(context, carry.name, poison());
-                 },
+                 [&](const ast::Scan& scan) { run_scan(context, scan); },
                  [&](const ast::Param& param) { declare_parameter(context, param); },
                  [&](const ast::State& state) {
                    if (context.frame->states) return declare_optimizer_state(context, state);
@@ -172,7 +165,7 @@ void run_statement(Context& context, const ast::Statement& statement, bool top) 
                    assign(context, state.name, poison());
                  },
                  [&](const ast::Return& back) { run_return(context, back, statement.span); },
-                 [&](const ast::Yield&) { report(context, statement.span, "`yield` stands in a `scan`"); },
+                 [&](const ast::Yield& yield) { run_yield(context, yield, statement.span); },
                  [&](const ast::Data&) { at_top("data"); },
                  [&](const ast::Loss& loss) { run_loss(context, loss); },
                  [&](const ast::Metric& metric) {
@@ -200,5 +193,12 @@ void run(Context& context, const ast::Block& block, bool top) {
 }  // namespace
 
 void execute(Context& context, const ast::Block& block) { run(context, block, true); }
+
+void execute_nested(Context& context, const ast::Block& block) { run(context, block, false); }
+
+void assign(Context& context, const ast::Name& target, Value value) {
+  if (!may_assign(context, target)) return;
+  context.frame->variables.insert_or_assign(target.text, Variable{std::move(value)});
+}
 
 }  // namespace nnc::frontend

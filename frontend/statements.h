@@ -8,6 +8,11 @@ namespace nnc::frontend {
 /// Runs the block until its end or a `return`; errors are reported and the next statement is tried.
 void execute(Context& context, const ast::Block& block);
 
+/// The same for the body of a `for`, `if` or `scan`.
+void execute_nested(Context& context, const ast::Block& block);
+/// Gives a name of the frame a value, or reports why that may not be.
+void assign(Context& context, const ast::Name& target, Value value);
+
 /// parameters.cpp: `param weight: f32[O, I] = uniform(bound)`.
 void declare_parameter(Context& context, const ast::Param& param);
 /// parameters.cpp: `state m = zeros()` of an optimizer.

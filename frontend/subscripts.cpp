@@ -2,6 +2,7 @@
 //
 //   x[:, 0] with f32[8,3]   ->   slice {start = [0, 0], stop = [8, 1]} : f32[8,1], then reshape : f32[8]
 #include "frontend/evaluate.h"
+#include "frontend/scan.h"
 
 #include <fmt/format.h>
 
@@ -68,7 +69,7 @@ Value index_list(Context& context, const std::vector<Value>& list, const ast::In
 }
 
 Value index_tensor(Context& context, const Value& object, const ast::Index& index, const ast::Span& at) {
-  const ir::Shape& shape = object.tensor()->expr.shape();
+  ir::Shape shape = object.tensor()->expr.shape();
   std::size_t used = 0;
   for (const auto& subscript : index.subscripts) used += !std::holds_alternative<ast::NewDimension>(subscript.value);
   if (used > shape.size()) {
@@ -79,6 +80,7 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
     return poison();
   }
   std::vector<std::int64_t> start(shape.size(), 0), stop = shape;
+  std::vector<ScannedDimension> scanned;
   ir::Shape result;
   std::size_t dimension = 0;
   bool failed = false;
@@ -89,6 +91,10 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
     }
     const std::size_t d = dimension++;
     if (const auto* expr = std::get_if<ast::ExprPtr>(&subscript.value)) {
+      if (ScanScope* scope = scan_counted_by(context, **expr)) {
+        scanned.push_back({scope, d, subscript.span});
+        continue;
+      }
       const auto at_position = position(context, **expr, shape[d]);
       failed = failed || !at_position;
       start[d] = at_position.value_or(0);
@@ -112,6 +118,18 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
   ir::Builder& builder = context.target->builder;
   builder.location = location(context, at);
   ir::Expr value = object.tensor()->expr;
+  if (!scanned.empty()) {
+    const auto row = row_of_step(context, value, scanned, at);
+    if (!row) return poison();
+    value = *row;
+    // The rest is about the row's dimensions.
+    for (std::size_t i = scanned.size(); i-- > 0;) {
+      const auto d = static_cast<std::ptrdiff_t>(scanned[i].dimension);
+      start.erase(start.begin() + d);
+      stop.erase(stop.begin() + d);
+      shape.erase(shape.begin() + d);
+    }
+  }
   if (stop != shape || start != std::vector<std::int64_t>(shape.size(), 0))
     value = builder.op("slice", {value}, {{"start", start}, {"stop", stop}});
   context.ops += 2;

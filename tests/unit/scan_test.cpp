@@ -1,0 +1,124 @@
+// `scan` against the same program with `for`, which unrolls it.
+#include "passes/pass.h"
+#include "runtime/executor.h"
+#include "tests/unit/elaborate_program.h"
+#include "tests/unit/random_values.h"
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <memory>
+
+using namespace nnc;
+
+namespace {
+
+/// The graph `eval`, or a step of `train`, by the reference interpreter.
+class Run {
+ public:
+  explicit Run(const std::string& text) {
+    auto elaborated = test::elaborate(text);
+    INFO(text);
+    INFO(elaborated.errors);
+    REQUIRE(elaborated.module);
+    module_ = std::move(*elaborated.module);
+    executor_ = runtime::make_reference_executor(module_);
+    if (module_.find_slot(ir::key_slot))
+      executor_->set_slot(ir::key_slot, ir::Tensor::splat_integer({ir::DType::i64, {}, {}}, 3));
+    executor_->run("init", 0, {});
+  }
+
+  double loss(const char* graph = "eval") {
+    tests::Random random(5);
+    std::vector<ir::Tensor> batch;
+    for (const ir::DataField& field : module_.recipe.data) {
+      ir::Type type = field.type;
+      type.shape.insert(type.shape.begin(), 4);
+      batch.push_back(tests::random_tensor(type, -1, 1, random));
+    }
+    return executor_->run(graph, 4, batch)[0].value.real(0);
+  }
+  const ir::Module& module() const { return module_; }
+
+ private:
+  ir::Module module_;
+  std::unique_ptr<runtime::Executor> executor_;
+};
+
+constexpr std::string_view layers = R"(
+layer cell(x: f32[N, D], h: f32[N, D]) -> f32[N, D] {
+  param weight: f32[D, D] = uniform(0.5)
+  return tanh(x + h @ weight)
+}
+)";
+
+std::string program(std::string_view body) {
+  return std::string(layers) +
+         test::train("  data x: f32[6, 3]\n  loss mean(cell(x[:, 0], x[:, 1]) as other)\n" + std::string(body));
+}
+
+void check_same(std::string_view scan, std::string_view unrolled) {
+  const double value = Run(program(scan)).loss();
+  CHECK(value != 0);
+  CHECK(value == Approx(Run(program(unrolled)).loss()).epsilon(1e-6));
+}
+
+}  // namespace
+
+TEST_CASE("a scan carries, sees rows and yields") {
+  check_same(R"(
+  ys = scan t in 0..6 carry h = zeros([4, 3]) { h = cell(x[:, t], h) as c; yield h }
+  loss mean(ys * ys) + mean(h))",
+             R"(
+  h = zeros([4, 3])
+  s = 0.0
+  for t in 0..6 { h = cell(x[:, t], h) as share c; s = s + mean(h * h) / 6 }
+  loss s + mean(h))");
+}
+
+TEST_CASE("a scan of a part of a dimension, by number, with several yields") {
+  check_same(R"(
+  s = ones([4])
+  a, b = scan t in 2..5 carry s = s, n = 0 {
+    s = s * 0.5 + x[:, t, 1] * t
+    n = n + t
+    yield s, x[:, t]
+  }
+  loss mean(a[1:3] * a[:2]) + mean(b * b) + mean(s) + n)",
+             R"(
+  s2 = 0.5 + x[:, 2, 1] * 2
+  s3 = s2 * 0.5 + x[:, 3, 1] * 3
+  s4 = s3 * 0.5 + x[:, 4, 1] * 4
+  loss (mean(s3 * s2) + mean(s4 * s3)) / 2 + mean(x[:, 2:5] * x[:, 2:5]) + mean(s4) + 9)");
+}
+
+TEST_CASE("a scan in a scan sees rows of both") {
+  check_same(R"(
+  rows = scan t in 0..6 carry total = zeros([4]) {
+    part = scan u in 0..3 carry p = zeros([4]) { p = p * 0.5 + x[:, t, u]; yield p * x[:, 0, u] + x[:, t, 0] }
+    total = total * 0.9 + p
+    yield part
+  }
+  loss mean(rows * rows) + mean(total * total))",
+             R"(
+  total = zeros([4])
+  s = 0.0
+  for t in 0..6 {
+    p = zeros([4])
+    for u in 0..3 {
+      p = p * 0.5 + x[:, t, u]
+      r = p * x[:, 0, u] + x[:, t, 0]
+      s = s + mean(r * r) / 18
+    }
+    total = total * 0.9 + p
+  }
+  loss s + mean(total * total))");
+}
+
+TEST_CASE("random numbers differ by the step of the scan") {
+  const auto spread = [](std::string_view body) { return Run(program(body)).loss(); };
+  const double same = spread("  loss mean(x) * 0");
+  CHECK(std::abs(same - spread(R"(
+  r = scan t in 0..6 { yield random_uniform([4, 3]) }
+  loss mean((r - r[0]) ^ 2) + mean(x) * 0)")) > 0.05);
+}
