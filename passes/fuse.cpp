@@ -22,6 +22,15 @@ using ir::ValueId;
 
 namespace {
 
+/// The role of both together: of clipping and an update that of the update.
+ir::Role merged(const ir::Role& a, const ir::Role& b) {
+  using Kind = ir::Role::Kind;
+  if (a.kind == Kind::update && b.kind == Kind::clip) return a;
+  if (a.kind == Kind::clip && b.kind == Kind::update) return b;
+  if (a.kind != b.kind) return {};
+  return {a.kind, a.slot == b.slot ? a.slot : ""};
+}
+
 /// Writes the new block: groups and the ops outside of them, each after what it reads.
 class Emission {
  public:
@@ -108,8 +117,7 @@ class Emission {
     for (const int member : group.ops) {
       const Op& original = block_.ir_op(member);
       op.location = op.location.merged(original.location);
-      if (op.role.kind != original.role.kind) op.role = {};
-      if (op.role.slot != original.role.slot) op.role.slot.clear();
+      op.role = merged(op.role, original.role);
     }
     const std::vector<ValueId> results = next_.block().append(std::move(op), types);
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -164,10 +172,29 @@ std::unique_ptr<Grown> recomputed(const Grown& grown) {
   return nullptr;
 }
 
+/// What computes from nothing (positions) is copied for each use: it costs less than reading it, and a kernel may need
+/// it along several dimensions.
+Block with_sources_apart(const Block& block) {
+  Rebuild next(block);
+  std::set<ValueId> used;
+  for (const Op& op : block.ops()) {
+    Op copy = next.mapped(op);
+    for (std::size_t i = 0; i < op.operands.size(); ++i) {
+      const Op* source = block.definer(op.operands[i]);
+      if (source == nullptr || !source->operands.empty() || source->def->as<ir::Elementwise>() == nullptr) continue;
+      if (used.insert(op.operands[i]).second) continue;
+      copy.operands[i] = next.block().append(next.mapped(*source), result_types(block, *source))[0];
+    }
+    const std::vector<ValueId> results = next.block().append(std::move(copy), result_types(block, op));
+    for (std::size_t i = 0; i < results.size(); ++i) next.replace(op.results[i], results[i]);
+  }
+  return next.finish();
+}
+
 }  // namespace
 
 // 1. Fuse the regions of the block's ops, except of fused ones.
-// 2. Grow groups, and again with what they compute twice.
+// 2. Copy sources. Grow groups, and again with what they compute twice.
 // 3. Write the block anew with a fused op for each group, and drop constants that now stand in bodies.
 std::vector<NotFused> fuse_block(Block& block) {
   std::vector<NotFused> not_fused;
@@ -177,7 +204,7 @@ std::vector<NotFused> fuse_block(Block& block) {
       for (NotFused& pair : fuse_block(region)) not_fused.push_back(std::move(pair));
     }
   }
-  auto grown = std::make_unique<Grown>(std::move(block));
+  auto grown = std::make_unique<Grown>(with_sources_apart(block));
   grown->groups = grow_groups(grown->view);
   while (std::unique_ptr<Grown> better = recomputed(*grown)) grown = std::move(better);
   for (FusionRefusal& refusal : grown->groups.refusals) {

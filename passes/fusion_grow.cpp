@@ -135,9 +135,31 @@ bool same_part(const Role& a, const Role& b) {
   return a.kind == b.kind && (a.kind != Role::Kind::update || a.slot == b.slot);
 }
 
+/// The part of each op: its role, but of clipping what only one parameter's update reads belongs to that update.
+std::vector<Role> parts_of(const FusionBlock& block) {
+  std::vector<Role> parts(static_cast<std::size_t>(block.op_count()));
+  for (int op = block.op_count(); op-- > 0;) {
+    Role& part = parts[static_cast<std::size_t>(op)];
+    part = block.ir_op(op).role;
+    if (part.kind != Role::Kind::clip || !block.op(op).live) continue;
+    const Role* reader = nullptr;
+    bool one = true;
+    for (const ValueId result : block.ir_op(op).results) {
+      one = one && !block.is_result(block.root(result));
+      for (const int user : block.users(block.root(result))) {
+        const Role& other = parts[static_cast<std::size_t>(user)];
+        one = one && other.kind == Role::Kind::update && (reader == nullptr || reader->slot == other.slot);
+        reader = &other;
+      }
+    }
+    if (one && reader != nullptr) part = *reader;
+  }
+  return parts;
+}
+
 class Growing {
  public:
-  explicit Growing(const FusionBlock& block) : block_(block), nodes_(block) {}
+  explicit Growing(const FusionBlock& block) : block_(block), nodes_(block), parts_(parts_of(block)) {}
 
   /// Whether these ops, as far as they are live, are a group.
   bool seed(std::vector<int> ops) {
@@ -182,7 +204,7 @@ class Growing {
     bool operator<(const Pair& other) const { return key() < other.key(); }
   };
 
-  const ir::Op& first_op(int node) const { return block_.ir_op(nodes_.members(node).front()); }
+  const Role& part(int node) const { return parts_[static_cast<std::size_t>(nodes_.members(node).front())]; }
   std::int64_t bytes(ValueId value) const { return block_.block().type(value).bytes(); }
   bool is_group(int node) const { return plans_.contains(node); }
 
@@ -250,7 +272,7 @@ class Growing {
   }
 
   std::variant<FusionPlan, std::string> plan(int a, int b) {
-    if (!same_part(first_op(a).role, first_op(b).role)) return "they belong to different parts of the step";
+    if (!same_part(part(a), part(b))) return "they belong to different parts of the step";
     const auto number = [&](int node) { return block_.op(nodes_.members(node).front()).number; };
     if (number(a) != number(b)) return "single numbers are computed apart from tensors";
     if (nodes_.is_between(a, b)) return "an op between them needs the one and gives to the other";
@@ -283,6 +305,7 @@ class Growing {
 
   const FusionBlock& block_;
   Nodes nodes_;
+  std::vector<Role> parts_;          // by op
   std::map<int, FusionPlan> plans_;  // by node: the groups
   std::set<Pair> pairs_;
   std::map<std::pair<int, int>, std::string> refused_;

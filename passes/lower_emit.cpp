@@ -67,14 +67,14 @@ class Emitter {
   }
 
  private:
-  /// Late is what updates, if nothing else waits for it.
+  /// Late is what clips and updates, if nothing else waits for it.
   std::vector<Unordered> unordered(const std::vector<Order>& orders) {
     std::vector<bool> late(body_.ops().size(), false);
     for (const int at : values_.instructions()) {
       const Op& op = body_.ops()[static_cast<std::size_t>(at)];
       const auto is_slot = [&](ValueId result) { return slots_.contains(result); };
-      late[static_cast<std::size_t>(at)] =
-          op.role.kind == Role::Kind::update || std::ranges::any_of(op.results, is_slot);
+      late[static_cast<std::size_t>(at)] = op.role.kind == Role::Kind::clip || op.role.kind == Role::Kind::update ||
+                                           std::ranges::any_of(op.results, is_slot);
     }
     // Operands precede their uses among the ops: from the last one back, all that wait are known.
     std::vector<std::vector<int>> waiting(body_.ops().size());

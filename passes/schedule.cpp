@@ -31,16 +31,18 @@ using ir::ValueId;
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. Large bodies have fewer: their values would not fit the registers.
 //
-// Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Flat
-// loops of an update have chunks of one size, so that parameters of all sizes share a kernel. Where the vector
-// dimension is parallel a chunk is whole turns of the loop and whole cache lines.
+// Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
+// the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
+//
+// Flat loops of an update, and of clipping, have one size of chunks and one unroll, so that parameters of all sizes
+// share a kernel.
 namespace {
 
 constexpr std::int64_t enough_rows = 16;
 constexpr std::int64_t smallest_chunk = 32 << 10, largest_chunk = 256 << 10, chunks_wanted = 16;
 constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
-constexpr std::int64_t update_chunk = 16384;
+constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t chunk_granule = 64;
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr std::size_t large_body = 24, huge_body = 48;
@@ -162,9 +164,15 @@ class Chooser {
 
   bool is_flat() const { return fused_.rank() == 1 && !reduces_; }
 
+  /// A loop over a parameter, a state or a gradient as one dimension.
+  bool is_for_all_parameters() const {
+    const ir::Role::Kind kind = op_.role.kind;
+    return (kind == ir::Role::Kind::update && is_flat()) || (kind == ir::Role::Kind::clip && fused_.rank() == 1);
+  }
+
   int unroll(const Schedule& plan) const {
     const std::size_t ops = fused_.body.ops().size();
-    if (is_flat()) return flat_unroll;
+    if (is_flat() || is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = reduction_unroll;
     if (ops > huge_body) most = 1;
@@ -180,7 +188,7 @@ class Chooser {
   }
 
   std::int64_t chunk(const Schedule& plan) const {
-    if (is_flat() && op_.role.kind == ir::Role::Kind::update) return update_chunk;
+    if (is_for_all_parameters()) return parameter_chunk;
     const std::int64_t bytes = traffic();
     const std::int64_t chunk_bytes = std::clamp(bytes / chunks_wanted, smallest_chunk, largest_chunk);
     std::int64_t chunks = std::max<std::int64_t>(1, (bytes + chunk_bytes - 1) / chunk_bytes);
