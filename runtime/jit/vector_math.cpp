@@ -120,7 +120,8 @@ Value* emit_log(IRBuilder<>& builder, Value* x) {
 Value* emit_sin(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
   const Lanes l(builder, x);
-  return emit_sine_of(builder, l, emit_reduced_angle(builder, l, x));
+  Value* const sine = emit_sine_of(builder, l, emit_reduced_angle(builder, l, x));
+  return builder.CreateSelect(builder.CreateFCmpOEQ(x, l.real(0)), x, sine);  // the sign of a zero
 }
 
 /// A quarter turn before the sine.
@@ -144,7 +145,7 @@ Value* emit_tanh(IRBuilder<>& builder, Value* x) {
   Value* const r = l.fma(n, l.real(-std::numbers::ln2 / 2), bounded);
   Value* const power = emit_power_of_two(b, l, shifted);
   Value* const t = l.fma(power, b.CreateFMul(r, l.polynomial(r, rest)), b.CreateFSub(power, l.real(1)));
-  return b.CreateFDiv(t, b.CreateFAdd(t, l.real(2)));
+  return b.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, b.CreateFDiv(t, b.CreateFAdd(t, l.real(2))), x);
 }
 
 /// 1 - 2^g with g = log2(1 - erf |x|): what g lacks counts less the nearer the result is to 1.

@@ -2,58 +2,20 @@
 #include "ir/evaluate.h"
 #include "ir/op.h"
 #include "runtime/onednn/contractions.h"
+#include "tests/unit/allocations.h"
 #include "tests/unit/random_values.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
-#include <atomic>
 #include <csignal>
-#include <cstdlib>
-#include <new>
 #include <string>
 
 using namespace nnc;
 using namespace nnc::ir;
 using nnc::tests::Random;
-
-namespace {
-
-/// While on, allocations are counted by who made them: oneDNN keeps small lists while it runs a primitive.
-std::atomic<bool> counting = false;
-std::atomic<int> our_allocations = 0, library_allocations = 0;
-
-void* allocate(std::size_t bytes, std::size_t alignment, const void* caller) {
-  if (counting) {
-    Dl_info place{};
-    const bool known = dladdr(caller, &place) != 0 && place.dli_fname != nullptr;
-    ++(known && std::string_view(place.dli_fname).find("libdnnl") != std::string_view::npos ? library_allocations
-                                                                                            : our_allocations);
-  }
-  void* const memory = std::aligned_alloc(alignment, (bytes + alignment) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__, __builtin_return_address(0));
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocate(bytes, static_cast<std::size_t>(alignment), __builtin_return_address(0));
-}
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__, __builtin_return_address(0));
-}
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -239,13 +201,11 @@ TEST_CASE("running a prepared product allocates nothing of ours") {
     void* const args[] = {a.bytes().data(), b.bytes().data(), result.bytes().data()};
     const auto prepared = contractions->prepare(op.view, threads);
     prepared->run(args, scratch);
-    our_allocations = library_allocations = 0;
-    counting = true;
-    for (int i = 0; i < 10; ++i) prepared->run(args, scratch);
-    delete new int;  // counted, so that counting is known to work
-    counting = false;
-    CHECK(our_allocations == 1);
-    CHECK(library_allocations <= 100);
+    const tests::AllocationCount counted = tests::count_allocations([&] {
+      for (int i = 0; i < 10; ++i) prepared->run(args, scratch);
+    });
+    CHECK(counted.ours == 0);
+    CHECK(counted.onednn <= 100);
   }
 }
 

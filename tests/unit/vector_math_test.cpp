@@ -161,11 +161,12 @@ Compiled compile_pow(int lanes) {
 }
 
 /// The distance in units of the last place of the exact value; infinite where one is NaN, or where the exact value is
-/// infinite and the other is not. An f32 infinity stands for 2^128.
+/// infinite and the other is not, or where both are 0 and differ in sign. An f32 infinity stands for 2^128.
 double ulp_error(float found, double exact) {
   static constexpr double beyond = 0x1p128;
   if (std::isnan(found) || std::isnan(exact)) return std::isnan(found) && std::isnan(exact) ? 0 : INFINITY;
   if (std::isinf(exact)) return found == exact ? 0 : INFINITY;
+  if (exact == 0 && found == 0) return std::signbit(exact) == std::signbit(found) ? 0 : INFINITY;
   const auto clamp = [](double x) { return std::clamp(x, -beyond, beyond); };
   const double magnitude = std::min(std::abs(exact), 0x1.fffffep127);
   const int exponent = magnitude < 0x1p-126 ? -126 : std::ilogb(magnitude);
