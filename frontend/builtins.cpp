@@ -32,11 +32,49 @@ Value shape_of(Context& context, const std::vector<Value>& arguments, const ast:
   return {std::move(extents), at};
 }
 
+/// `"f32"`: how a declaration treats tensors of several types differently.
+Value dtype_of(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+  if (const auto* tensor = arguments[0].tensor()) return {std::string(ir::name(tensor->expr.dtype())), at};
+  if (arguments[0].is_static_number()) return {std::string(ir::name(natural_dtype(arguments[0]))), at};
+  return fail(context, at, fmt::format("`dtype` takes a tensor, found {}", describe(arguments[0])));
+}
+
 /// Elements of a tensor or a list.
 Value size_of(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
   if (const auto* tensor = arguments[0].tensor()) return {tensor->expr.type().elements(), at};
   if (const auto* list = arguments[0].as<std::vector<Value>>()) return {static_cast<std::int64_t>(list->size()), at};
   return fail(context, at, fmt::format("`size` takes a tensor or a list, found {}", describe(arguments[0])));
+}
+
+/// The numbers of a nested list, row by row, and the shape of the lists; false if it is not one.
+bool flatten(const Value& value, std::size_t depth, ir::Shape& shape, std::vector<double>& numbers) {
+  if (const auto number = value.number(); number && depth == shape.size()) {
+    numbers.push_back(*number);
+    return true;
+  }
+  const auto* list = value.as<std::vector<Value>>();
+  if (!list || list->empty()) return false;
+  const auto extent = static_cast<std::int64_t>(list->size());
+  if (depth == shape.size() && numbers.empty()) shape.push_back(extent);
+  if (depth >= shape.size() || shape[depth] != extent) return false;
+  return std::ranges::all_of(*list, [&](const Value& element) { return flatten(element, depth + 1, shape, numbers); });
+}
+
+/// A list of numbers, or of such lists of one length, as a tensor.
+Value tensor_of(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+  ir::Shape shape;
+  std::vector<double> numbers;
+  if (!arguments[0].as<std::vector<Value>>() || !flatten(arguments[0], 0, shape, numbers))
+    return fail(
+        context, at,
+        fmt::format("`tensor` takes a list of numbers, or of lists of one length, found {}", describe(arguments[0])));
+  if (!context.target) return fail(context, at, "expected something known at compile time, found a tensor");
+  ir::Tensor tensor(ir::Type{ir::DType::f32, shape, {}});
+  for (std::size_t i = 0; i < numbers.size(); ++i) tensor.set_real(static_cast<std::int64_t>(i), numbers[i]);
+  ir::Builder& builder = context.target->builder;
+  builder.location = location(context, at);
+  ++context.ops;
+  return {TensorValue{builder.constant(std::move(tensor))}, at};
 }
 
 /// Equal parts along `axis`, as several values.
@@ -133,7 +171,9 @@ std::optional<Value> cast(Context& context, const Value& value, ir::DType dtype,
 const std::vector<Builtin>& builtins() {
   static const std::vector<Builtin> all = {
       {"shape", {"x"}, 1, shape_of},
+      {"dtype", {"x"}, 1, dtype_of},
       {"size", {"x"}, 1, size_of},
+      {"tensor", {"numbers"}, 1, tensor_of},
       {"chunk", {"x", "parts", "axis"}, 2, chunk},
       {"random_uniform", {"shape"}, 1, random_numbers},
       {"error", {"text", "found"}, 1, refuse},

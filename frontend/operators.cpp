@@ -37,7 +37,11 @@ Value evaluate_binary(Context& context, const ast::Binary& binary, const ast::Sp
   }
   const Value right = evaluate(context, *binary.right);
   if (left.poisoned() || right.poisoned()) return poison();
-  if (!left.tensor() && !right.tensor()) return static_value(context, static_binary(binary.op, left, right), at);
+  const bool compares = binary.op == ast::BinaryOp::is_equal || binary.op == ast::BinaryOp::is_unequal;
+  // Whether an argument is `none` is known while compiling, whatever else it may be.
+  const bool with_none = compares && (left.as<None>() || right.as<None>());
+  if (with_none || (!left.tensor() && !right.tensor()))
+    return static_value(context, static_binary(binary.op, left, right), at);
   return apply_symbol(context, spelling(binary.op), {left, right}, at);
 }
 

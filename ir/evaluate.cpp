@@ -139,7 +139,7 @@ std::vector<Tensor> evaluate_reduction(const OpView& op, const Reduction& reduct
       step.run(count);
       pass_on(step, step, count);
     }
-    pass_on(step, finish, count);
+    pass_on(count_reduced == 0 ? start : step, finish, count);
     if (std::byte* counts = finish.input(static_cast<int>(k)))
       std::fill_n(reinterpret_cast<std::int64_t*>(counts), count, count_reduced);
     finish.run(count);

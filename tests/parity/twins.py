@@ -1,0 +1,69 @@
+"""What the twins of the programs have in common: what a case is, and short forms of PyTorch's constructors."""
+
+from dataclasses import dataclass, field
+from typing import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
+BREAST_CANCER = "examples/data/breast_cancer.csv"
+# 80 examples of 36 normal numbers and a label below 4: all batches of 8 are full, so that one graph serves them.
+NORMAL = "tests/parity/data/normal.csv"
+
+
+# The arguments of every relu and sign of a run, which must not be so near to 0 that rounding decides (kink_distance).
+kink_arguments = []
+
+
+def kink(x):
+    """Notes that a function bends where x is 0."""
+    kink_arguments.append(x.detach().double().numpy().copy())
+    return x
+
+
+def relu(x):
+    return F.relu(kink(x))
+
+
+def modules(**layers):
+    return nn.ModuleDict(layers)
+
+
+def linear(inputs, outputs, bias=True):
+    return nn.Linear(inputs, outputs, bias=bias)
+
+
+def features(x):
+    return torch.log(1 + x["features"])
+
+
+@dataclass
+class Case:
+    name: str
+    model: Callable
+    loss: Callable
+    optimizer: Callable  # from trained parameters by name
+    program: str = ""
+    data: str = BREAST_CANCER
+    batch: int = 64
+    settings: dict = field(default_factory=dict)  # --set
+    clip_norm: float = 0.0
+    schedule: Callable = None
+    seed: int = 1  # one that kink_distance accepts, from --find-seed
+
+    def __post_init__(self):
+        self.program = self.program or f"tests/parity/programs/{self.name}.nn"
+
+
+def sgd(**settings):
+    return lambda named: torch.optim.SGD(named.values(), **settings)
+
+
+def adam(**settings):
+    return lambda named: torch.optim.Adam(named.values(), **settings)
+
+
+def optimizer(kind, **settings):
+    return lambda named: kind(named.values(), **settings)
