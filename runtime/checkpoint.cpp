@@ -29,7 +29,7 @@ constexpr std::size_t longest_header = 100'000'000;  // what other readers accep
 constexpr std::size_t alignment = 8;                 // of the data in the file
 constexpr std::size_t most_dimensions = 64;
 constexpr int deepest = 4;  // { name: { "shape": [ element ] } }
-constexpr std::string_view metadata = "__metadata__";
+constexpr std::string_view metadata_key = "__metadata__";
 
 constexpr std::array<std::pair<std::string_view, ir::DType>, 8> dtype_names{{{"F64", ir::DType::f64},
                                                                              {"F32", ir::DType::f32},
@@ -139,7 +139,7 @@ std::string check_offsets(std::vector<Entry>& entries, std::size_t data_size) {
 }
 
 /// All tensors in the file, or what is wrong with it.
-std::string read_tensors(std::string_view file, NamedTensors& tensors) {
+std::string read_tensors(std::string_view file, NamedTensors& tensors, Metadata& metadata) {
   if (file.size() < length_size) return fmt::format("expected an 8-byte length, the file has {} bytes", file.size());
   std::uint64_t length = 0;
   for (std::size_t i = length_size; i-- > 0;) length = length << 8 | static_cast<unsigned char>(file[i]);
@@ -156,10 +156,11 @@ std::string read_tensors(std::string_view file, NamedTensors& tensors) {
 
   std::vector<Entry> entries;
   for (const auto& item : header.items()) {
-    if (item.key() == metadata) {
+    if (item.key() == metadata_key) {
       const bool texts = item.value().is_object() && std::all_of(item.value().begin(), item.value().end(),
                                                                  [](const Json& value) { return value.is_string(); });
       if (!texts) return "its __metadata__ is not a map of texts";
+      for (const auto& text : item.value().items()) metadata[text.key()] = text.value().get<std::string>();
       continue;
     }
     Entry& entry = entries.emplace_back();
@@ -185,17 +186,20 @@ std::string read_tensors(std::string_view file, NamedTensors& tensors) {
 
 }  // namespace
 
-std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagnostics& diagnostics) {
+std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagnostics& diagnostics,
+                                             Metadata* metadata) {
   const std::optional<std::string> file = read_file(path, diagnostics);
   if (!file) return std::nullopt;
   NamedTensors tensors;
-  const std::string problem = read_tensors(*file, tensors);
+  Metadata unused;
+  const std::string problem = read_tensors(*file, tensors, metadata ? *metadata : unused);
   if (problem.empty()) return tensors;
   diagnostics.error(whole_file(path), problem);
   return std::nullopt;
 }
 
-ir::Status write_safetensors(const std::string& path, const NamedTensors& tensors, ir::Diagnostics& diagnostics) {
+ir::Status write_safetensors(const std::string& path, const NamedTensors& tensors, ir::Diagnostics& diagnostics,
+                             const Metadata& metadata) {
   // Wide elements first, so that each tensor begins at a multiple of its element's size.
   std::vector<const NamedTensors::value_type*> order;
   for (const auto& named : tensors) order.push_back(&named);
@@ -204,6 +208,7 @@ ir::Status write_safetensors(const std::string& path, const NamedTensors& tensor
   });
 
   Json header = Json::object();
+  if (!metadata.empty()) header[std::string(metadata_key)] = metadata;
   std::string data;
   for (const auto* named : order) {
     const ir::Tensor& tensor = named->second;

@@ -21,6 +21,11 @@ std::vector<std::int64_t> shuffled(std::int64_t examples, Random random) {
   return order;
 }
 
+std::size_t part_of(std::int64_t examples, double fraction) {
+  NNC_CHECK(fraction >= 0 && fraction <= 1, "a fraction of {} of the examples", fraction);
+  return static_cast<std::size_t>(std::llround(fraction * static_cast<double>(examples)));
+}
+
 }  // namespace
 
 std::vector<std::int64_t> file_order(std::int64_t examples) {
@@ -34,10 +39,15 @@ std::vector<std::int64_t> epoch_order(std::int64_t examples, std::uint64_t seed,
 }
 
 std::vector<std::int64_t> validation_indices(std::int64_t examples, double fraction, std::uint64_t seed) {
-  NNC_CHECK(fraction >= 0 && fraction <= 1, "a fraction of {} of the examples", fraction);
   std::vector<std::int64_t> order = shuffled(examples, Random(seed, split_stream));
-  order.resize(static_cast<std::size_t>(std::llround(fraction * static_cast<double>(examples))));
+  order.resize(part_of(examples, fraction));
   std::sort(order.begin(), order.end());
+  return order;
+}
+
+std::vector<std::int64_t> last_indices(std::int64_t examples, double fraction) {
+  std::vector<std::int64_t> order(part_of(examples, fraction));
+  std::iota(order.begin(), order.end(), examples - static_cast<std::int64_t>(order.size()));
   return order;
 }
 

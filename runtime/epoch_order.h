@@ -15,4 +15,7 @@ std::vector<std::int64_t> file_order(std::int64_t examples);
 /// round(fraction x examples) of 0..examples, chosen at random by `seed`, ascending; `fraction` is in [0, 1].
 std::vector<std::int64_t> validation_indices(std::int64_t examples, double fraction, std::uint64_t seed);
 
+/// The last round(fraction x examples) of 0..examples, ascending.
+std::vector<std::int64_t> last_indices(std::int64_t examples, double fraction);
+
 }  // namespace nnc::runtime

@@ -95,10 +95,12 @@ int write_summary(const Flags& flags, const tools::Prepared& prepared,
   return tools::write_text("", json, diagnostics) == ir::Status::ok ? status : tools::fail(diagnostics);
 }
 
-/// Whether --init can be read and fits the model.
-ir::Status check_init(const Flags& flags, const ir::Module& module, ir::Diagnostics& diagnostics) {
+/// Whether --init can be read and fits the model and the data.
+ir::Status check_init(const Flags& flags, const tools::Prepared& prepared, ir::Diagnostics& diagnostics) {
   const std::string& init = flags.training.init;
-  return init.empty() ? ir::Status::ok : runtime::check_weights(init, module, diagnostics);
+  if (init.empty()) return ir::Status::ok;
+  const ir::Status weights = runtime::check_weights(init, prepared.module, diagnostics);
+  return weights == ir::Status::failed ? weights : runtime::check_symbols(init, prepared.training, diagnostics);
 }
 
 /// Says what would be trained, after the checks that training makes before its first step.
@@ -116,7 +118,7 @@ int run(const Flags& flags) {
   const SummaryIfEnded summary(flags.summary.empty() ? "" : tools::unprepared_summary_json());
   ir::Diagnostics diagnostics;
   std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
-  if (!prepared || check_init(flags, prepared->module, diagnostics) == ir::Status::failed) {
+  if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed) {
     return tools::fail(diagnostics);
   }
   catch_signals();
@@ -149,7 +151,7 @@ void declare(CLI::App& app, Flags& flags) {
   const auto positive = [&](const char* name, std::optional<std::int64_t>& value, const char* doc) {
     app.add_option(name, value, doc)->type_name("N")->transform(tools::whole_number(1));
   };
-  path("--data", flags.request.data, "Folder of IDX files, or a .csv file", "PATH");
+  path("--data", flags.request.data, "Folder of IDX files, a .csv file, a text, or a token file", "PATH");
   path("--valid", flags.request.valid, "Data to validate on after each epoch", "PATH");
   app.add_option("--val-split", flags.request.val_split, "Part of the data to validate on instead, between 0 and 1")
       ->type_name("F")

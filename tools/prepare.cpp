@@ -80,7 +80,10 @@ std::optional<Input> load_input(const TrainRequest& request, ir::Diagnostics& di
 std::optional<runtime::OpenedData> split(const runtime::OpenedData& data, double fraction, std::uint64_t seed,
                                          ir::Diagnostics& diagnostics) {
   const std::int64_t examples = data.train.examples();
-  const std::vector<std::int64_t> indices = runtime::validation_indices(examples, fraction, seed);
+  // Windows beside those of training would tell much of what is to be predicted: a text's end is set apart.
+  const std::vector<std::int64_t> indices = data.train.is_sequence()
+                                                ? runtime::last_indices(examples, fraction)
+                                                : runtime::validation_indices(examples, fraction, seed);
   const auto count = static_cast<std::int64_t>(indices.size());
   if (count == 0 || count == examples) {
     diagnostics.error(fmt::format("--val-split {} leaves {} of {} examples for training and {} for validation",

@@ -10,7 +10,6 @@ namespace nnc::runtime {
 namespace {
 
 /// How much of a line a message shows after the place it is about.
-constexpr std::size_t shown_after = 60;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -99,15 +98,9 @@ void CsvScanner::plain(std::vector<Cell>& cells) {
 
 ir::SourcePoint CsvScanner::place(std::size_t offset, ir::Diagnostics& diagnostics) {
   if (offset < counted_) counted_ = 0, lines_ = 0;
-  for (; counted_ < offset; ++counted_) {
-    const char c = text_[counted_];
-    if (c == '\n' || (c == '\r' && !text_.substr(counted_ + 1).starts_with('\n'))) ++lines_;
-  }
-  const std::size_t before = offset == 0 ? std::string_view::npos : text_.find_last_of("\r\n", offset - 1);
-  const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
-  const std::size_t end = std::min(text_.find_first_of("\r\n", offset), text_.size());
-  diagnostics.add_line(path_, lines_ + 1, printable(text_.substr(begin, end - begin), offset - begin + shown_after));
-  return {path_, lines_ + 1, static_cast<int>(offset - begin) + 1};
+  lines_ += count_line_ends(text_, counted_, offset);
+  counted_ = offset;
+  return place_in_text(path_, text_, offset, lines_, diagnostics);
 }
 
 void CsvScanner::error(std::size_t offset, std::size_t width, std::string message, ir::Diagnostics& diagnostics) {

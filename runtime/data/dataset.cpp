@@ -55,6 +55,11 @@ std::optional<std::int64_t> first_outside(const ir::Tensor& values, std::int64_t
 
 }  // namespace
 
+bool Dataset::is_sequence() const {
+  return std::any_of(columns_.begin(), columns_.end(),
+                     [](const Column& column) { return column.field.source != ir::DataField::Source::column; });
+}
+
 void Dataset::gather(std::span<const std::int64_t> indices, std::vector<ir::Tensor>& batch) const {
   batch.resize(columns_.size());
   for (std::size_t i = 0; i < columns_.size(); ++i) copy_rows(columns_[i].values, indices, batch[i]);
@@ -64,7 +69,8 @@ Dataset Dataset::part(std::span<const std::int64_t> indices) const {
   Dataset out;
   out.examples_ = static_cast<std::int64_t>(indices.size());
   for (const Column& column : columns_) {
-    out.columns_.push_back({column.field, rows(column.values, indices), column.file, column.place, column.names});
+    out.columns_.push_back(
+        {column.field, rows(column.values, indices), column.file, column.place, column.names, column.symbols});
   }
   for (const std::int64_t index : indices) out.numbers_.push_back(number_in_file(index));
   return out;

@@ -32,6 +32,7 @@ struct Column {
   std::string file = {};  // it was read from; empty: none
   PlaceInFile place = {};
   std::vector<std::string> names = {};  // of the file's columns that an example's elements are from; empty: it has none
+  std::vector<std::string> symbols = {};  // what the values stand for, by value: characters; empty: for themselves
 };
 
 class Dataset {
@@ -41,6 +42,8 @@ class Dataset {
 
   std::int64_t examples() const { return examples_; }
   const std::vector<Column>& columns() const { return columns_; }
+  /// Whether the examples are windows of one sequence, in its order.
+  bool is_sequence() const;
   /// Makes `batch` one tensor a field, [indices.size(), ...], in the fields' order; tensors of that type that are there
   /// already are filled, so that batch after batch needs no memory.
   void gather(std::span<const std::int64_t> indices, std::vector<ir::Tensor>& batch) const;

@@ -126,6 +126,23 @@ Inflated inflate_gzip(std::string_view compressed, std::size_t limit) {
   return out;
 }
 
+int count_line_ends(std::string_view text, std::size_t begin, std::size_t end) {
+  int lines = 0;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (text[i] == '\n' || (text[i] == '\r' && !text.substr(i + 1).starts_with('\n'))) ++lines;
+  }
+  return lines;
+}
+
+ir::SourcePoint place_in_text(const std::string& path, std::string_view text, std::size_t offset, int lines,
+                              ir::Diagnostics& diagnostics) {
+  const std::size_t before = offset == 0 ? std::string_view::npos : text.find_last_of("\r\n", offset - 1);
+  const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
+  const std::size_t end = std::min(text.find_first_of("\r\n", offset), text.size());
+  diagnostics.add_line(path, lines + 1, printable(text.substr(begin, end - begin), offset - begin + shown_after));
+  return {path, lines + 1, static_cast<int>(offset - begin) + 1};
+}
+
 std::string printable(std::string_view text, std::size_t most) {
   std::string out(text.substr(0, most));
   for (char& c : out) {

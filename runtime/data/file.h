@@ -25,6 +25,14 @@ struct Inflated {
 /// Decompresses up to `limit` bytes, so that a small file cannot fill the memory.
 Inflated inflate_gzip(std::string_view compressed, std::size_t limit);
 
+/// Line ends (`\n`, `\r\n`, `\r`) in [begin, end) of a text.
+int count_line_ends(std::string_view text, std::size_t begin, std::size_t end);
+/// The place of `offset` in a text, which `lines` line ends precede; registers its line, so that an error can show it.
+ir::SourcePoint place_in_text(const std::string& path, std::string_view text, std::size_t offset, int lines,
+                              ir::Diagnostics& diagnostics);
+/// Characters of a line shown after a place.
+inline constexpr std::size_t shown_after = 60;
+
 /// Bytes of a file for a message: at most `most` of them, those that do not print as `?`.
 std::string printable(std::string_view text, std::size_t most);
 

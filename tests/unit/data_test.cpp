@@ -237,12 +237,12 @@ TEST_CASE("the path tells the format; others are errors that list what is suppor
   const TempDirectory dir;
   const std::string list =
       "expected a directory with IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, plain "
-      "or .gz) or a .csv file; found ";
+      "or .gz), a .csv file, a text file for a field of chars, or a token file (u16) for one of tokens; found ";
   CHECK_THAT(only_error(dir.path("none"), {image}), Contains("none: error: cannot read it: No such file or directory"));
   CHECK_THAT(only_error(dir.path(), {image}), Contains(list + "an empty directory"));
   dir.write("data_batch_1.bin", "x");
   CHECK_THAT(only_error(dir.path(), {image}), Contains(list + "CIFAR files, which have no reader"));
-  CHECK_THAT(only_error(dir.path("data_batch_1.bin"), {image}), Contains(list + "a .bin file, which has no reader"));
+  CHECK_THAT(only_error(dir.path("data_batch_1.bin"), {image}), Contains(list + "a file of another kind"));
   CHECK_THAT(only_error(dir.write("x.npy", "x"), {image}), Contains(list + "a .npy file, which has no reader"));
   CHECK_THAT(only_error(dir.write("x.npz", "x"), {image}), Contains(list + "a .npz file, which has no reader"));
   CHECK_THAT(only_error(dir.write("shakespeare.txt", "x"), {image}), Contains(list + "a file of another kind"));
@@ -263,7 +263,7 @@ TEST_CASE("fields that the data has no column for") {
              Contains("no column for field `labels`: an IDX directory has `image` and `label`; did you mean `label`?"));
   ir::DataField text = field("text", ir::DType::i32, {8});
   text.source = ir::DataField::Source::chars;
-  CHECK_THAT(only_error(dir.path(), {text}), Contains("field `text` is chars, which text files would fill"));
+  CHECK_THAT(only_error(dir.path(), {text}), Contains("field `text` is chars, which a text file fills"));
   CHECK_THAT(only_error(dir.path(), {field("image", ir::DType::bf16, {2, 3})}), Contains("is bf16"));
   const TempDirectory test_only;
   test_only.write("t10k-labels-idx1-ubyte", labels);

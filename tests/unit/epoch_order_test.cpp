@@ -64,6 +64,13 @@ TEST_CASE("validation indices are a random part of the rounded size, ascending")
   CHECK(part != runtime::validation_indices(100, 0.3, 6));
 }
 
+TEST_CASE("the last part of a text is as large as a random one") {
+  CHECK(runtime::last_indices(10, 0.26) == std::vector<std::int64_t>{7, 8, 9});
+  CHECK(runtime::last_indices(10, 0).empty());
+  CHECK(runtime::last_indices(3, 1) == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(runtime::last_indices(7, 0.5).size() == runtime::validation_indices(7, 0.5, 1).size());
+}
+
 TEST_CASE("the stop rule counts epochs that do not improve by min_delta") {
   runtime::StopRule rule(ir::Stop{2, 0.1});
   CHECK(rule.add(1, 1.0));
