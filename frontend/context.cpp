@@ -100,6 +100,11 @@ ir::Expr read_slot(Context& context, const ir::Slot& slot, const ast::Span& at) 
   return value;
 }
 
+ir::Expr newest(Context& context, const ir::Slot& slot, const ast::Span& at) {
+  const auto assigned = context.target->kept.find(slot.path);
+  return assigned == context.target->kept.end() ? read_slot(context, slot, at) : assigned->second;
+}
+
 ir::Expr read_scalar_slot(Context& context, std::string_view path, ir::SlotKind kind, const ast::Span& at) {
   const ir::Slot slot{std::string(path), ir::Type{ir::DType::i64, {}, {}}, kind, false};
   NNC_CHECK(add_slot(context, slot, {}), "the slot {} has another type", path);

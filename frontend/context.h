@@ -76,7 +76,8 @@ struct Frame {
   std::map<std::string, ast::Span> scan_names;    // names of scans that have ended, with their scan
   const ScanScope* scan = nullptr;                // the innermost one that is open in this body
   std::map<std::string, Instance> instances;      // by name with indices: `fc1`, `h.0`
-  std::map<std::string, ast::Span> params;        // declared here
+  std::map<std::string, ast::Span> params;        // parameters and states of a layer, declared here
+  std::map<std::string, std::string> kept;        // paths of a layer's states by name: assigning them updates them
   bool schedules = false;                         // schedules are callable: arguments of `optimizer` and `group`
   std::vector<OptimizerState>* states = nullptr;  // of an optimizer
   Objective* objective = nullptr;                 // of `train`
@@ -98,6 +99,7 @@ struct Target {
   bool training = false;
   bool predicts = false;                  // uses what `train` declared, declares nothing
   std::map<std::string, ir::Expr> reads;  // by slot
+  std::map<std::string, ir::Expr> kept;   // the newest values of layers' states that were assigned, by slot
   std::string stream;                     // what random streams of an initializer start with: the slot's path
 };
 
@@ -152,7 +154,9 @@ ir::Location location(const Context& context, const ast::Span& at);
 bool add_slot(Context& context, ir::Slot slot, const ast::Span& at);
 /// The old value of a slot, read once a graph.
 ir::Expr read_slot(Context& context, const ir::Slot& slot, const ast::Span& at);
-/// The same for a slot that the runtime knows (`step`, `total_steps`, `key`): i64[].
+/// What the slot is worth at this place of the text: the value assigned last, or else the old one.
+ir::Expr newest(Context& context, const ir::Slot& slot, const ast::Span& at);
+/// The old value of a slot that the runtime knows (`step`, `total_steps`, `key`): i64[].
 ir::Expr read_scalar_slot(Context& context, std::string_view path, ir::SlotKind kind, const ast::Span& at);
 
 /// Elements of a shape; empty if there are too many or a dimension is below 1.

@@ -224,12 +224,8 @@ std::optional<bool> evaluate_condition(Context& context, const ast::Expr& expr) 
 
 std::optional<ir::Type> evaluate_type(Context& context, const ast::TypeExpr& type) {
   using Kind = ast::TypeExpr::Kind;
-  if (type.kind == Kind::chars || type.kind == Kind::tokens) {
-    report(context, type.span,
-           fmt::format("`{}` is not supported by this version", type.kind == Kind::chars ? "chars" : "tokens"));
-    return std::nullopt;
-  }
-  if (type.kind != Kind::element && type.kind != Kind::boolean) {
+  const bool text = type.kind == Kind::chars || type.kind == Kind::tokens;
+  if (type.kind != Kind::element && type.kind != Kind::boolean && !text) {
     report(context, type.span, "expected the type of a tensor, such as f32[3, 4]");
     return std::nullopt;
   }
@@ -237,7 +233,7 @@ std::optional<ir::Type> evaluate_type(Context& context, const ast::TypeExpr& typ
     report(context, type.span, "`bf16` is not supported by this version");
     return std::nullopt;
   }
-  ir::Type result{type.dtype, {}, {}};
+  ir::Type result{text ? ir::DType::i32 : type.dtype, {}, {}};
   if (!type.dims) return result;
   for (const auto& dim : *type.dims) {
     if (std::holds_alternative<ast::Ellipsis>(dim->node)) {

@@ -93,19 +93,34 @@ void check_batch_independence(Context& context, std::int64_t batch, const Target
                   loops[i].first.width);
 }
 
-}  // namespace
+/// Where the data field is declared.
+ast::Span place_of(const ast::Block& body, const std::string& name) {
+  for (const auto& statement : body)
+    if (const auto* data = std::get_if<ast::Data>(&statement.node))
+      for (const ast::Field& field : data->fields)
+        if (field.name.text == name) return field.name.span;
+  return {};
+}
 
-namespace {
-
-/// Later forms of the module say no more what a field indexes.
-void note_ranges(ir::Module& module) {
+/// Later forms of the module say no more what a field indexes. Ids of a vocabulary have to fit what they index.
+void note_ranges(ir::Module& module, const Declarations& declarations, ir::Diagnostics& diagnostics) {
   const std::map<std::string, std::int64_t> ranges = ir::index_ranges(module);
-  for (std::vector<ir::DataField>* fields : {&module.recipe.data, &module.recipe.predict_data}) {
-    for (ir::DataField& field : *fields) {
+  const auto note = [&](std::vector<ir::DataField>& fields, const ast::Block& body) {
+    for (ir::DataField& field : fields) {
       const auto range = ranges.find(field.name);
-      if (range != ranges.end()) field.range = range->second;
+      if (range == ranges.end()) continue;
+      if (field.vocabulary > range->second) {
+        const ast::Span at = place_of(body, field.name);
+        diagnostics.error(at.at,
+                          fmt::format("`{}` has ids below {}, but the model indexes a dimension of {} by them",
+                                      field.name, field.vocabulary, range->second),
+                          at.width);
+      }
+      field.range = field.vocabulary > 0 ? field.vocabulary : range->second;
     }
-  }
+  };
+  note(module.recipe.data, declarations.train()->body);
+  if (declarations.predict()) note(module.recipe.predict_data, declarations.predict()->body);
 }
 
 }  // namespace
@@ -157,7 +172,8 @@ std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnost
   module.graphs.push_back(std::move(initial.graph));
   for (ir::Graph& graph : graphs) module.graphs.push_back(std::move(graph));
   module.graphs.push_back(std::move(report.graph));
-  note_ranges(module);
+  note_ranges(module, *state_->declarations, diagnostics);
+  if (failed()) return std::nullopt;
   return module;
 }
 

@@ -166,7 +166,7 @@ std::optional<Value> evaluate_parameter_of_instance(Context& context, const ast:
   if (const SlotInfo* slot = context.find_slot(owner + "." + member.member.text)) {
     if (!context.target || context.target->kind != Target::Kind::model)
       return fail(context, at, "a parameter is known in the training step only");
-    return Value{TensorValue{read_slot(context, slot->slot, slot->at)}, at};
+    return Value{TensorValue{newest(context, ir::Slot(slot->slot), slot->at)}, at};
   }
   // A layer that had an error has said so already, and may lack the parameter for that reason.
   if (context.diagnostics->failed()) return poison();

@@ -15,21 +15,39 @@ void bind_poison(Context& context, const ast::Name& name) {
   context.frame->variables.insert_or_assign(name.text, Variable{poison()});
 }
 
+/// Whether the layer's body may declare a slot of that name here; the name is known afterwards.
+bool may_declare(Context& context, const ast::Name& name, std::string_view what) {
+  bind_poison(context, name);
+  const auto [first, fresh] = context.frame->params.emplace(name.text, name.span);
+  if (!fresh) {
+    report(context, name.span, fmt::format("two parameters or states are named `{}`", name.text))
+        .note(first->second.at, "the other one is here");
+    return false;
+  }
+  if (name.text != "mT") return true;
+  report(context, name.span, fmt::format("{} cannot be named `mT`: `.mT` swaps the last two dimensions", what));
+  return false;
+}
+
+/// Makes a layer's slot with its first value, or checks that it is the one made before.
+bool declare_slot(Context& context, const ir::Slot& slot, const ast::Span& at, const ast::Expr& initial) {
+  const bool known = context.find_slot(slot.path) != nullptr;
+  if (context.target->predicts && !known) {
+    report(context, at, fmt::format("`train` has no {} `{}`", ir::name(slot.kind), slot.path));
+    return false;
+  }
+  if (known) return add_slot(context, slot, at);
+  const auto initializer = evaluate_initializer(context, initial);
+  if (!add_slot(context, slot, at)) return false;
+  if (initializer) initialize(context, *initializer, slot, initial.span);
+  return true;
+}
+
 }  // namespace
 
 void declare_parameter(Context& context, const ast::Param& param) {
   Frame& frame = *context.frame;
-  bind_poison(context, param.name);
-  const auto [first, fresh] = frame.params.emplace(param.name.text, param.name.span);
-  if (!fresh) {
-    report(context, param.name.span, fmt::format("two parameters are named `{}`", param.name.text))
-        .note(first->second.at, "the other one is here");
-    return;
-  }
-  if (param.name.text == "mT") {
-    report(context, param.name.span, "a parameter cannot be named `mT`: `.mT` swaps the last two dimensions");
-    return;
-  }
+  if (!may_declare(context, param.name, "a parameter")) return;
   const auto type = evaluate_type(context, param.type);
   if (!type) return;
   if (!ir::is_float(type->dtype)) {
@@ -38,20 +56,58 @@ void declare_parameter(Context& context, const ast::Param& param) {
     return;
   }
   const ir::Slot slot{frame.path + "." + param.name.text, *type, ir::SlotKind::parameter, false};
-  const bool known = context.find_slot(slot.path) != nullptr;
-  if (context.target->predicts && !known) {
-    report(context, param.name.span, fmt::format("`train` has no parameter `{}`", slot.path));
-    return;
-  }
-  if (!known) {
-    const auto initializer = evaluate_initializer(context, *param.initializer);
-    if (!add_slot(context, slot, param.name.span)) return;
-    if (initializer) initialize(context, *initializer, slot, param.initializer->span);
-  } else if (!add_slot(context, slot, param.name.span)) {
-    return;
-  }
+  if (!declare_slot(context, slot, param.name.span, *param.initializer)) return;
   const ir::Expr value = read_slot(context, slot, param.name.span);
   frame.variables.insert_or_assign(param.name.text, Variable{{TensorValue{value}, param.name.span}});
+}
+
+void declare_layer_state(Context& context, const ast::State& state) {
+  Frame& frame = *context.frame;
+  if (!may_declare(context, state.name, "a state")) return;
+  if (!state.type) {
+    report(context, state.name.span,
+           fmt::format("a layer's state has a type: write `state {}: f32[...] = ...`", state.name.text));
+    return;
+  }
+  const auto type = evaluate_type(context, *state.type);
+  if (!type) return;
+  const ir::Slot slot{frame.path + "." + state.name.text, *type, ir::SlotKind::statistic, false};
+  if (!declare_slot(context, slot, state.name.span, *state.initializer)) return;
+  frame.kept.insert_or_assign(state.name.text, slot.path);
+  frame.variables.insert_or_assign(state.name.text,
+                                   Variable{{TensorValue{newest(context, slot, state.name.span)}, state.name.span}});
+}
+
+void update_layer_state(Context& context, const ast::Name& name, const Value& value) {
+  Frame& frame = *context.frame;
+  const ir::Slot slot = context.find_slot(frame.kept.at(name.text))->slot;
+  bind_poison(context, name);
+  if (value.poisoned()) return;
+  if (!context.scans.empty()) {
+    report(context, name.span,
+           fmt::format("`{}` is a state, which a layer called in a scan cannot assign: it is updated once in a step",
+                       name.text));
+    return;
+  }
+  const auto replacement = as_replacement(context, value, name.text, slot.type, name.span);
+  if (!replacement) return;
+  context.target->kept.insert_or_assign(slot.path, *replacement);
+  frame.variables.insert_or_assign(name.text, Variable{{TensorValue{*replacement}, value.origin}});
+}
+
+std::optional<ir::Expr> as_replacement(Context& context, const Value& value, const std::string& name,
+                                       const ir::Type& type, const ast::Span& at) {
+  if (value.poisoned()) return std::nullopt;
+  const bool number = value.is_static_number() || (value.tensor() && value.tensor()->weak);
+  if (!number && (!value.tensor() || value.tensor()->expr.type() != type)) {
+    auto& diagnostic = report(
+        context, at, fmt::format("`{}` is {}, but its new value is {}", name, ir::to_string(type), describe(value)));
+    note_origin(diagnostic, value, at);
+    return std::nullopt;
+  }
+  const auto expr = as_tensor(context, value, type.dtype, at);
+  if (!expr) return std::nullopt;
+  return context.target->builder.broadcast_to(*expr, type.shape);
 }
 
 void declare_optimizer_state(Context& context, const ast::State& state) {

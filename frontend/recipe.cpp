@@ -10,6 +10,28 @@ namespace nnc::frontend {
 
 namespace {
 
+/// `label: u8`, `text: chars(vocab)[n]`.
+std::optional<ir::DataField> read_field(Context& context, const ast::Field& field) {
+  ir::DataField result{field.name.text, {}, ir::DataField::Source::column, 0};
+  const auto type = evaluate_type(context, field.type);
+  if (!type) return std::nullopt;
+  result.type = *type;
+  if (!field.type.vocabulary) return result;
+  const auto vocabulary = evaluate_integer(context, *field.type.vocabulary, "the size of a vocabulary");
+  if (!vocabulary) return std::nullopt;
+  const bool chars = field.type.kind == ast::TypeExpr::Kind::chars;
+  const std::int64_t most = chars ? 256 : 65536;
+  if (*vocabulary < 1 || *vocabulary > most) {
+    report(context, field.type.vocabulary->span,
+           fmt::format("the vocabulary of `{}` has 1 to {} entries, since it is read from {}, found {}",
+                       chars ? "chars" : "tokens", most, chars ? "bytes" : "u16 numbers", *vocabulary));
+    return std::nullopt;
+  }
+  result.source = chars ? ir::DataField::Source::chars : ir::DataField::Source::tokens;
+  result.vocabulary = result.range = *vocabulary;
+  return result;
+}
+
 std::vector<ir::DataField> read_fields(Context& context, const ast::Block& body) {
   std::vector<ir::DataField> fields;
   std::map<std::string, ast::Span> places;
@@ -23,8 +45,7 @@ std::vector<ir::DataField> read_fields(Context& context, const ast::Block& body)
             .note(first->second.at, "the other one is here");
         continue;
       }
-      if (auto type = evaluate_type(context, field.type))
-        fields.push_back({field.name.text, std::move(*type), ir::DataField::Source::column, 0});
+      if (auto read = read_field(context, field)) fields.push_back(std::move(*read));
     }
   }
   return fields;
@@ -57,11 +78,10 @@ ir::Stop read_stop(Context& context, const ast::Stop& stop) {
   return result;
 }
 
-void read_setting(Context& context, const ast::Setting& setting, const ast::Span& at, ir::Recipe& recipe) {
+void read_setting(Context& context, const ast::Setting& setting, ir::Recipe& recipe) {
   const std::string& name = setting.name.text;
-  if (name == "steps" || name == "clip_value") {
-    report(context, at, fmt::format("`{}` is not supported by this version", name));
-    if (name == "steps") recipe.steps = 1;  // not missing
+  if (name == "steps") {
+    recipe.steps = count(context, *setting.value, name);
   } else if (name == "batch") {
     recipe.batch = count(context, *setting.value, name);
   } else if (name == "epochs") {
@@ -80,7 +100,7 @@ void read_train(Context& context, const ast::Train& train, ir::Recipe& recipe) {
   for (const auto& statement : train.body) {
     if (const auto* setting = std::get_if<ast::Setting>(&statement.node)) {
       if (once(setting->name.text, fmt::format("`{}`", setting->name.text), statement.span))
-        read_setting(context, *setting, statement.span, recipe);
+        read_setting(context, *setting, recipe);
     } else if (const auto* stop = std::get_if<ast::Stop>(&statement.node)) {
       if (once("stop", "`stop`", statement.span)) recipe.stop = read_stop(context, *stop);
     } else if (const auto* metric = std::get_if<ast::Metric>(&statement.node)) {
@@ -132,12 +152,15 @@ ir::Recipe read_recipe(const Declarations& declarations, const std::map<std::str
   if (!states(static_cast<const ast::UseOptimizer*>(nullptr)))
     missing("`optimizer`: write, say, `optimizer adam(lr = 1e-3)`");
   if (options.batch) recipe.batch = *options.batch;
-  if (options.epochs) recipe.epochs = *options.epochs;
   if (!options.batch && !sets("batch")) missing("`batch`: write, say, `batch = 32`, or give --batch");
   if (sets("epochs") && sets("steps"))
     report(context, train->span, "`train` has both `epochs` and `steps`: one of them says how long");
-  if (!recipe.epochs && !sets("epochs") && !sets("steps") && !recipe.stop)
+  if (!options.epochs && !sets("epochs") && !sets("steps") && !recipe.stop)
     missing("`epochs`: write, say, `epochs = 10`, give --epochs, or let `stop` end the training");
+  if (options.epochs) {
+    recipe.epochs = *options.epochs;
+    recipe.steps.reset();
+  }
   return recipe;
 }
 

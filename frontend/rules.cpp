@@ -85,20 +85,12 @@ class Rules {
     return rule;
   }
 
-  /// Binds the last value of `param` or of a state as a result; a number fills the whole tensor.
+  /// Binds the last value of `param` or of a state as a result.
   bool finish(Target& target, const std::string& name, const ir::Type& type, const ast::Span& at) {
-    const Value& value = context_.frame->variables.at(name).value;
-    if (value.poisoned()) return false;
-    const bool number = value.is_static_number() || (value.tensor() && value.tensor()->weak);
-    if (!number && (!value.tensor() || value.tensor()->expr.type() != type)) {
-      const ast::Span place = value.origin.at.known() ? value.origin : at;
-      report(context_, place,
-             fmt::format("`{}` is {}, but its new value is {}", name, ir::to_string(type), describe(value)));
-      return false;
-    }
-    const auto expr = as_tensor(context_, value, type.dtype, at);
-    if (!expr) return false;
-    target.graph.add_result(ir::GraphResult::Kind::value, name, target.builder.broadcast_to(*expr, type.shape).value);
+    const Value& last = context_.frame->variables.at(name).value;
+    const auto value = as_replacement(context_, last, name, type, last.origin.at.known() ? last.origin : at);
+    if (!value) return false;
+    target.graph.add_result(ir::GraphResult::Kind::value, name, value->value);
     return true;
   }
 

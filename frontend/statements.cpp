@@ -161,8 +161,7 @@ void run_statement(Context& context, const ast::Statement& statement, bool top) 
                  [&](const ast::Param& param) { declare_parameter(context, param); },
                  [&](const ast::State& state) {
                    if (context.frame->states) return declare_optimizer_state(context, state);
-                   report(context, statement.span, "`state` of a layer is not supported by this version");
-                   assign(context, state.name, poison());
+                   declare_layer_state(context, state);
                  },
                  [&](const ast::Return& back) { run_return(context, back, statement.span); },
                  [&](const ast::Yield& yield) { run_yield(context, yield, statement.span); },
@@ -198,6 +197,9 @@ void execute_nested(Context& context, const ast::Block& block) { run(context, bl
 
 void assign(Context& context, const ast::Name& target, Value value) {
   if (!may_assign(context, target)) return;
+  // A carry may have a state's name; it is a value of the scan's own.
+  if (!context.frame->scan && context.frame->kept.contains(target.text))
+    return update_layer_state(context, target, value);
   context.frame->variables.insert_or_assign(target.text, Variable{std::move(value)});
 }
 

@@ -70,6 +70,8 @@ std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int6
     target->builder.location = location(context, train.span);
     const ir::Expr one = target->builder.constant(ir::Tensor::splat_integer(step.type(), 1));
     target->graph.add_result(ir::GraphResult::Kind::slot, std::string(ir::step_slot), (step + one).value);
+    for (const auto& [path, value] : target->kept)
+      target->graph.add_result(ir::GraphResult::Kind::slot, path, value.value);
   }
   return target;
 }
