@@ -29,7 +29,7 @@ std::string_view expectation(AttrKind kind) {
     case AttrKind::text: return "a text";
     case AttrKind::axis: return "a dimension's number";
     case AttrKind::axes: return "a dimension's number or a list of them";
-    case AttrKind::integers: return "a list of integers";
+    case AttrKind::integers: return "an integer or a list of them";
     default: return "a shape, a list of integers";
   }
 }
@@ -51,7 +51,7 @@ std::optional<ir::Attr> attribute(AttrKind kind, const Value& value) {
       return std::nullopt;
     default: break;
   }
-  if (const auto* integer = value.as<std::int64_t>(); integer && kind == AttrKind::axes)
+  if (const auto* integer = value.as<std::int64_t>(); integer && (kind == AttrKind::axes || kind == AttrKind::integers))
     return std::vector<std::int64_t>{*integer};
   if (auto integers = integers_of(value)) return std::move(*integers);
   return std::nullopt;

@@ -29,7 +29,7 @@ const std::vector<const OpDef*>& all_ops() {
   static const std::vector<const OpDef*> ops = [] {
     std::vector<const OpDef*> list;
     for (std::span<const OpDef> family : {arithmetic_ops(), math_ops(), logic_ops(), reduction_ops(), movement_ops(),
-                                          contraction_ops(), control_ops(), fused_ops(), source_ops()})
+                                          contraction_ops(), convolution_ops(), pooling_ops(), control_ops(), fused_ops(), source_ops()})
       for (const OpDef& def : family) list.push_back(&def);
     return list;
   }();

@@ -2,8 +2,10 @@
 #include "passes/autodiff.h"
 #include "passes/cse.h"
 #include "passes/dce.h"
+#include "passes/expand.h"
 #include "passes/fold_constants.h"
 #include "passes/fuse.h"
+#include "passes/layout.h"
 #include "passes/lower.h"
 #include "passes/pass.h"
 #include "passes/plan_memory.h"
@@ -25,11 +27,13 @@ constexpr std::array table{
     Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
 
     // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such; then
-    // rules, which make ops equal that were not; what all three left unused goes last.
+    // rules, which make ops equal that were not; what all three left unused goes before layout and kernels are chosen.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
+    Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
+    Pass{"expand", "make kernels of pooling where windows lie side by side", expand, Stage::optimized, optional},
     Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},
     Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, optional},
 

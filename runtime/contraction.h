@@ -18,7 +18,7 @@ namespace nnc::runtime {
 class PreparedContraction {
  public:
   virtual ~PreparedContraction() = default;
-  /// `args` are the operands, then the result, which lies over none of them; `scratch` has the bytes that were asked
+  /// `args` are the operands, then the results, which lie over none of them; `scratch` has the bytes that were asked
   /// for. Uses the threads it was prepared for: not to be called from within a parallel region, nor from two threads.
   virtual void run(void* const* args, void* scratch) = 0;
 };

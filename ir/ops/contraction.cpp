@@ -1,6 +1,7 @@
 #include "ir/builder.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
+#include "ir/ops/multiply_rows.h"
 #include "ir/ops/transpose.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
@@ -66,19 +67,6 @@ void load_matrix(const Tensor& from, std::int64_t offset, std::int64_t rows, std
 }
 
 constexpr std::int64_t block_rows = 8;
-
-/// sums[r, n] = sum over k of a[r, k] b[k, n], for a few rows: a row of b serves them all while it is in the cache.
-/// Compiled for several instruction sets; the order of every sum is the same in each.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void multiply_rows(const double* a, const double* b,
-                                                                                std::int64_t rows, std::int64_t k,
-                                                                                std::int64_t n, double* sums) {
-  std::fill_n(sums, rows * n, 0.0);
-  for (std::int64_t i = 0; i < k; ++i)
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const double left = a[r * k + i];
-      for (std::int64_t j = 0; j < n; ++j) sums[r * n + j] += left * b[i * n + j];
-    }
-}
 
 /// Sums are accumulated in f64 whatever the attribute says: this is the reference for any accumulation type.
 std::vector<Tensor> evaluate_matmul(const EvalArgs& args) {

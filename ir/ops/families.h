@@ -13,6 +13,8 @@ std::span<const OpDef> logic_ops();        // comparison, logic, choice, casts, 
 std::span<const OpDef> reduction_ops();    // sum, max and the like
 std::span<const OpDef> movement_ops();     // reshape, permute, slice and the like
 std::span<const OpDef> contraction_ops();  // matrix product
+std::span<const OpDef> convolution_ops();  // convolution and its gradients
+std::span<const OpDef> pooling_ops();      // maximum and mean of windows, and their gradients
 std::span<const OpDef> control_ops();      // ops that own regions
 std::span<const OpDef> fused_ops();        // loop nests over bodies of other ops
 std::span<const OpDef> source_ops();       // constants, slots, random numbers

@@ -12,24 +12,96 @@ void check(dnnl_status_t status, const char* what) {
   NNC_CHECK(status == dnnl_success, "oneDNN: {} failed with status {}", what, static_cast<int>(status));
 }
 
+/// Extents as oneDNN takes them.
+class Dims {
+ public:
+  explicit Dims(const Extents& extents) {
+    NNC_CHECK(extents.size() <= DNNL_MAX_NDIMS, "oneDNN: {} dimensions", extents.size());
+    std::copy(extents.begin(), extents.end(), dims_);
+  }
+  const dnnl_dim_t* get() const { return dims_; }
+
+ private:
+  dnnl_dims_t dims_ = {};
+};
+
+PrimitiveAttributes make_attributes() {
+  dnnl_primitive_attr_t created = nullptr;
+  check(dnnl_primitive_attr_create(&created), "attributes");
+  PrimitiveAttributes attributes(created);
+  check(dnnl_primitive_attr_set_scratchpad_mode(created, dnnl_scratchpad_mode_user), "the scratchpad's mode");
+  return attributes;
+}
+
+/// By reference: the call that gives the status writes it.
+PrimitiveDescriptor made(dnnl_status_t status, const dnnl_primitive_desc_t& descriptor) {
+  return PrimitiveDescriptor(status == dnnl_success ? descriptor : nullptr);
+}
+
+/// The windows' numbers; oneDNN counts what is left out between two elements of a window.
+struct WindowDims {
+  explicit WindowDims(const WindowExtents& window)
+      : stride(window.stride), dilation(left_out(window.dilation)), low(window.low), high(window.high) {}
+  static Extents left_out(Extents dilation) {
+    for (std::int64_t& d : dilation) --d;
+    return dilation;
+  }
+  Dims stride, dilation, low, high;
+};
+
+#if DNNL_VERSION_MAJOR < 3
+PrimitiveDescriptor describe(dnnl_engine_t engine, const void* operation, const_dnnl_primitive_desc_t forward) {
+  dnnl_primitive_desc_t descriptor = nullptr;
+  const PrimitiveAttributes attributes = make_attributes();
+  return made(dnnl_primitive_desc_create(&descriptor, operation, attributes.get(), engine, forward), descriptor);
+}
+#endif
+
 }  // namespace
 
-MemoryDescriptor::MemoryDescriptor(const Extents& extents, const Extents& strides) {
-  NNC_CHECK(extents.size() == strides.size() && extents.size() <= DNNL_MAX_NDIMS, "oneDNN: {} extents with {} strides",
-            extents.size(), strides.size());
-  dnnl_dims_t given_extents, given_strides;
-  std::copy(extents.begin(), extents.end(), given_extents);
-  std::copy(strides.begin(), strides.end(), given_strides);
+MemoryDescriptor::MemoryDescriptor(const Extents& extents, const Extents& strides, dnnl_data_type_t type) {
+  NNC_CHECK(extents.size() == strides.size(), "oneDNN: {} extents with {} strides", extents.size(), strides.size());
   const int rank = static_cast<int>(extents.size());
 #if DNNL_VERSION_MAJOR >= 3
   dnnl_memory_desc_t made = nullptr;
-  check(dnnl_memory_desc_create_with_strides(&made, rank, given_extents, dnnl_f32, given_strides),
+  check(dnnl_memory_desc_create_with_strides(&made, rank, Dims(extents).get(), type, Dims(strides).get()),
         "a memory descriptor");
   descriptor_.reset(made);
 #else
-  check(dnnl_memory_desc_init_by_strides(&descriptor_, rank, given_extents, dnnl_f32, given_strides),
+  check(dnnl_memory_desc_init_by_strides(&descriptor_, rank, Dims(extents).get(), type, Dims(strides).get()),
         "a memory descriptor");
 #endif
+}
+
+MemoryDescriptor MemoryDescriptor::any(const Extents& extents) {
+  MemoryDescriptor result;
+  const int rank = static_cast<int>(extents.size());
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t made = nullptr;
+  check(dnnl_memory_desc_create_with_tag(&made, rank, Dims(extents).get(), dnnl_f32, dnnl_format_tag_any),
+        "a memory descriptor");
+  result.descriptor_.reset(made);
+#else
+  check(dnnl_memory_desc_init_by_tag(&result.descriptor_, rank, Dims(extents).get(), dnnl_f32, dnnl_format_tag_any),
+        "a memory descriptor");
+#endif
+  return result;
+}
+
+MemoryDescriptor MemoryDescriptor::copy(MemoryDescriptorPointer descriptor) {
+  MemoryDescriptor result;
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t made = nullptr;
+  check(dnnl_memory_desc_clone(&made, descriptor), "a memory descriptor");
+  result.descriptor_.reset(made);
+#else
+  result.descriptor_ = *descriptor;
+#endif
+  return result;
+}
+
+bool MemoryDescriptor::operator==(const MemoryDescriptor& other) const {
+  return dnnl_memory_desc_equal(get(), other.get()) != 0;
 }
 
 MemoryDescriptorPointer MemoryDescriptor::get() const {
@@ -60,21 +132,100 @@ Memory make_memory(dnnl_engine_t engine, MemoryDescriptorPointer descriptor) {
 
 PrimitiveDescriptor matmul_descriptor(dnnl_engine_t engine, const MemoryDescriptor& src,
                                       const MemoryDescriptor& weights, const MemoryDescriptor& dst) {
-  dnnl_primitive_attr_t created = nullptr;
-  check(dnnl_primitive_attr_create(&created), "attributes");
-  const PrimitiveAttributes attributes(created);
-  check(dnnl_primitive_attr_set_scratchpad_mode(attributes.get(), dnnl_scratchpad_mode_user), "the scratchpad's mode");
-
-  dnnl_primitive_desc_t descriptor = nullptr;
 #if DNNL_VERSION_MAJOR >= 3
-  const dnnl_status_t status = dnnl_matmul_primitive_desc_create(&descriptor, engine, src.get(), weights.get(), nullptr,
-                                                                 dst.get(), attributes.get());
+  dnnl_primitive_desc_t descriptor = nullptr;
+  return made(dnnl_matmul_primitive_desc_create(&descriptor, engine, src.get(), weights.get(), nullptr, dst.get(),
+                                                make_attributes().get()),
+              descriptor);
 #else
   dnnl_matmul_desc_t operation;
   check(dnnl_matmul_desc_init(&operation, src.get(), weights.get(), nullptr, dst.get()), "a matmul's descriptor");
-  const dnnl_status_t status = dnnl_primitive_desc_create(&descriptor, &operation, attributes.get(), engine, nullptr);
+  return describe(engine, &operation, nullptr);
 #endif
-  return PrimitiveDescriptor(status == dnnl_success ? descriptor : nullptr);
+}
+
+PrimitiveDescriptor convolution_descriptor(dnnl_engine_t engine, Convolved what, const MemoryDescriptor& src,
+                                           const MemoryDescriptor& weights, const MemoryDescriptor& dst,
+                                           const WindowExtents& window) {
+  const WindowDims w(window);
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_primitive_desc_t descriptor = nullptr;
+  PrimitiveDescriptor forward =
+      made(dnnl_convolution_forward_primitive_desc_create(
+               &descriptor, engine, dnnl_forward_training, dnnl_convolution_direct, src.get(), weights.get(), nullptr,
+               dst.get(), w.stride.get(), w.dilation.get(), w.low.get(), w.high.get(), make_attributes().get()),
+           descriptor);
+  if (what == Convolved::dst || forward == nullptr) return forward;
+  if (what == Convolved::diff_src)
+    return made(dnnl_convolution_backward_data_primitive_desc_create(
+                    &descriptor, engine, dnnl_convolution_direct, src.get(), weights.get(), dst.get(), w.stride.get(),
+                    w.dilation.get(), w.low.get(), w.high.get(), forward.get(), make_attributes().get()),
+                descriptor);
+  return made(dnnl_convolution_backward_weights_primitive_desc_create(
+                  &descriptor, engine, dnnl_convolution_direct, src.get(), weights.get(), nullptr, dst.get(),
+                  w.stride.get(), w.dilation.get(), w.low.get(), w.high.get(), forward.get(), make_attributes().get()),
+              descriptor);
+#else
+  dnnl_convolution_desc_t operation;
+  if (dnnl_dilated_convolution_forward_desc_init(&operation, dnnl_forward_training, dnnl_convolution_direct, src.get(),
+                                                 weights.get(), nullptr, dst.get(), w.stride.get(), w.dilation.get(),
+                                                 w.low.get(), w.high.get()) != dnnl_success)
+    return nullptr;
+  PrimitiveDescriptor forward = describe(engine, &operation, nullptr);
+  if (what == Convolved::dst || forward == nullptr) return forward;
+  const dnnl_status_t status = what == Convolved::diff_src
+                                   ? dnnl_dilated_convolution_backward_data_desc_init(
+                                         &operation, dnnl_convolution_direct, src.get(), weights.get(), dst.get(),
+                                         w.stride.get(), w.dilation.get(), w.low.get(), w.high.get())
+                                   : dnnl_dilated_convolution_backward_weights_desc_init(
+                                         &operation, dnnl_convolution_direct, src.get(), weights.get(), nullptr,
+                                         dst.get(), w.stride.get(), w.dilation.get(), w.low.get(), w.high.get());
+  return status == dnnl_success ? describe(engine, &operation, forward.get()) : nullptr;
+#endif
+}
+
+PrimitiveDescriptor pooling_descriptor(dnnl_engine_t engine, Pooled what, bool backward, const MemoryDescriptor& src,
+                                       const MemoryDescriptor& dst, const Extents& kernel_extents,
+                                       const WindowExtents& window) {
+  const dnnl_alg_kind_t algorithm = what == Pooled::maximum ? dnnl_pooling_max : dnnl_pooling_avg_include_padding;
+  const WindowDims w(window);
+  const Dims kernel(kernel_extents);
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_primitive_desc_t descriptor = nullptr;
+  PrimitiveDescriptor forward =
+      made(dnnl_pooling_forward_primitive_desc_create(&descriptor, engine, dnnl_forward_training, algorithm, src.get(),
+                                                      dst.get(), w.stride.get(), kernel.get(), w.dilation.get(),
+                                                      w.low.get(), w.high.get(), make_attributes().get()),
+           descriptor);
+  if (!backward || forward == nullptr) return forward;
+  return made(dnnl_pooling_backward_primitive_desc_create(&descriptor, engine, algorithm, src.get(), dst.get(),
+                                                          w.stride.get(), kernel.get(), w.dilation.get(), w.low.get(),
+                                                          w.high.get(), forward.get(), make_attributes().get()),
+              descriptor);
+#else
+  dnnl_pooling_v2_desc_t operation;
+  if (dnnl_pooling_v2_forward_desc_init(&operation, dnnl_forward_training, algorithm, src.get(), dst.get(),
+                                        w.stride.get(), kernel.get(), w.dilation.get(), w.low.get(),
+                                        w.high.get()) != dnnl_success)
+    return nullptr;
+  PrimitiveDescriptor forward = describe(engine, &operation, nullptr);
+  if (!backward || forward == nullptr) return forward;
+  if (dnnl_pooling_v2_backward_desc_init(&operation, algorithm, src.get(), dst.get(), w.stride.get(), kernel.get(),
+                                         w.dilation.get(), w.low.get(), w.high.get()) != dnnl_success)
+    return nullptr;
+  return describe(engine, &operation, forward.get());
+#endif
+}
+
+PrimitiveDescriptor reorder_descriptor(dnnl_engine_t engine, const MemoryDescriptor& from, const MemoryDescriptor& to) {
+  dnnl_primitive_desc_t descriptor = nullptr;
+  return made(
+      dnnl_reorder_primitive_desc_create(&descriptor, from.get(), engine, to.get(), engine, make_attributes().get()),
+      descriptor);
+}
+
+MemoryDescriptor memory_of(const_dnnl_primitive_desc_t descriptor, dnnl_query_t what) {
+  return MemoryDescriptor::copy(dnnl_primitive_desc_query_md(descriptor, what, 0));
 }
 
 MemoryDescriptorPointer scratchpad_of(const_dnnl_primitive_desc_t descriptor) {

@@ -38,13 +38,19 @@ using MemoryDescriptorPointer = const dnnl_memory_desc_t*;
 
 using Extents = std::vector<std::int64_t>;
 
-/// A tensor of f32: extents, and strides in elements.
+/// A tensor: extents, and strides in elements.
 class MemoryDescriptor {
  public:
-  MemoryDescriptor(const Extents& extents, const Extents& strides);
+  MemoryDescriptor(const Extents& extents, const Extents& strides, dnnl_data_type_t type = dnnl_f32);
+  /// Of f32, in the format that a primitive likes best.
+  static MemoryDescriptor any(const Extents& extents);
+  static MemoryDescriptor copy(MemoryDescriptorPointer descriptor);
   MemoryDescriptorPointer get() const;
+  bool operator==(const MemoryDescriptor& other) const;
 
  private:
+  MemoryDescriptor() = default;
+
 #if DNNL_VERSION_MAJOR >= 3
   std::unique_ptr<dnnl_memory_desc, Destroy<dnnl_memory_desc_destroy>> descriptor_;
 #else
@@ -59,6 +65,22 @@ Memory make_memory(dnnl_engine_t engine, MemoryDescriptorPointer descriptor);
 /// Null where oneDNN has no such primitive. Its scratchpad is the caller's.
 PrimitiveDescriptor matmul_descriptor(dnnl_engine_t engine, const MemoryDescriptor& src,
                                       const MemoryDescriptor& weights, const MemoryDescriptor& dst);
+/// Windows over the spatial dimensions; `high` is what the last window needs behind the image.
+struct WindowExtents {
+  Extents stride, dilation, low, high;
+};
+/// What a convolution computes: `dst`, or the gradient of one of the others.
+enum class Convolved : std::uint8_t { dst, diff_src, diff_weights };
+PrimitiveDescriptor convolution_descriptor(dnnl_engine_t engine, Convolved what, const MemoryDescriptor& src,
+                                           const MemoryDescriptor& weights, const MemoryDescriptor& dst,
+                                           const WindowExtents& window);
+enum class Pooled : std::uint8_t { maximum, average };
+PrimitiveDescriptor pooling_descriptor(dnnl_engine_t engine, Pooled what, bool backward, const MemoryDescriptor& src,
+                                       const MemoryDescriptor& dst, const Extents& kernel, const WindowExtents& window);
+/// The same elements in another format.
+PrimitiveDescriptor reorder_descriptor(dnnl_engine_t engine, const MemoryDescriptor& from, const MemoryDescriptor& to);
+/// A memory that the primitive has, by what oneDNN calls it: dnnl_query_weights_md and the like.
+MemoryDescriptor memory_of(const_dnnl_primitive_desc_t descriptor, dnnl_query_t what);
 MemoryDescriptorPointer scratchpad_of(const_dnnl_primitive_desc_t descriptor);
 std::int64_t bytes_of(MemoryDescriptorPointer descriptor);
 Primitive make_primitive(const_dnnl_primitive_desc_t descriptor);

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import image_cases
 import std_cases
 from twins import FASHION_MNIST, NORMAL, Case, adam, features, kink, kink_arguments, linear, modules, relu, sgd
 
@@ -323,6 +324,7 @@ CASES = [
         seed=7,
     ),
     *std_cases.CASES,
+    *image_cases.CASES,
 ]
 
 
