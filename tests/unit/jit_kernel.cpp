@@ -62,6 +62,12 @@ Expr FusedOp::read(DType dtype, Access access, Shape frame) {
   return builder_.expr(body_.add_param(Type{dtype, std::move(frame), {}}));
 }
 
+Expr FusedOp::read_number(DType dtype) {
+  operands_.push_back(Type{dtype, {}, {}});
+  reads_.push_back({.strides = std::vector<std::int64_t>(domain_.size(), 0)});
+  return builder_.expr(body_.add_param(operands_.back()));
+}
+
 void FusedOp::write(Expr value, std::vector<std::int64_t> strides) {
   const Type type = value.type();
   if (strides.empty()) {

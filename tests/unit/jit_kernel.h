@@ -27,6 +27,8 @@ class FusedOp {
   const ir::Shape& domain() const { return domain_; }
   /// A parameter of that frame (the whole domain if empty), and an operand of as many elements as the access reaches.
   ir::Expr read(ir::DType dtype, ir::Access access, ir::Shape frame = {});
+  /// A parameter that varies along no dimension.
+  ir::Expr read_number(ir::DType dtype);
   /// Yields the value, written in row-major order, or by strides over the domain.
   void write(ir::Expr value, std::vector<std::int64_t> strides = {});
 
