@@ -179,6 +179,16 @@ class Checker {
     if (schedule.vector >= 0 && (schedule.lanes < 1 || schedule.unroll < 1)) return "`schedule` has no lanes";
     if (schedule.lanes > 1 && (schedule.lanes & (schedule.lanes - 1)) != 0)
       return "`schedule` has lanes that are no power of 2";
+    if (schedule.tile >= 0) {
+      if (schedule.tile >= fused_.rank()) return "`schedule` has a tile dimension that the domain has not";
+      if (schedule.vector < 0 || schedule.unroll != 1 || schedule.tile == schedule.vector ||
+          fused_.is_parallel(schedule.tile))
+        return "`schedule` has a tile that is no inner dimension beside the vectors of a turn of one";
+    }
+    for (std::size_t i = 0; i < schedule.streamed.size(); ++i)
+      if (schedule.streamed[i] < 0 || schedule.streamed[i] >= std::ssize(fused_.writes) ||
+          (i > 0 && schedule.streamed[i] <= schedule.streamed[i - 1]))
+        return "`schedule` streams what is no result, or not in ascending order";
     for (const Op& op : fused_.body.ops())
       if (op.def->as<Reduction>() && is_used(op))
         for (const int d : reduced_dimensions(fused_, op))

@@ -120,7 +120,8 @@ bool parse_access(Cursor& cursor, Access& access) {
 }
 
 /// schedule = "plan" "(" [ "parallel" dimension { "," dimension } "by" integer ]
-///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] ] ")"
+///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] [ "," "tile" dimension ]
+///              [ "," "stream" integer { "," integer } ] ] ")"
 bool parse_schedule(Cursor& cursor, Schedule& schedule) {
   cursor.advance();
   if (!cursor.expect("(") || !cursor.expect_word("parallel")) return false;
@@ -135,12 +136,27 @@ bool parse_schedule(Cursor& cursor, Schedule& schedule) {
     std::int64_t lanes = 0, unroll = 1;
     if (!cursor.expect_word("vector") || !parse_dimension(cursor, dimension) || !cursor.expect_word("of")) return false;
     if (!cursor.expect_integer("the lanes of a vector", 1, 64, lanes)) return false;
-    if (cursor.accept(",")) {
-      if (!cursor.expect_word("unroll") || !cursor.expect_integer("vectors in a turn", 1, 16, unroll)) return false;
-    }
     schedule.vector = static_cast<int>(dimension);
     schedule.lanes = static_cast<int>(lanes);
-    schedule.unroll = static_cast<int>(unroll);
+    bool more = cursor.accept(",");
+    if (more && cursor.accept_word("unroll")) {
+      if (!cursor.expect_integer("vectors in a turn", 1, 16, unroll)) return false;
+      schedule.unroll = static_cast<int>(unroll);
+      more = cursor.accept(",");
+    }
+    if (more && cursor.accept_word("tile")) {
+      if (!parse_dimension(cursor, dimension)) return false;
+      schedule.tile = static_cast<int>(dimension);
+      more = cursor.accept(",");
+    }
+    if (more) {
+      if (!cursor.expect_word("stream")) return false;
+      do {
+        std::int64_t result = 0;
+        if (!cursor.expect_integer("a result's number", 0, std::numeric_limits<int>::max(), result)) return false;
+        schedule.streamed.push_back(static_cast<int>(result));
+      } while (cursor.accept(","));
+    }
   }
   return cursor.expect(")");
 }
@@ -167,6 +183,8 @@ std::string print_schedule(const Schedule& schedule) {
   if (schedule.vector >= 0) {
     text += fmt::format(", vector {} of {}", dimension_name(static_cast<std::size_t>(schedule.vector)), schedule.lanes);
     if (schedule.unroll != 1) text += fmt::format(", unroll {}", schedule.unroll);
+    if (schedule.tile >= 0) text += fmt::format(", tile {}", dimension_name(static_cast<std::size_t>(schedule.tile)));
+    if (!schedule.streamed.empty()) text += fmt::format(", stream {}", fmt::join(schedule.streamed, ", "));
   }
   return fmt::format("plan({})", text);
 }

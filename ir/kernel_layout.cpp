@@ -58,6 +58,7 @@ class Planner {
       layout_.vector = schedule.vector;
       layout_.lanes = schedule.lanes;
       layout_.vector_is_parallel = fused.is_parallel(schedule.vector);
+      if (schedule.tile >= 0 && extent(schedule.tile) > 1) layout_.tile = schedule.tile;
     }
     for (int d = 0; d < fused.rank(); ++d)
       if (!fused.is_parallel(d) && extent(d) > 1) inner_ |= bit(d);

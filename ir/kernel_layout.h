@@ -61,6 +61,7 @@ struct KernelLayout {
   int vector = -1;  // the dimension in the lanes; -1: none has more than one element
   int lanes = 1;
   bool vector_is_parallel = false;
+  int tile = -1;  // the dimension of which a turn takes as many positions as there are lanes; -1: none
 
   /// For each value of the body, the stage in which it is first known; a reduction is at the end of it.
   std::vector<int> stage;

@@ -1,11 +1,16 @@
 // How a fused op's loops run: an attribute, chosen by a pass, printed and parsed.
 //
 //   plan(parallel i, j by 32, vector k of 16, unroll 4)
+//   plan(parallel i, j by 32, vector j of 16, tile k, stream 0)
 //
 // The parallel dimensions are flattened in the order given, the last one fastest, and cut into chunks of `chunk`
 // positions: the last chunk has what is left. The number of chunks depends on the shape alone. Everything else follows
 // (fused.h): the dimensions that are neither parallel nor in the lanes are loops within a position, a reduction is by
 // lanes, serial or split as the dimensions it removes are vector, inner or parallel ones.
+//
+// Where some accesses are contiguous along one dimension and others along another, one of the two is in the lanes and
+// the other is the tile: a turn takes as many of its positions as a vector has lanes, and what is contiguous along it is
+// transposed in registers.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +24,9 @@ struct Schedule {
   int vector = -1;         // the dimension in the lanes: an inner one, or the last of `parallel`
   int lanes = 0;           // elements of a vector
   int unroll = 1;          // vectors that one turn of the vector loop takes
+  int tile = -1;           // an inner dimension, not the one in the lanes; then `unroll` is 1
+  /// Results, in ascending order, that are stored past the caches: larger than these are, and not read again soon.
+  std::vector<int> streamed = {};
 
   bool operator==(const Schedule&) const = default;
   bool chosen() const { return chunk > 0; }

@@ -13,6 +13,7 @@ class GenericTarget final : public Target {
   int threads() const override { return threads_; }
   std::int64_t l1_bytes() const override { return 32 << 10; }
   std::int64_t l2_bytes() const override { return 1 << 20; }
+  std::int64_t l3_bytes() const override { return 32 << 20; }
   std::int64_t contraction_scratch(const OpView&, int) const override { return 0; }
 
  private:

@@ -19,11 +19,12 @@ class Target {
   virtual int threads() const = 0;            // that instructions may use
   virtual std::int64_t l1_bytes() const = 0;  // of one core
   virtual std::int64_t l2_bytes() const = 0;  // of one core
+  virtual std::int64_t l3_bytes() const = 0;  // of all cores; where there is none, L2
   /// Scratch that a contraction on so many threads needs, bytes.
   virtual std::int64_t contraction_scratch(const OpView& op, int threads) const = 0;
 };
 
-/// 8 lanes, L1 of 32 KiB, L2 of 1 MiB, contractions without scratch.
+/// 8 lanes, L1 of 32 KiB, L2 of 1 MiB, L3 of 32 MiB, contractions without scratch.
 std::unique_ptr<Target> generic_target(int threads);
 
 }  // namespace nnc::ir

@@ -3,10 +3,11 @@
 #include "ir/check.h"
 #include "ir/fused.h"
 #include "ir/op.h"
-#include "passes/rebuild.h"
+#include "passes/streaming.h"
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace nnc::passes {
 
@@ -28,6 +29,10 @@ using ir::ValueId;
 //    position too, and their results need no partial sums.
 // A vector dimension that is parallel is the last one.
 //
+// Tile. Where what is contiguous along another dimension than v is at least an eighth of the traffic, and the body is
+// small: that one of the two along which more is written is in the lanes, as the last parallel dimension, and the other
+// one is the tile.
+//
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. Large bodies have fewer: their values would not fit the registers.
 //
@@ -45,7 +50,8 @@ constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t chunk_granule = 64;
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
-constexpr std::size_t large_body = 24, huge_body = 48;
+constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
+constexpr std::int64_t tiled_share = 8;
 
 bool contains(const std::vector<int>& dimensions, int d) {
   return std::ranges::find(dimensions, d) != dimensions.end();
@@ -53,8 +59,13 @@ bool contains(const std::vector<int>& dimensions, int d) {
 
 class Chooser {
  public:
-  Chooser(const ir::Block& block, const ir::Op& op, const ir::Target& target)
-      : op_(op), view_(ir::view(block, op)), fused_(op), lanes_(target.lanes()) {
+  Chooser(const ir::Graph& graph, const ir::Op& op, const ir::Target& target)
+      : graph_(graph),
+        op_(op),
+        l3_bytes_(target.l3_bytes()),
+        view_(ir::view(graph.body, op)),
+        fused_(op),
+        lanes_(target.lanes()) {
     for (const ir::Op& inner : fused_.body.ops()) {
       if (inner.def->as<ir::Reduction>() == nullptr) continue;
       const std::vector<int> removed = ir::reduced_dimensions(fused_, inner);
@@ -69,9 +80,12 @@ class Chooser {
   Schedule run() {
     Schedule plan;
     plan.lanes = lanes_;
-    choose_dimensions(plan);
-    plan.unroll = unroll(plan);
+    if (!choose_tile(plan)) {
+      choose_dimensions(plan);
+      plan.unroll = unroll(plan);
+    }
     plan.chunk = chunk(plan);
+    plan.streamed = streamed_results(graph_, op_, l3_bytes_);
     return plan;
   }
 
@@ -157,6 +171,51 @@ class Chooser {
     }
   }
 
+  /// Bytes of accesses that are contiguous along d, and move along `across` as well.
+  std::int64_t bytes_along(int d, int across, bool writes_only) const {
+    std::int64_t total = 0;
+    const auto add = [&](const Access& access, const ir::Type& type) {
+      const std::int64_t other = access.strides[static_cast<std::size_t>(across)];
+      if (access.strides[static_cast<std::size_t>(d)] == 1 && other != 0 && other != 1) total += type.bytes();
+    };
+    for (std::size_t i = 0; i < fused_.writes.size(); ++i) add(fused_.writes[i], view_.results[i]);
+    if (writes_only) return total;
+    for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
+      const bool plain = fused_.reads[i].index < 0 && fused_.reads[i].bounds.empty();
+      if (plain) add(fused_.reads[i], view_.operands[i]);
+    }
+    return total;
+  }
+
+  bool choose_tile(Schedule& plan) const {
+    if (fused_.body.ops().size() > largest_tiled_body) return false;
+    const int v = contiguous_dimension();
+    int other = -1;
+    std::int64_t most = 0;
+    for (int d = 0; d < fused_.rank(); ++d) {
+      if (d == v || extent(d) < lanes_) continue;
+      const std::int64_t bytes = bytes_along(d, v, false);
+      if (bytes > most) {
+        most = bytes;
+        other = d;
+      }
+    }
+    if (most * tiled_share < traffic() || extent(v) < lanes_) return false;
+    plan.vector = v;
+    plan.tile = other;
+    const bool swap = bytes_along(other, v, true) > bytes_along(v, other, true);
+    if (contains(inner_, v) || (swap && !contains(inner_, other))) std::swap(plan.vector, plan.tile);
+    if (contains(inner_, plan.vector)) {
+      plan.tile = -1;
+      return false;
+    }
+    for (int d = 0; d < fused_.rank(); ++d) {
+      if (d != plan.vector && d != plan.tile && !contains(inner_, d)) plan.parallel.push_back(d);
+    }
+    plan.parallel.push_back(plan.vector);
+    return true;
+  }
+
   /// Whether these positions keep the threads busy, or there is nothing to keep them busy with.
   bool has_enough(const std::vector<int>& rows) const {
     return positions(rows) >= enough_rows || (!rows.empty() && traffic() <= small_traffic);
@@ -201,7 +260,9 @@ class Chooser {
     return size;
   }
 
+  const ir::Graph& graph_;
   const ir::Op& op_;
+  std::int64_t l3_bytes_;
   ir::OpView view_;
   FusedView fused_;
   int lanes_;
@@ -210,15 +271,20 @@ class Chooser {
   bool reduces_ = false;
 };
 
-void schedule_block(ir::Block& block, const ir::Target& target) {
-  for (ir::Op& op : block.ops()) {
+/// The fused ops of a graph's body, and of the regions within it.
+void schedule_graph(ir::Graph& graph, const ir::Target& target) {
+  for (ir::Op& op : graph.body.ops()) {
     if (!ir::is_fused(op)) {
-      for (ir::Block& region : op.regions) schedule_block(region, target);
+      for (ir::Block& region : op.regions) {
+        ir::Graph inner{.name = {}, .batch = 0, .param_names = {}, .body = std::move(region), .results = {}};
+        schedule_graph(inner, target);
+        region = std::move(inner.body);
+      }
       continue;
     }
     const FusedView fused(op);
     if (fused.schedule.chosen() || fused.domain.empty()) continue;
-    Schedule chosen = Chooser(block, op, target).run();
+    Schedule chosen = Chooser(graph, op, target).run();
     for (ir::Attr& attr : op.attrs) {
       if (auto* plan = std::get_if<Schedule>(&attr)) *plan = std::move(chosen);
     }
@@ -229,7 +295,8 @@ void schedule_block(ir::Block& block, const ir::Target& target) {
 
 ir::Status schedule(ir::Module& module, PassContext& context) {
   NNC_CHECK(context.target != nullptr, "schedules are chosen for a target, and there is none");
-  for_each_body(module, [&](ir::Block& body) { schedule_block(body, *context.target); });
+  for (ir::Graph& rule : module.rules) schedule_graph(rule, *context.target);
+  for (ir::Graph& graph : module.graphs) schedule_graph(graph, *context.target);
   return ir::Status::ok;
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 namespace nnc::runtime {
@@ -13,6 +14,13 @@ namespace {
 std::int64_t cache_bytes(int name, std::int64_t otherwise) {
   const long bytes = ::sysconf(name);
   return bytes > 0 ? bytes : otherwise;
+}
+
+/// The last-level cache as Linux knows it, in bytes: glibc counts that of all sockets.
+std::int64_t last_level_bytes(std::int64_t otherwise) {
+  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  std::int64_t kibibytes = 0;
+  return file >> kibibytes ? kibibytes << 10 : otherwise;
 }
 
 class CpuTarget final : public ir::Target {
@@ -27,6 +35,7 @@ class CpuTarget final : public ir::Target {
   int threads() const override { return threads_; }
   std::int64_t l1_bytes() const override { return l1_bytes_; }
   std::int64_t l2_bytes() const override { return l2_bytes_; }
+  std::int64_t l3_bytes() const override { return l3_bytes_; }
   std::int64_t contraction_scratch(const ir::OpView& op, int threads) const override {
     return contractions_->scratch_bytes(op, threads);
   }
@@ -36,6 +45,7 @@ class CpuTarget final : public ir::Target {
   int lanes_, threads_;
   std::int64_t l1_bytes_ = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10);
   std::int64_t l2_bytes_ = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
+  std::int64_t l3_bytes_ = last_level_bytes(l2_bytes_);
   std::shared_ptr<Contractions> contractions_;
 };
 

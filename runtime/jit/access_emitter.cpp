@@ -1,12 +1,15 @@
 #include "runtime/jit/access_emitter.h"
 
 #include "ir/check.h"
+#include "ir/program.h"
 #include "runtime/jit/scalar_emitter.h"
+#include "runtime/jit/transpose.h"
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/DerivedTypes.h>
 
-#include <limits>
+#include <algorithm>
+#include <cstdlib>
 
 namespace nnc::runtime::jit {
 
@@ -42,40 +45,76 @@ llvm::Value* AccessEmitter::coordinate(int d) const {
   return value;
 }
 
-llvm::Value* AccessEmitter::start(const Access& access) {
+llvm::Value* AccessEmitter::coordinate(int d, int copy) const {
+  const bool moves = copy > 0 && d == place_.along && d != layout_.vector;
+  return moves ? b_.CreateNSWAdd(coordinate(d), b_.getInt64(static_cast<std::uint64_t>(copy))) : coordinate(d);
+}
+
+llvm::Value* AccessEmitter::start(const Access& access, int copy) {
   llvm::Value* position = b_.getInt64(static_cast<std::uint64_t>(access.offset));
   for (std::size_t d = 0; d < domain_.size(); ++d) {
     if (access.strides[d] == 0 || !is_open(static_cast<int>(d))) continue;
     llvm::Value* const stride = b_.getInt64(static_cast<std::uint64_t>(access.strides[d]));
     position = b_.CreateAdd(position, b_.CreateMul(coordinate(static_cast<int>(d)), stride));
   }
-  return position;
+  if (copy == 0) return position;
+  const std::int64_t step = is_tile() ? 1 : layout_.lanes;
+  const std::int64_t stride = access.strides[static_cast<std::size_t>(place_.along)];
+  return b_.CreateAdd(position, b_.getInt64(static_cast<std::uint64_t>(copy * step * stride)));
 }
 
 std::int64_t AccessEmitter::lane_stride(const Access& access) const {
   return access.strides[static_cast<std::size_t>(layout_.vector)];
 }
 
-llvm::Value* AccessEmitter::within(const Access& access) {
+bool AccessEmitter::is_tiled(const Access& access, Spread spread) const {
+  if (!spread.in_lanes || spread.copies < 2 || !is_tile() || access.index >= 0) return false;
+  const std::int64_t lanes = lane_stride(access);
+  return access.strides[static_cast<std::size_t>(layout_.tile)] == 1 && lanes != 0 && lanes != 1 &&
+         std::ranges::all_of(access.bounds, [](const auto& bounds) { return bounds == Access::everywhere; });
+}
+
+bool AccessEmitter::is_aligned(const Access& access, DType dtype, int contiguous) const {
+  const std::int64_t unit = std::min(ir::memory_alignment, layout_.lanes * ir::size_of(dtype));
+  bool alone = true;
+  for (int d = 0; d < static_cast<int>(domain_.size()); ++d) {
+    if (d == contiguous || !is_open(d)) continue;
+    if (access.strides[static_cast<std::size_t>(d)] * ir::size_of(dtype) % unit != 0) return false;
+    alone = false;
+  }
+  // A parallel vector dimension is entered where a chunk begins.
+  if (contiguous != layout_.vector || !layout_.vector_is_parallel) return true;
+  const std::int64_t length = domain_[static_cast<std::size_t>(contiguous)];
+  return schedule_.chunk % layout_.lanes == 0 && (alone || length % layout_.lanes == 0);
+}
+
+llvm::Value* AccessEmitter::within(const Access& access, int copy) {
   llvm::Value* inside = nullptr;
   for (int d = 0; d < static_cast<int>(domain_.size()); ++d)
     if (is_open(d) && is_bounded(access, d) && !(place_.in_lanes && d == layout_.vector))
-      inside = both(b_, inside, between(b_, coordinate(d), access.bounds[static_cast<std::size_t>(d)]));
+      inside = both(b_, inside, between(b_, coordinate(d, copy), access.bounds[static_cast<std::size_t>(d)]));
   return inside;
 }
 
 llvm::Value* AccessEmitter::lanes_within(const Access& access, llvm::Value* rest, int copy) {
   llvm::Value* mask = place_.mask;
   if (is_bounded(access, layout_.vector)) {
-    llvm::Value* const lanes =
-        b_.CreateAdd(splat(b_, coordinate(layout_.vector), layout_.lanes),
-                     lane_numbers(b_.getContext(), std::int64_t{copy} * layout_.lanes, layout_.lanes));
+    const std::int64_t first = is_tile() ? 0 : std::int64_t{copy} * layout_.lanes;
+    llvm::Value* const lanes = b_.CreateAdd(splat(b_, coordinate(layout_.vector), layout_.lanes),
+                                            lane_numbers(b_.getContext(), first, layout_.lanes));
     mask = both(b_, mask, between(b_, lanes, access.bounds[static_cast<std::size_t>(layout_.vector)]));
   }
   if (rest == nullptr) return mask;
   // Not `and`: LLVM 19 takes half of (splat & constant) for all lanes where it halves the vector.
   if (mask == nullptr) return splat(b_, rest, layout_.lanes);
   return b_.CreateSelect(rest, mask, llvm::Constant::getNullValue(mask->getType()));
+}
+
+llvm::Value* AccessEmitter::first_lanes(int count) {
+  if (count == layout_.lanes) return nullptr;
+  llvm::SmallVector<llvm::Constant*, 16> mask;
+  for (int lane = 0; lane < layout_.lanes; ++lane) mask.push_back(b_.getInt1(lane < count));
+  return llvm::ConstantVector::get(mask);
 }
 
 llvm::Value* AccessEmitter::element_address(llvm::Value* base, DType dtype, llvm::Value* position) {
@@ -100,12 +139,20 @@ llvm::Value* AccessEmitter::load_elements(llvm::Value* address, DType dtype, int
   return from_memory(b_, loaded, dtype);
 }
 
-void AccessEmitter::store_elements(llvm::Value* address, DType dtype, llvm::Value* value, llvm::Value* mask) {
+void AccessEmitter::store_elements(llvm::Value* address, DType dtype, llvm::Value* value, llvm::Value* mask,
+                                   bool stream) {
   value = to_memory(b_, value, dtype);
-  if (mask == nullptr)
-    b_.CreateAlignedStore(value, address, align_of(dtype));
-  else
+  if (mask != nullptr) {
     b_.CreateMaskedStore(value, address, align_of(dtype), mask);
+    return;
+  }
+  llvm::StoreInst* const store = b_.CreateAlignedStore(value, address, align_of(dtype));
+  if (!stream) return;
+  streams_ = true;
+  const std::int64_t bytes = lanes_of(value) * ir::size_of(dtype);
+  store->setAlignment(llvm::Align(static_cast<std::uint64_t>(std::min(ir::memory_alignment, bytes))));
+  store->setMetadata(llvm::LLVMContext::MD_nontemporal,
+                     llvm::MDNode::get(b_.getContext(), llvm::ConstantAsMetadata::get(b_.getInt32(1))));
 }
 
 llvm::Value* AccessEmitter::load_one(llvm::Value* base, DType dtype, llvm::Value* position, llvm::Value* inside,
@@ -117,10 +164,9 @@ llvm::Value* AccessEmitter::load_one(llvm::Value* base, DType dtype, llvm::Value
 }
 
 llvm::Value* AccessEmitter::load_lanes(llvm::Value* base, DType dtype, const Access& access, llvm::Value* position,
-                                       llvm::Value* row, llvm::Value* mask, int copy) {
+                                       llvm::Value* row, llvm::Value* mask) {
   const std::int64_t stride = lane_stride(access);
   const int lanes = layout_.lanes;
-  position = b_.CreateAdd(position, b_.getInt64(static_cast<std::uint64_t>(stride * lanes * copy)));
   llvm::Type* const type = memory_type(b_.getContext(), dtype, lanes);
   llvm::Value* const fill = splat(b_, to_memory(b_, number(b_.getContext(), access.fill, dtype), dtype), lanes);
   llvm::Value* const first = element_address(base, dtype, position);
@@ -141,47 +187,54 @@ llvm::Value* AccessEmitter::load_lanes(llvm::Value* base, DType dtype, const Acc
   return from_memory(b_, loaded, dtype);
 }
 
-Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, const Pack* index, bool in_lanes) {
-  llvm::Value* position = start(access);
-  llvm::Value* const inside = within(access);
-  const bool index_in_lanes = index != nullptr && lanes_of((*index)[0]) > 1;
-  const auto row = [&](int copy) {
-    llvm::Value* const value = at(*index, copy);
-    return b_.CreateMul(value,
-                        llvm::ConstantInt::get(value->getType(), static_cast<std::uint64_t>(access.index_stride)));
+Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, const Pack* index, Spread spread) {
+  if (is_tiled(access, spread)) return load_tile(base, dtype, access, spread.copies);
+  const auto index_stride = [&](llvm::Value* value) {
+    return llvm::ConstantInt::get(value->getType(), static_cast<std::uint64_t>(access.index_stride));
   };
-  if (index != nullptr && !index_in_lanes) position = b_.CreateAdd(position, row(0));
-  if (!in_lanes) return {load_one(base, dtype, position, inside, access.fill)};
-
   Pack loaded;
-  // Equal in all lanes but for the bounds.
-  llvm::Value* one = nullptr;
-  if (!index_in_lanes && lane_stride(access) == 0)
-    one = splat(b_, load_one(base, dtype, position, inside, access.fill), layout_.lanes);
-  for (int copy = 0; copy < place_.copies; ++copy) {
+  for (int copy = 0; copy < spread.copies; ++copy) {
+    llvm::Value* position = start(access, copy);
+    llvm::Value* const inside = within(access, copy);
+    llvm::Value* row = nullptr;  // of each lane
+    if (index != nullptr) {
+      llvm::Value* const value = at(*index, copy);
+      row = b_.CreateMul(value, index_stride(value));
+      if (lanes_of(row) == 1) {
+        position = b_.CreateAdd(position, row);
+        row = nullptr;
+      }
+    }
+    if (!spread.in_lanes) {
+      loaded.push_back(load_one(base, dtype, position, inside, access.fill));
+      continue;
+    }
     llvm::Value* const mask = lanes_within(access, inside, copy);
-    if (one != nullptr)
-      loaded.push_back(
-          mask == nullptr
-              ? one
-              : b_.CreateSelect(mask, one, splat(b_, number(b_.getContext(), access.fill, dtype), layout_.lanes)));
-    else
-      loaded.push_back(load_lanes(base, dtype, access, position, index_in_lanes ? row(copy) : nullptr, mask, copy));
+    if (row != nullptr || lane_stride(access) != 0) {
+      loaded.push_back(load_lanes(base, dtype, access, position, row, mask));
+      continue;
+    }
+    // Equal in all lanes but for the bounds.
+    llvm::Value* const one = splat(b_, load_one(base, dtype, position, inside, access.fill), layout_.lanes);
+    llvm::Value* const fill = splat(b_, number(b_.getContext(), access.fill, dtype), layout_.lanes);
+    loaded.push_back(mask == nullptr ? one : b_.CreateSelect(mask, one, fill));
   }
   return loaded;
 }
 
-void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, bool in_lanes) {
-  llvm::Value* const position = start(access);
-  if (!in_lanes) return store_elements(element_address(base, dtype, position), dtype, pack[0]);
-  const std::int64_t stride = lane_stride(access);
-  for (int copy = 0; copy < place_.copies; ++copy) {
+void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, Spread spread,
+                          bool stream) {
+  if (is_tiled(access, spread)) return store_tile(base, dtype, access, pack, spread.copies, stream);
+  for (int copy = 0; copy < spread.copies; ++copy) {
+    llvm::Value* const first = element_address(base, dtype, start(access, copy));
+    if (!spread.in_lanes) {
+      store_elements(first, dtype, at(pack, copy));
+      continue;
+    }
     llvm::Value* const value = splat(b_, at(pack, copy), layout_.lanes);
-    llvm::Value* const from =
-        b_.CreateAdd(position, b_.getInt64(static_cast<std::uint64_t>(stride * layout_.lanes * copy)));
-    llvm::Value* const first = element_address(base, dtype, from);
+    const std::int64_t stride = lane_stride(access);
     if (stride == 1) {
-      store_elements(first, dtype, value, place_.mask);
+      store_elements(first, dtype, value, place_.mask, stream && is_aligned(access, dtype, layout_.vector));
     } else {
       llvm::Value* const mask = place_.mask == nullptr ? splat(b_, b_.getTrue(), layout_.lanes) : place_.mask;
       b_.CreateMaskedScatter(to_memory(b_, value, dtype), lane_addresses(first, dtype, stride), align_of(dtype), mask);
@@ -189,32 +242,72 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
   }
 }
 
-llvm::Value* AccessEmitter::address(llvm::Value* base, DType dtype, const ir::KernelArray& array, std::int64_t scale) {
-  llvm::Value* position = b_.getInt64(0);
-  for (std::size_t i = 0; i < array.dimensions.size(); ++i)
-    position = b_.CreateAdd(position, b_.CreateMul(coordinate(array.dimensions[i]),
-                                                   b_.getInt64(static_cast<std::uint64_t>(array.strides[i] * scale))));
-  return element_address(base, dtype, position);
+Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& access, int copies) {
+  llvm::Value* const first = element_address(base, dtype, start(access, 0));
+  Pack rows;
+  for (int lane = 0; lane < layout_.lanes; ++lane) {
+    llvm::Value* address = element_address(
+        first, dtype, b_.getInt64(static_cast<std::uint64_t>(lane_stride(access) * std::int64_t{lane})));
+    // What is beyond the last lane is not read: the first one is, again.
+    if (place_.mask != nullptr)
+      address = b_.CreateSelect(b_.CreateExtractElement(place_.mask, static_cast<std::uint64_t>(lane)), address, first);
+    rows.push_back(load_elements(address, dtype, layout_.lanes, first_lanes(copies)));
+  }
+  Pack columns = transposed(b_, rows);
+  columns.resize(static_cast<std::size_t>(copies));
+  return columns;
 }
 
-Pack AccessEmitter::load_row(llvm::Value* base, DType dtype, const ir::KernelArray& array, bool in_lanes) {
-  llvm::Value* const first = address(base, dtype, array);
-  if (!in_lanes) return {load_elements(first, dtype, 1)};
+void AccessEmitter::store_tile(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, int copies,
+                               bool stream) {
+  llvm::Value* const first = element_address(base, dtype, start(access, 0));
+  Pack columns;
+  for (int copy = 0; copy < layout_.lanes; ++copy)
+    columns.push_back(splat(b_, at(pack, std::min(copy, copies - 1)), layout_.lanes));
+  const Pack rows = transposed(b_, columns);
+  stream = stream && is_aligned(access, dtype, layout_.tile);
+  for (int lane = 0; lane < layout_.lanes; ++lane) {
+    llvm::Value* const address = element_address(
+        first, dtype, b_.getInt64(static_cast<std::uint64_t>(lane_stride(access) * std::int64_t{lane})));
+    llvm::Value* mask = first_lanes(copies);
+    if (place_.mask != nullptr) {
+      llvm::Value* const stored = b_.CreateExtractElement(place_.mask, static_cast<std::uint64_t>(lane));
+      if (mask == nullptr)
+        mask = splat(b_, stored, layout_.lanes);
+      else
+        mask = b_.CreateSelect(stored, mask, llvm::Constant::getNullValue(mask->getType()));
+    }
+    store_elements(address, dtype, rows[static_cast<std::size_t>(lane)], mask, stream);
+  }
+}
+
+llvm::Value* AccessEmitter::address(llvm::Value* base, DType dtype, const ir::KernelArray& array, int copy,
+                                    std::int64_t scale) {
+  // Copies along the vector dimension are one vector behind the other, or share what each lane has an own one of.
+  std::int64_t shift = !is_tile() && scale == 1 ? std::int64_t{copy} * layout_.lanes : 0;
+  llvm::Value* position = b_.getInt64(0);
+  for (std::size_t i = 0; i < array.dimensions.size(); ++i) {
+    const std::int64_t stride = array.strides[i] * scale;
+    if (is_tile() && array.dimensions[i] == layout_.tile) shift = copy * stride;
+    position = b_.CreateAdd(
+        position, b_.CreateMul(coordinate(array.dimensions[i]), b_.getInt64(static_cast<std::uint64_t>(stride))));
+  }
+  return element_address(base, dtype, b_.CreateAdd(position, b_.getInt64(static_cast<std::uint64_t>(shift))));
+}
+
+Pack AccessEmitter::load_row(llvm::Value* base, DType dtype, const ir::KernelArray& array, Spread spread) {
   Pack loaded;
-  for (int copy = 0; copy < place_.copies; ++copy)
-    loaded.push_back(
-        load_elements(element_address(first, dtype, b_.getInt64(static_cast<std::uint64_t>(copy * layout_.lanes))),
-                      dtype, layout_.lanes));
+  for (int copy = 0; copy < spread.copies; ++copy)
+    loaded.push_back(load_elements(address(base, dtype, array, copy), dtype, spread.in_lanes ? layout_.lanes : 1));
   return loaded;
 }
 
 void AccessEmitter::store_row(llvm::Value* base, DType dtype, const ir::KernelArray& array, const Pack& pack,
-                              bool in_lanes) {
-  llvm::Value* const first = address(base, dtype, array);
-  if (!in_lanes) return store_elements(first, dtype, pack[0]);
-  for (int copy = 0; copy < place_.copies; ++copy)
-    store_elements(element_address(first, dtype, b_.getInt64(static_cast<std::uint64_t>(copy * layout_.lanes))), dtype,
-                   splat(b_, at(pack, copy), layout_.lanes));
+                              Spread spread) {
+  for (int copy = 0; copy < spread.copies; ++copy) {
+    llvm::Value* const value = at(pack, copy);
+    store_elements(address(base, dtype, array, copy), dtype, spread.in_lanes ? splat(b_, value, layout_.lanes) : value);
+  }
 }
 
 }  // namespace nnc::runtime::jit

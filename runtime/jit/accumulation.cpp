@@ -12,39 +12,44 @@ std::vector<Accumulation> AccumulationEmitter::start(const ir::KernelNest& nest)
     const ReductionEmitter reduction(s_.fused, s_.op(i));
     const bool over = s_.vector() >= 0 && s_.fused.varies(s_.op(i).operands[0], s_.vector());
     const bool apart = over && !s_.place.in_lanes;
-    const int copies = apart ? s_.inner_copies() : over ? s_.place.copies : 1;
-    started.push_back({reduction, AccumulatorRegisters(s_.b, reduction, over ? s_.lanes() : 1, copies), apart});
+    const bool copies_apart = apart && s_.unroll > 1;
+    const int copies = copies_apart ? s_.inner_copies() : s_.copies_varied(s_.op(i).operands[0]);
+    started.push_back(
+        {reduction, AccumulatorRegisters(s_.b, reduction, over ? s_.lanes() : 1, copies), apart, copies_apart});
   }
   return started;
 }
 
 void AccumulationEmitter::step(const ir::KernelNest& nest, const ReductionEmitter& reduction,
                                const AccumulatorRegisters& registers, bool lanes_apart) {
-  const bool in_lanes = s_.place.in_lanes && s_.fused.varies(reduction.op().operands[0], s_.vector());
-  for (int copy = 0; copy < (in_lanes ? s_.place.copies : 1); ++copy) {
-    const Accumulators before = registers.load(s_.b, copy);
-    registers.store(s_.b, copy, stepped(nest, reduction, before, copy, in_lanes, lanes_apart));
+  const ir::ValueId operand = reduction.op().operands[0];
+  const bool in_lanes = s_.place.in_lanes && s_.fused.varies(operand, s_.vector());
+  for (int copy = 0; copy < s_.copies_varied(operand); ++copy) {
+    const int held = registers.copies() == 1 ? 0 : copy;
+    const Accumulators before = registers.load(s_.b, held);
+    registers.store(s_.b, held, stepped(nest, reduction, before, copy, in_lanes, lanes_apart));
   }
 }
 
 void AccumulationEmitter::finish(const ir::KernelNest& nest, const std::vector<Accumulation>& accumulations) {
-  for (const auto& [reduction, registers, lanes_apart] : accumulations) {
+  for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations) {
     std::vector<Pack> results(reduction.op().results.size());
     const auto finish = [&](const Accumulators& held) {
       const std::vector<llvm::Value*> finished = reduction.finish(s_.b, held);
       for (std::size_t i = 0; i < finished.size(); ++i) results[i].push_back(finished[i]);
     };
-    if (lanes_apart)
-      finish(merged(reduction, registers));
-    else
-      for (int copy = 0; copy < registers.copies(); ++copy) finish(registers.load(s_.b, copy));
+    if (copies_apart) finish(merged(reduction, registers));
+    for (int copy = 0; copy < (copies_apart ? 0 : registers.copies()); ++copy) {
+      const Accumulators held = registers.load(s_.b, copy);
+      finish(lanes_apart ? reduction.merge_lanes(s_.b, held) : held);
+    }
     for (std::size_t i = 0; i < results.size(); ++i) {
       const ir::ValueId result = reduction.op().results[i];
       if (nest.kept == 0)
         s_.pack(result) = results[i];
       else if (const auto& row = s_.layout.rows[index_of(result)])
         s_.access.store_row(s_.behind(s_.rows(), row->offset), s_.dtype(result), row->array, results[i],
-                            s_.moves_in_lanes(result));
+                            s_.spread(result));
     }
   }
 }
@@ -75,7 +80,9 @@ bool AccumulationEmitter::is_in_order(const ir::KernelNest& nest, const Reductio
   for (const std::vector<int>* loops : {&s_.fused.schedule.parallel, &nest.loops})
     for (const int d : *loops)
       if (std::ranges::find(reduction.reduced(), d) != reduction.reduced().end()) met.push_back(d);
-  return std::ranges::is_sorted(met);
+  // Positions of a tile are met one after another within the loops inside of it.
+  const bool tiled = s_.layout.tile >= 0 && std::ranges::find(met, s_.layout.tile) != met.end();
+  return std::ranges::is_sorted(met) && !(tiled && met.size() > 1);
 }
 
 llvm::Value* AccumulationEmitter::reduced_position(const ReductionEmitter& reduction, int copy) {

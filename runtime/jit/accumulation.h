@@ -13,7 +13,8 @@ namespace nnc::runtime::jit {
 struct Accumulation {
   ReductionEmitter reduction;
   AccumulatorRegisters registers;
-  bool lanes_apart;  // an accumulator for each lane, merged at the end
+  bool lanes_apart;   // an accumulator for each lane, merged at the end
+  bool copies_apart;  // those of all copies are merged, too; else each copy has a result
 };
 
 class AccumulationEmitter {

@@ -25,7 +25,7 @@ class SplitEmitter {
         reduction_(fused, fused.body.ops()[static_cast<std::size_t>(split.op)]),
         b_(b),
         function_(b.GetInsertBlock()->getParent()),
-        access_(b, fused.domain, layout_, place_) {
+        access_(b, fused_, layout_, place_) {
     layout_.vector = layout.lanes == 1 || split.array.dimensions.empty() ? -1 : split.array.dimensions.back();
     place_.coordinates.assign(fused.domain.size(), b.getInt64(0));
   }
@@ -66,7 +66,7 @@ class SplitEmitter {
         llvm::Value* const base =
             b_.CreateConstGEP1_64(b_.getInt8Ty(), area, static_cast<std::uint64_t>(split_.offsets[kind]));
         const ir::DType type = reduction_.kinds()[kind];
-        part.push_back(access_.load_elements(access_.address(base, type, split_.array), type, lanes()));
+        part.push_back(access_.load_elements(access_.address(base, type, split_.array, 0), type, lanes()));
       }
       accumulators.store(b_, 0, reduction_.merge(b_, accumulators.load(b_, 0), part));
     });
@@ -78,7 +78,8 @@ class SplitEmitter {
       llvm::Value* const pointer =
           b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), function_->getArg(0), arg));
       access_.store(pointer, fused_.body.type(*found).dtype, fused_.writes[r],
-                    {finished[static_cast<std::size_t>(found - reduction_.op().results.begin())]}, place_.in_lanes);
+                    {finished[static_cast<std::size_t>(found - reduction_.op().results.begin())]},
+                    {.in_lanes = place_.in_lanes});
     }
   }
 

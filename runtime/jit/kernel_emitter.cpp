@@ -37,6 +37,7 @@ class RunEmitter {
         emit_nests();
       });
     splits_.end();
+    if (s_.access.streams()) b_.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
     b_.CreateRetVoid();
   }
 
@@ -98,13 +99,22 @@ class RunEmitter {
   void in_lanes(llvm::Value* first, int copies, llvm::Value* mask, F body) {
     s_.coordinate(s_.vector()) = first;
     s_.place.in_lanes = true;
-    s_.place.copies = copies;
     s_.place.mask = mask;
-    body();
+    in_copies(s_.vector(), copies, body);
     s_.place.in_lanes = false;
-    s_.place.copies = 1;
     s_.place.mask = nullptr;
     s_.coordinate(s_.vector()) = nullptr;
+  }
+
+  /// A single copy is none: there may be copies along another dimension.
+  template <class F>
+  void in_copies(int along, int copies, F body) {
+    if (copies == 1) return body();
+    s_.place.along = along;
+    s_.place.copies = copies;
+    body();
+    s_.place.along = -1;
+    s_.place.copies = 1;
   }
 
   // --- values -------------------------------------------------------------------------------------------------------
@@ -162,6 +172,8 @@ class RunEmitter {
       const auto inner = [&] { emit_level(nest, level + 1, accumulations); };
       if (d == s_.vector()) {
         emit_vector_loop(inner);
+      } else if (d == s_.layout.tile && has_vectors(nest)) {
+        emit_tile_loop(inner);
       } else {
         emit_loop(b_, 0, s_.extent(d), 1, [&](llvm::Value* i) {
           s_.coordinate(d) = i;
@@ -171,6 +183,23 @@ class RunEmitter {
       }
     }
     if (level == nest.kept) accumulate_.finish(nest, accumulations);
+  }
+
+  bool has_vectors(const KernelNest& nest) const {
+    return s_.layout.vector_is_parallel || std::ranges::find(nest.loops, s_.vector()) != nest.loops.end();
+  }
+
+  template <class F>
+  void emit_tile_loop(const F& inner) {
+    const int d = s_.layout.tile;
+    const std::int64_t length = s_.extent(d), whole = length / s_.lanes() * s_.lanes();
+    const auto tile = [&](llvm::Value* first, std::int64_t copies) {
+      s_.coordinate(d) = first;
+      in_copies(d, static_cast<int>(copies), inner);
+      s_.coordinate(d) = nullptr;
+    };
+    emit_loop(b_, 0, whole, s_.lanes(), [&](llvm::Value* first) { tile(first, s_.lanes()); });
+    if (whole < length) tile(s_.constant(whole), length - whole);
   }
 
   template <class F>
@@ -195,23 +224,24 @@ class RunEmitter {
     const bool buffers = std::ranges::find(nest.buffered, value) != nest.buffered.end();
     llvm::Value* const base = row ? s_.behind(s_.rows(), row->offset) : nullptr;
     if (row && !buffers) {
-      s_.pack(value) = s_.access.load_row(base, s_.dtype(value), row->array, s_.moves_in_lanes(value));
+      s_.pack(value) = s_.access.load_row(base, s_.dtype(value), row->array, s_.spread(value));
       return;
     }
     evaluate_.emit(value);
-    if (buffers) s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.moves_in_lanes(value));
+    if (buffers) s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value));
   }
 
   void emit_innermost(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
-    for (const auto& [reduction, registers, lanes_apart] : accumulations)
+    for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations)
       accumulate_.step(nest, reduction, registers, lanes_apart);
     for (const int split : nest.splits) splits_.step(nest, split);
+    const std::vector<int>& streamed = s_.fused.schedule.streamed;
     for (const int result : nest.results) {
       const auto r = static_cast<std::size_t>(result);
       const ValueId value = s_.fused.body.results[r];
       const bool in_lanes = s_.place.in_lanes && s_.fused.varies(value, s_.vector());
       s_.access.store(s_.args[s_.fused.reads.size() + r], s_.dtype(value), s_.fused.writes[r], s_.pack(value),
-                      in_lanes);
+                      {in_lanes, s_.copies_varied(value)}, std::ranges::find(streamed, result) != streamed.end());
     }
   }
 

@@ -11,7 +11,7 @@ KernelState::KernelState(llvm::Module& module, const std::string& name, const ir
       layout(ir::kernel_layout(fused)),
       unroll(layout.vector >= 0 ? fused.schedule.unroll : 1),
       b(module.getContext()),
-      access(b, fused.domain, layout, place),
+      access(b, fused, layout, place),
       values(static_cast<std::size_t>(fused.body.value_count())) {
   llvm::Type* const pointer = b.getPtrTy();
   llvm::Type* const integer = b.getInt64Ty();
@@ -31,7 +31,9 @@ bool KernelState::is_reduction(ir::ValueId value) const {
 }
 
 llvm::Value* KernelState::lane_coordinate(int d, int copy) {
+  if (d != vector() && d == place.along) return b.CreateNSWAdd(coordinate(d), constant(copy));
   if (d != vector() || !place.in_lanes) return coordinate(d);
+  copy = place.along == vector() ? copy : 0;
   return b.CreateAdd(splat(b, coordinate(d), lanes()),
                      lane_numbers(b.getContext(), std::int64_t{copy} * lanes(), lanes()));
 }

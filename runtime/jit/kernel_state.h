@@ -46,10 +46,16 @@ struct KernelState {
   Pack& pack(ir::ValueId value) { return values[index_of(value)]; }
   const ir::Op& op(int i) const { return fused.body.ops()[static_cast<std::size_t>(i)]; }
   bool is_reduction(ir::ValueId value) const;
-  bool moves_in_lanes(ir::ValueId value) const {
-    return place.in_lanes && has(layout.moves[index_of(value)], vector());
+  /// What there is of a value at the place: of elements that really differ.
+  Spread spread(ir::ValueId value) const {
+    const ir::DimensionSet moves = layout.moves[index_of(value)];
+    return {place.in_lanes && has(moves, vector()), has(moves, place.along) ? place.copies : 1};
   }
-  /// Copies that a loop over the vector dimension within a position works on at a time.
+  /// Copies of a value's elements, even where they are equal.
+  int copies_varied(ir::ValueId value) const {
+    return place.along >= 0 && fused.varies(value, place.along) ? place.copies : 1;
+  }
+  /// Vectors that a loop over the vector dimension within a position works on at a time.
   int inner_copies() const { return extent(vector()) >= std::int64_t{lanes()} * unroll ? unroll : 1; }
 
   llvm::Value* constant(std::int64_t x) { return b.getInt64(static_cast<std::uint64_t>(x)); }
@@ -57,7 +63,7 @@ struct KernelState {
   llvm::Value* behind(llvm::Value* address, std::int64_t bytes) {
     return b.CreateConstGEP1_64(b.getInt8Ty(), address, static_cast<std::uint64_t>(bytes));
   }
-  /// The coordinate of every lane of a copy.
+  /// The coordinate of a copy, of every lane along the vector dimension.
   llvm::Value* lane_coordinate(int d, int copy);
 };
 

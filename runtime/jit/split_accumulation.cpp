@@ -38,7 +38,7 @@ void SplitAccumulations::step(const ir::KernelNest& nest, int number) {
   if (registers) return accumulate_.step(nest, reduction, *registers, split.lanes_apart);
   const bool in_lanes = s_.place.in_lanes && s_.fused.varies(reduction.op().operands[0], s_.vector());
   const int width = in_lanes ? s_.lanes() : 1;
-  for (int copy = 0; copy < (in_lanes ? s_.place.copies : 1); ++copy) {
+  for (int copy = 0; copy < s_.copies_varied(reduction.op().operands[0]); ++copy) {
     const std::size_t kinds = reduction.kinds().size();
     llvm::SmallVector<llvm::Value*, 2> addresses;
     Accumulators before;
@@ -46,10 +46,8 @@ void SplitAccumulations::step(const ir::KernelNest& nest, int number) {
     llvm::Value* const mask = in_lanes && !split.lanes_apart ? s_.place.mask : nullptr;
     for (std::size_t kind = 0; kind < kinds; ++kind) {
       const DType type = reduction.kinds()[kind];
-      llvm::Value* address =
-          s_.access.address(area(split, kind), type, split.array, split.lanes_apart ? s_.lanes() : 1);
-      if (in_lanes && !split.lanes_apart)
-        address = element_of(address, type, s_.constant(std::int64_t{copy} * s_.lanes()));
+      llvm::Value* const address =
+          s_.access.address(area(split, kind), type, split.array, copy, split.lanes_apart ? s_.lanes() : 1);
       addresses.push_back(address);
       before.push_back(s_.access.load_elements(address, type, width, mask));
     }

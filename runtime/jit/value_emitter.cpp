@@ -37,14 +37,14 @@ Pack ValueEmitter::load_param(ir::ValueId value) {
     index.emplace();
     for (llvm::Value* row : s_.pack(operand)) index->push_back(emit_cast(s_.b, row, s_.dtype(operand), ir::DType::i64));
   }
-  return s_.access.load(s_.args[p], s_.dtype(value), access, index ? &*index : nullptr, s_.moves_in_lanes(value));
+  return s_.access.load(s_.args[p], s_.dtype(value), access, index ? &*index : nullptr, s_.spread(value));
 }
 
 Pack ValueEmitter::elementwise(const ir::Op& op) {
   const ir::ScalarProgram program = ir::scalar_program(ir::view(s_.fused.body, op));
   const int missing = s_.fused.rank() - s_.fused.body.type(op.results[0]).rank();
   Pack pack;
-  const int copies = s_.moves_in_lanes(op.results[0]) ? s_.place.copies : 1;
+  const int copies = s_.spread(op.results[0]).copies;
   for (int copy = 0; copy < copies; ++copy)
     pack.push_back(emit_program(
         s_.b, program, [&](int i) { return at(s_.pack(op.operands[static_cast<std::size_t>(i)]), copy); },

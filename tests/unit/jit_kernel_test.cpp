@@ -229,3 +229,56 @@ TEST_CASE("many kernels are compiled at a time") {
       CHECK(y[static_cast<std::size_t>(i)] == (i < n ? 2 * static_cast<float>(n) : 0));
   }
 }
+
+TEST_CASE("tiles are transposed in registers") {
+  for (const std::int64_t rows : {8, 16, 37})
+    for (const std::int64_t columns : {16, 50}) {
+      INFO(rows << " x " << columns);
+      FusedOp op({rows, columns});
+      const Expr x = op.read(DType::f32, at({columns, 1}));
+      const Expr y = op.read(DType::f32, at({1, rows}));
+      const Expr bias = op.read(DType::f32, at({0, 1}), {1, columns});
+      op.write(x + y * bias, {1, rows});
+      op.write(x - y);
+      op.write(op.builder().cast(x, DType::u8), {1, rows});
+      op.write(op.builder().sum(x + y, {0}, true));
+      op.write(op.builder().sum(x * y, {1}, true));
+      for (const int lanes : {4, 8, 16}) {
+        // Either one in the lanes; what is in them parallel, or a loop within a position.
+        check_kernel(op,
+                     {.parallel = {0}, .chunk = lanes * 2, .vector = 0, .lanes = lanes, .tile = 1, .streamed = {0, 1}});
+        check_kernel(op, {.parallel = {1}, .chunk = lanes, .vector = 1, .lanes = lanes, .tile = 0, .streamed = {0, 2}});
+        check_kernel(op, {.parallel = {}, .chunk = 1, .vector = 1, .lanes = lanes, .tile = 0});
+      }
+    }
+}
+
+TEST_CASE("rows are normalized over the dimension that is the tile") {
+  FusedOp op({37, 50});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({50, 1}));
+  const Expr most = b.op("max", {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+  const Expr e = apply("exp", x - most);
+  op.write(e / b.sum(e, {1}, true), {1, 37});
+  op.write(b.op("argmax", {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}}));
+  for (const int lanes : {8, 16})
+    check_kernel(op, {.parallel = {0}, .chunk = 32, .vector = 0, .lanes = lanes, .tile = 1}, {.tolerance = 2e-6});
+}
+
+TEST_CASE("a schedule with a tile or streams that cannot be is refused") {
+  FusedOp op({8, 16});
+  op.write(op.read(DType::f32, at({16, 1})));
+  const Schedule tiled{.parallel = {0}, .chunk = 8, .vector = 0, .lanes = 8, .tile = 1};
+  CHECK(op.fault(tiled) == "");
+  const auto with = [&](auto change) {
+    Schedule schedule = tiled;
+    change(schedule);
+    return op.fault(schedule);
+  };
+  CHECK_THAT(with([](Schedule& s) { s.tile = 2; }), Catch::Contains("that the domain has not"));
+  CHECK_THAT(with([](Schedule& s) { s.tile = 0; }), Catch::Contains("no inner dimension"));
+  CHECK_THAT(with([](Schedule& s) { s.unroll = 2; }), Catch::Contains("no inner dimension"));
+  CHECK_THAT(with([](Schedule& s) { s.vector = -1; }), Catch::Contains("no inner dimension"));
+  CHECK_THAT(with([](Schedule& s) { s.streamed = {1}; }), Catch::Contains("streams what is no result"));
+  CHECK_THAT(with([](Schedule& s) { s.streamed = {0, 0}; }), Catch::Contains("not in ascending order"));
+}

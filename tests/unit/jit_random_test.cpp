@@ -51,11 +51,17 @@ class RandomOp {
       if (!chance(10)) {
         std::vector<int> vectors;
         for (int d = 0; d < rank; ++d)
-          if (std::ranges::find(schedule.parallel, d) == schedule.parallel.end()) vectors.push_back(d);
+          if (!is_in(schedule.parallel, d)) vectors.push_back(d);
         if (!schedule.parallel.empty()) vectors.push_back(schedule.parallel.back());
         schedule.vector = vectors[static_cast<std::size_t>(below(static_cast<int>(vectors.size())))];
         schedule.lanes = 1 << (1 + below(4));
         schedule.unroll = chance(2) ? 1 : 1 + below(4);
+        if (const int tile = below(rank); chance(2) && tile != schedule.vector && !is_in(schedule.parallel, tile)) {
+          schedule.tile = tile;
+          schedule.unroll = 1;
+        }
+        for (int r = 0; r < static_cast<int>(op_.writes().size()); ++r)
+          if (chance(3)) schedule.streamed.push_back(r);
       }
       if (op_.fault(schedule).empty()) return schedule;
     }
@@ -78,6 +84,9 @@ class RandomOp {
   }
 
  private:
+  static bool is_in(const std::vector<int>& dimensions, int d) {
+    return std::ranges::find(dimensions, d) != dimensions.end();
+  }
   int below(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
   bool chance(int of) { return below(of) == 0; }
   template <class T>

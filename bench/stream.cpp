@@ -1,0 +1,86 @@
+#include "bench/stream.h"
+
+#include <immintrin.h>
+#include <omp.h>
+
+namespace nnc::bench {
+namespace {
+
+/// The elements of a thread, a vector of 16 at a time.
+template <class Body>
+void each_vector(std::size_t elements, int threads, const Body& body) {
+#pragma omp parallel num_threads(threads)
+  {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    const auto count = static_cast<std::size_t>(omp_get_num_threads());
+    const std::size_t vectors = elements / 16;
+    body(vectors * thread / count * 16, vectors * (thread + 1) / count * 16);
+  }
+}
+
+__attribute__((target("avx512f"))) void copy512(const float* a, float* c, std::size_t first, std::size_t end) {
+  for (std::size_t i = first; i < end; i += 16) _mm512_stream_ps(c + i, _mm512_load_ps(a + i));
+  _mm_sfence();
+}
+__attribute__((target("avx"))) void copy256(const float* a, float* c, std::size_t first, std::size_t end) {
+  for (std::size_t i = first; i < end; i += 8) _mm256_stream_ps(c + i, _mm256_load_ps(a + i));
+  _mm_sfence();
+}
+
+__attribute__((target("avx512f"))) void triad512(const float* a, const float* b, float* c, std::size_t first,
+                                                 std::size_t end) {
+  const __m512 scale = _mm512_set1_ps(3);
+  for (std::size_t i = first; i < end; i += 16)
+    _mm512_stream_ps(c + i, _mm512_fmadd_ps(scale, _mm512_load_ps(b + i), _mm512_load_ps(a + i)));
+  _mm_sfence();
+}
+__attribute__((target("avx"))) void triad256(const float* a, const float* b, float* c, std::size_t first,
+                                             std::size_t end) {
+  const __m256 scale = _mm256_set1_ps(3);
+  for (std::size_t i = first; i < end; i += 8)
+    _mm256_stream_ps(c + i, _mm256_add_ps(_mm256_mul_ps(scale, _mm256_load_ps(b + i)), _mm256_load_ps(a + i)));
+  _mm_sfence();
+}
+
+__attribute__((target("avx512f"))) void update512(const float* a, float* b, float* c, float* d, std::size_t first,
+                                                  std::size_t end) {
+  for (std::size_t i = first; i < end; i += 16) {
+    const __m512 x = _mm512_load_ps(a + i);
+    _mm512_store_ps(b + i, _mm512_add_ps(x, _mm512_load_ps(b + i)));
+    _mm512_store_ps(c + i, _mm512_add_ps(x, _mm512_load_ps(c + i)));
+    _mm512_store_ps(d + i, _mm512_add_ps(x, _mm512_load_ps(d + i)));
+  }
+}
+__attribute__((target("avx"))) void update256(const float* a, float* b, float* c, float* d, std::size_t first,
+                                              std::size_t end) {
+  for (std::size_t i = first; i < end; i += 8) {
+    const __m256 x = _mm256_load_ps(a + i);
+    _mm256_store_ps(b + i, _mm256_add_ps(x, _mm256_load_ps(b + i)));
+    _mm256_store_ps(c + i, _mm256_add_ps(x, _mm256_load_ps(c + i)));
+    _mm256_store_ps(d + i, _mm256_add_ps(x, _mm256_load_ps(d + i)));
+  }
+}
+
+bool wide() { return __builtin_cpu_supports("avx512f"); }
+
+}  // namespace
+
+void copy(const float* a, float* c, std::size_t elements, int threads) {
+  each_vector(elements, threads, [&](std::size_t first, std::size_t end) {
+    wide() ? copy512(a, c, first, end) : copy256(a, c, first, end);
+  });
+}
+
+void triad(const float* a, const float* b, float* c, std::size_t elements, int threads) {
+  each_vector(elements, threads, [&](std::size_t first, std::size_t end) {
+    wide() ? triad512(a, b, c, first, end) : triad256(a, b, c, first, end);
+  });
+}
+
+void update(const float* a, float* b, float* c, float* d, std::size_t elements, int threads) {
+  each_vector(elements, threads, [&](std::size_t first, std::size_t end) {
+    wide() ? update512(a, b, c, d, first, end) : update256(a, b, c, d, first, end);
+  });
+}
+
+}  // namespace nnc::bench
