@@ -1,5 +1,6 @@
 #include "passes/fuse.h"
 
+#include "ir/evaluate.h"
 #include "ir/fused.h"
 #include "ir/op.h"
 #include "passes/dce.h"
@@ -172,16 +173,26 @@ std::unique_ptr<Grown> recomputed(const Grown& grown) {
   return nullptr;
 }
 
-/// What computes from nothing (positions) is copied for each use: it costs less than reading it, and a kernel may need
-/// it along several dimensions.
+/// Whether an op computes from nothing: positions.
+bool is_source(const Op& op) { return op.operands.empty() && op.def->as<ir::Elementwise>() != nullptr; }
+
+/// A source is copied for each use: it costs less than reading it, and a kernel may need it along several dimensions.
+/// With one position, which is along none, it is a constant.
 Block with_sources_apart(const Block& block) {
   Rebuild next(block);
+  ir::Builder builder(next.block());
   std::set<ValueId> used;
   for (const Op& op : block.ops()) {
+    if (is_source(op) && block.type(op.results[0]).elements() == 1) {
+      builder.location = op.location;
+      builder.role = op.role;
+      next.replace(op.results[0], builder.constant(ir::evaluate(ir::view(block, op), {})[0]).value);
+      continue;
+    }
     Op copy = next.mapped(op);
     for (std::size_t i = 0; i < op.operands.size(); ++i) {
       const Op* source = block.definer(op.operands[i]);
-      if (source == nullptr || !source->operands.empty() || source->def->as<ir::Elementwise>() == nullptr) continue;
+      if (source == nullptr || !is_source(*source) || block.type(op.operands[i]).elements() == 1) continue;
       if (used.insert(op.operands[i]).second) continue;
       copy.operands[i] = next.block().append(next.mapped(*source), result_types(block, *source))[0];
     }
@@ -217,7 +228,7 @@ std::vector<NotFused> fuse_block(Block& block) {
 }
 
 void wrap_ops(Block& block) {
-  const Block given = std::move(block);
+  const Block given = with_sources_apart(block);
   const FusionBlock view(given);
   std::vector<GrownGroup> groups;
   for (int op = 0; op < view.op_count(); ++op) {
