@@ -2,6 +2,7 @@
 
 #include "ir/analysis.h"
 #include "ir/constant.h"
+#include "ir/linear.h"
 #include "ir/op.h"
 
 #include <algorithm>
@@ -99,6 +100,7 @@ FusionOp FusionBlock::classify(const ir::Op& op) const {
   if (op.def->as<ir::Elementwise>() != nullptr) {
     info.kind = FusionKind::elementwise;
     info.coordinates = ir::uses_coordinates(view) || names_dimension(*op.def);
+    info.by_position = !names_dimension(*op.def) && ir::is_by_position(view);
   } else if (op.def->as<ir::Reduction>() != nullptr) {
     info.kind = FusionKind::reduction;
   } else if (const auto* movement = op.def->as<ir::Movement>(); movement != nullptr && op.operands.size() == 1) {

@@ -26,6 +26,7 @@ struct FusionOp {
   bool live = false;
   bool number = false;       // all operands and results are single numbers: the host's business
   bool coordinates = false;  // the formula asks where it is, or an attribute names a dimension
+  bool by_position = false;  // it asks for the row-major position alone, whatever the dimensions
   ir::Access access;         // of a movement
   bool tiles = false;        // the movement reads each element, in some order of the dimensions: permute, broadcast
 };

@@ -353,7 +353,7 @@ class Unifier {
       }
       varies &= ~member.removed;
     } else if (block_.op(index).coordinates) {
-      member.dims = dims;
+      member.dims = block_.op(index).by_position ? Dims{flat(dims)} : dims;
       varies |= set_of(flat(dims));
     }
     for (const ValueId result : op.results) {

@@ -42,7 +42,8 @@ struct FusionMember {
   AtomSet removed = 0;        // by a reduction
   std::vector<std::vector<int>>
       dims;  // atoms of each dimension that has to keep its meaning: of the result where the op asks
-             // for coordinates, the removed ones of a reduction; else empty
+             // for coordinates (one of all atoms where it asks for the position), the removed ones of a reduction;
+             // else empty
 };
 
 struct FusionResult {

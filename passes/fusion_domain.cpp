@@ -14,7 +14,8 @@ namespace {
 bool in(AtomSet set, int atom) { return (set >> atom & 1) != 0; }
 
 bool asks_coordinates(const FusionBlock& block, const FusionMember& member) {
-  return block.op(member.op).kind != FusionKind::reduction && !member.dims.empty();
+  const FusionOp& op = block.op(member.op);
+  return op.kind != FusionKind::reduction && !op.by_position && !member.dims.empty();
 }
 
 /// The atoms of an access, outermost first.

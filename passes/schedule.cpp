@@ -2,6 +2,7 @@
 
 #include "ir/check.h"
 #include "ir/fused.h"
+#include "ir/linear.h"
 #include "ir/op.h"
 #include "passes/streaming.h"
 
@@ -34,7 +35,8 @@ using ir::ValueId;
 // one is the tile.
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
-// latency; else up to 2. Large bodies have fewer: their values would not fit the registers.
+// latency; else up to 2. Large bodies have fewer: their values would not fit the registers. Random numbers are drawn in
+// blocks of 64 elements, a turn of the loop.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -50,6 +52,7 @@ constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t chunk_granule = 64;
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
+constexpr int random_block = 64;  // elements that are drawn together
 constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
 constexpr std::int64_t tiled_share = 8;
 
@@ -231,15 +234,23 @@ class Chooser {
 
   int unroll(const Schedule& plan) const {
     const std::size_t ops = fused_.body.ops().size();
+    if (draws_random() && extent(plan.vector) >= random_block) return random_block / lanes_;
     if (is_flat() || is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = reduction_unroll;
     if (ops > huge_body) most = 1;
-    if (ops > large_body) most = std::min(most, 2);
+    if (ops > large_body) most = std::min(most, reduces_ && contains(plan.parallel, plan.vector) ? 1 : 2);
     const std::int64_t turns = (extent(plan.vector) + lanes_ - 1) / lanes_;
     int unroll = 1;
     while (2 * unroll <= most && 2 * unroll <= turns) unroll *= 2;
     return unroll;
+  }
+
+  bool draws_random() const {
+    return std::ranges::any_of(fused_.body.ops(), [&](const ir::Op& op) {
+      return op.def->as<ir::Elementwise>() != nullptr &&
+             ir::random_scalar(ir::scalar_program(ir::view(fused_.body, op))) >= 0;
+    });
   }
 
   bool leaves_partial_results(const Schedule& plan) const {

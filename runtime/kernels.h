@@ -15,7 +15,7 @@
 namespace nnc::runtime {
 
 /// Works on positions [begin, end) of the flattened parallel dimensions: one chunk, `begin` a multiple of its size.
-/// `args` are the pointers of the operands, then of the results. `partial` is the chunk's area for split reductions, which
+/// `args` are the pointers of the operands, then of the results, then KernelCode::parameters. `partial` is the chunk's area for split reductions, which
 /// the kernel initializes; `rows` is the thread's row area. A result may lie over an operand that has the same access.
 using KernelFunction = void (*)(void* const* args, std::int64_t begin, std::int64_t end, void* partial, void* rows);
 /// Merges the partial results of all chunks, in their order, and writes the results of split reductions.
@@ -24,6 +24,9 @@ using FinishFunction = void (*)(void* const* args, const void* partials, std::in
 struct KernelCode {
   KernelFunction run = nullptr;
   FinishFunction finish = nullptr;  // null: no split reductions
+  /// Numbers that this kernel's formulas have and others with the same code have not; null where the code has all of
+  /// them.
+  const void* parameters = nullptr;
 };
 
 class KernelSet {

@@ -94,6 +94,7 @@ class LoadedProgram {
       step.sets.push_back({.args = args_.size()});
       for (const auto* buffers : {&set.reads, &set.writes})
         for (const int buffer : *buffers) add_argument(buffer);
+      args_.push_back(nullptr);  // the parameters of a kernel
     }
     if (instruction.kernel < 0) {
       const ir::OpView view = ir::view(*program_, instruction);
@@ -117,6 +118,8 @@ class LoadedProgram {
         fused.schedule.parallel.empty() ? 1 : fused.domain[static_cast<std::size_t>(fused.schedule.parallel[0])];
     for (std::size_t i = 0; i < step.sets.size(); ++i) {
       Step::Set& set = step.sets[i];
+      args_[set.args + instruction.sets[i].reads.size() + instruction.sets[i].writes.size()] =
+          const_cast<void*>(step.code.parameters);
       set.positions = ir::parallel_positions(fused) / outer * instruction.sets[i].extent;
       set.first_chunk = step.chunks;
       step.chunks += (set.positions + step.chunk - 1) / step.chunk;

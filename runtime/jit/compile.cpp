@@ -2,6 +2,7 @@
 
 #include "ir/check.h"
 #include "runtime/jit/kernel_emitter.h"
+#include "runtime/jit/sharing.h"
 
 #include <llvm/ADT/StringMap.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
@@ -28,6 +29,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <thread>
 
 namespace nnc::runtime::jit {
@@ -61,12 +63,13 @@ class Compiler {
  public:
   explicit Compiler(const Cpu& cpu) : machine_(target_machine(cpu)), cpu_(cpu) {}
 
-  std::unique_ptr<llvm::Module> emit(const ir::Kernel& kernel, std::size_t number, bool& finishes) {
+  std::unique_ptr<llvm::Module> emit(const ir::Kernel& kernel, std::size_t number, const std::vector<int>& parameters,
+                                     bool& finishes) {
     auto module = std::make_unique<llvm::Module>(kernel.name, context_);
     module->setDataLayout(machine_->createDataLayout());
     module->setTargetTriple(machine_->getTargetTriple().str());
     const ir::FusedView fused(kernel.op);
-    emit_run(*module, run_name(number), fused);
+    emit_run(*module, run_name(number), fused, parameters);
     finishes = emit_finish(*module, finish_name(number), fused);
     for (llvm::Function& function : *module) {
       if (function.isDeclaration()) continue;
@@ -138,13 +141,15 @@ struct Object {
   bool finishes = false;
 };
 
-std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const Cpu& cpu) {
+/// Of the kernels that lead; the others have none.
+std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const Sharing& sharing, const Cpu& cpu) {
   std::vector<Object> objects(kernels.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     Compiler compiler(cpu);
     for (std::size_t k = next++; k < kernels.size(); k = next++) {
-      const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, objects[k].finishes);
+      if (sharing.leaders[k] != k) continue;
+      const auto module = compiler.emit(kernels[k], k, sharing.parameters[k], objects[k].finishes);
       compiler.optimize(*module);
       objects[k].code = std::make_unique<llvm::SmallVectorMemoryBuffer>(
           compiler.generate(*module, llvm::CodeGenFileType::ObjectFile), kernels[k].name,
@@ -159,17 +164,23 @@ std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const C
 
 class LoadedKernels : public KernelSet {
  public:
-  explicit LoadedKernels(std::vector<Object> objects)
+  LoadedKernels(std::span<const ir::Kernel> kernels, const Sharing& sharing, std::vector<Object> objects)
       : jit_(checked(llvm::orc::LLJITBuilder().setPlatformSetUp(llvm::orc::setUpInactivePlatform).create())) {
     std::vector<bool> finishes;
     for (Object& object : objects) {
       finishes.push_back(object.finishes);
-      checked(jit_->addObjectFile(std::move(object.code)));
+      if (object.code != nullptr) checked(jit_->addObjectFile(std::move(object.code)));
     }
     for (std::size_t k = 0; k < finishes.size(); ++k) {
-      KernelCode& code = codes_.emplace_back();
-      code.run = checked(jit_->lookup(run_name(k))).toPtr<KernelFunction>();
-      if (finishes[k]) code.finish = checked(jit_->lookup(finish_name(k))).toPtr<FinishFunction>();
+      const std::size_t leader = sharing.leaders[k];
+      KernelCode code = leader < k ? codes_[leader] : KernelCode{};
+      if (!sharing.parameters[leader].empty())
+        code.parameters = tables_.emplace_back(parameter_table(kernels[k], sharing.parameters[leader])).data();
+      codes_.push_back(code);
+      if (leader < k) continue;
+      KernelCode& made = codes_.back();
+      made.run = checked(jit_->lookup(run_name(k))).toPtr<KernelFunction>();
+      if (finishes[k]) made.finish = checked(jit_->lookup(finish_name(k))).toPtr<FinishFunction>();
     }
   }
 
@@ -178,6 +189,7 @@ class LoadedKernels : public KernelSet {
  private:
   std::unique_ptr<llvm::orc::LLJIT> jit_;
   std::vector<KernelCode> codes_;
+  std::list<std::vector<std::uint64_t>> tables_;
 };
 
 }  // namespace
@@ -198,16 +210,19 @@ Cpu host_cpu() {
 }
 
 std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu) {
-  return std::make_unique<LoadedKernels>(compile_objects(kernels, cpu));
+  const Sharing sharing = share_code(kernels);
+  return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu));
 }
 
 std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized) {
   Compiler compiler(cpu);
   std::string text;
   llvm::raw_string_ostream stream(text);
+  const Sharing sharing = share_code(kernels);
   for (std::size_t k = 0; k < kernels.size(); ++k) {
+    if (sharing.leaders[k] != k) continue;
     bool finishes = false;
-    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, finishes);
+    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, sharing.parameters[k], finishes);
     if (optimized) compiler.optimize(*module);
     module->print(stream, nullptr);
   }
@@ -217,9 +232,11 @@ std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool 
 std::string assembly(std::span<const ir::Kernel> kernels, const Cpu& cpu) {
   Compiler compiler(cpu);
   std::string text;
+  const Sharing sharing = share_code(kernels);
   for (std::size_t k = 0; k < kernels.size(); ++k) {
+    if (sharing.leaders[k] != k) continue;
     bool finishes = false;
-    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, finishes);
+    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, sharing.parameters[k], finishes);
     compiler.optimize(*module);
     const llvm::SmallVector<char, 0> code = compiler.generate(*module, llvm::CodeGenFileType::AssemblyFile);
     text.append(code.begin(), code.end());

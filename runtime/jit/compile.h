@@ -4,7 +4,8 @@
 //   kernels->code(0).run(args, begin, end, partial, rows);
 //
 // One LLVM module a kernel, optimized without the loop and SLP vectorizers: the emitter writes the vectors
-// (kernel_emitter.h). Two threads compile when there are several kernels.
+// (kernel_emitter.h). Two threads compile when there are several kernels. Kernels that differ in numbers alone run the
+// same code (sharing.h).
 #pragma once
 
 #include "ir/program.h"

@@ -23,8 +23,9 @@ namespace {
 
 class RunEmitter {
  public:
-  RunEmitter(llvm::Module& module, const std::string& name, const ir::FusedView& fused)
-      : s_(module, name, fused), b_(s_.b), evaluate_(s_), accumulate_(s_), splits_(s_, accumulate_) {}
+  RunEmitter(llvm::Module& module, const std::string& name, const ir::FusedView& fused,
+             const std::vector<int>& parameters)
+      : s_(module, name, fused, parameters), b_(s_.b), evaluate_(s_), accumulate_(s_), splits_(s_, accumulate_) {}
 
   void run() {
     splits_.start();
@@ -77,22 +78,29 @@ class RunEmitter {
   }
 
   void vector_range(llvm::Value* first, llvm::Value* last) {
-    const auto steps = [&](std::int64_t step, int copies) {
+    if (!masks_all()) {
+      const std::int64_t step = std::int64_t{s_.lanes()} * s_.unroll;
       llvm::Value* const length = b_.CreateNSWSub(last, first);
       llvm::Value* const whole = b_.CreateNSWMul(b_.CreateUDiv(length, s_.constant(step)), s_.constant(step));
       llvm::Value* const stop = b_.CreateNSWAdd(first, whole);
-      emit_loop(b_, first, stop, step, [&](llvm::Value* at) { in_lanes(at, copies, nullptr, [&] { emit_nests(); }); });
+      emit_loop(b_, first, stop, step,
+                [&](llvm::Value* at) { in_lanes(at, s_.unroll, nullptr, [&] { emit_nests(); }); });
       first = stop;
-    };
-    if (s_.unroll > 1) steps(std::int64_t{s_.lanes()} * s_.unroll, s_.unroll);
-    steps(s_.lanes(), 1);
-    emit_if(b_, b_.CreateICmpSLT(first, last), [&] {
+    }
+    emit_loop(b_, first, last, s_.lanes(), [&](llvm::Value* at) {
       llvm::Type* const narrow = register_type(b_.getContext(), DType::i32, s_.lanes());
-      llvm::Value* const left = b_.CreateTrunc(b_.CreateNSWSub(last, first), b_.getInt32Ty());
+      llvm::Value* const left = b_.CreateTrunc(b_.CreateNSWSub(last, at), b_.getInt32Ty());
       llvm::Value* const numbers = b_.CreateTrunc(lane_numbers(b_.getContext(), 0, s_.lanes()), narrow);
       llvm::Value* const mask = b_.CreateICmpSLT(numbers, splat(b_, left, s_.lanes()));
-      in_lanes(first, 1, mask, [&] { emit_nests(); });
+      in_lanes(at, 1, mask, [&] { emit_nests(); });
     });
+  }
+
+  /// Whether every vector is masked, so that there is one loop: what that costs does not show in a large body.
+  bool masks_all() const {
+    constexpr std::size_t large_body = 16;
+    return s_.unroll == 1 && s_.layout.tile < 0 && s_.fused.schedule.streamed.empty() &&
+           s_.fused.body.ops().size() >= large_body;
   }
 
   template <class F>
@@ -254,8 +262,9 @@ class RunEmitter {
 
 }  // namespace
 
-void emit_run(llvm::Module& module, const std::string& name, const ir::FusedView& fused) {
-  RunEmitter(module, name, fused).run();
+void emit_run(llvm::Module& module, const std::string& name, const ir::FusedView& fused,
+              const std::vector<int>& parameters) {
+  RunEmitter(module, name, fused, parameters).run();
 }
 
 }  // namespace nnc::runtime::jit

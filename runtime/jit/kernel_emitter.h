@@ -5,7 +5,7 @@
 //              for each nest: its loops, the vector dimension's in steps of lanes * unroll, lanes, and a masked tail
 //            or
 //            for each row of [begin, end)                 the vector dimension is the last parallel one
-//              for positions in steps of lanes * unroll, lanes, and a masked tail
+//              for positions in steps of lanes * unroll, and masked steps of lanes for the tail
 //                for each nest: its loops, each value a position in each lane
 //            the partial results of split reductions
 //   finish:  for each split reduction and each element of its results: all chunks
@@ -20,11 +20,13 @@
 #include <llvm/IR/Module.h>
 
 #include <string>
+#include <vector>
 
 namespace nnc::runtime::jit {
 
-/// Adds the function `name`.
-void emit_run(llvm::Module& module, const std::string& name, const ir::FusedView& fused);
+/// Adds the function `name`. The numbers and streams of those ops of the body are read from a table (sharing.h).
+void emit_run(llvm::Module& module, const std::string& name, const ir::FusedView& fused,
+              const std::vector<int>& parameters);
 /// Adds the function `name`; false, and nothing is added, if there are no split reductions.
 bool emit_finish(llvm::Module& module, const std::string& name, const ir::FusedView& fused);
 

@@ -4,14 +4,18 @@
 
 #include <llvm/IR/Module.h>
 
+#include <algorithm>
+
 namespace nnc::runtime::jit {
 
-KernelState::KernelState(llvm::Module& module, const std::string& name, const ir::FusedView& fused_op)
+KernelState::KernelState(llvm::Module& module, const std::string& name, const ir::FusedView& fused_op,
+                         const std::vector<int>& parameter_ops)
     : fused(fused_op),
       layout(ir::kernel_layout(fused)),
       unroll(layout.vector >= 0 ? fused.schedule.unroll : 1),
       b(module.getContext()),
       access(b, fused, layout, place),
+      parameters(parameter_ops),
       values(static_cast<std::size_t>(fused.body.value_count())) {
   llvm::Type* const pointer = b.getPtrTy();
   llvm::Type* const integer = b.getInt64Ty();
@@ -21,8 +25,16 @@ KernelState::KernelState(llvm::Module& module, const std::string& name, const ir
   for (int d = 0; d < fused.rank(); ++d)
     if (extent(d) <= 1) coordinate(d) = b.getInt64(0);
   b.SetInsertPoint(llvm::BasicBlock::Create(b.getContext(), "entry", function));
-  for (std::size_t i = 0; i < fused.reads.size() + fused.writes.size(); ++i)
+  const std::size_t tables = parameters.empty() ? 0 : 1;
+  for (std::size_t i = 0; i < fused.reads.size() + fused.writes.size() + tables; ++i)
     args.push_back(b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, function->getArg(0), i)));
+}
+
+llvm::Value* KernelState::parameter(const ir::Op& op) {
+  const auto number = static_cast<int>(&op - fused.body.ops().data());
+  const auto found = std::ranges::find(parameters, number);
+  if (found == parameters.end()) return nullptr;
+  return behind(args.back(), 8 * (found - parameters.begin()));
 }
 
 bool KernelState::is_reduction(ir::ValueId value) const {

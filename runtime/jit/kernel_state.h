@@ -19,7 +19,8 @@ namespace nnc::runtime::jit {
 
 struct KernelState {
   /// Adds the function, of the type KernelFunction (runtime/kernels.h), and begins it by loading the arguments.
-  KernelState(llvm::Module& module, const std::string& name, const ir::FusedView& fused);
+  KernelState(llvm::Module& module, const std::string& name, const ir::FusedView& fused,
+              const std::vector<int>& parameters);
   KernelState(const KernelState&) = delete;
   KernelState& operator=(const KernelState&) = delete;
 
@@ -31,7 +32,8 @@ struct KernelState {
   std::vector<llvm::Value*> args;  // pointers of the operands, then of the results
   Place place;
   AccessEmitter access;
-  std::vector<Pack> values;  // of the body, as far as they are known at the place
+  std::vector<int> parameters;  // ops of the body (sharing.h)
+  std::vector<Pack> values;     // of the body, as far as they are known at the place
 
   llvm::Value* begin() const { return function->getArg(1); }
   llvm::Value* end() const { return function->getArg(2); }
@@ -39,6 +41,8 @@ struct KernelState {
   llvm::Value* rows() const { return function->getArg(4); }
 
   std::int64_t extent(int d) const { return fused.domain[static_cast<std::size_t>(d)]; }
+  /// Where the table has the number or the stream of an op of the body; null if the code has it.
+  llvm::Value* parameter(const ir::Op& op);
   llvm::Value*& coordinate(int d) { return place.coordinates[static_cast<std::size_t>(d)]; }
   int vector() const { return layout.vector; }
   int lanes() const { return layout.lanes; }

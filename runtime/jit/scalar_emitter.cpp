@@ -155,7 +155,8 @@ llvm::Value* emit_cast(llvm::IRBuilder<>& b, llvm::Value* value, DType from, DTy
 }
 
 std::vector<llvm::Value*> emit_program(llvm::IRBuilder<>& b, const ir::ScalarProgram& program,
-                                       const ScalarSource& inputs, const ScalarSource& coordinates) {
+                                       const ScalarSource& inputs, const ScalarSource& coordinates,
+                                       llvm::Value* stream) {
   std::vector<bool> used(program.instrs.size(), false);
   for (const int result : program.results) used[static_cast<std::size_t>(result)] = true;
   for (std::size_t id = program.instrs.size(); id-- > 0;)
@@ -198,7 +199,9 @@ std::vector<llvm::Value*> emit_program(llvm::IRBuilder<>& b, const ir::ScalarPro
       case ScalarOp::logical_not: made = b.CreateNot(x); break;
       case ScalarOp::select: made = b.CreateSelect(x, y, z); break;
       case ScalarOp::cast: made = emit_cast(b, x, from, instr.dtype); break;
-      case ScalarOp::random: made = emit_random(b, x, y, instr.stream, z); break;
+      case ScalarOp::random:
+        made = emit_random(b, x, y, stream == nullptr ? b.getInt64(instr.stream) : stream, z);
+        break;
       default: made = emit_arithmetic(b, instr.op, instr.dtype, x, y);
     }
   }

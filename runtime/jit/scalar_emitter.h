@@ -31,8 +31,9 @@ llvm::Value* emit_cast(llvm::IRBuilder<>& b, llvm::Value* value, ir::DType from,
 
 /// The values that a program is given, by number of input or of dimension.
 using ScalarSource = std::function<llvm::Value*(int)>;
-/// The results of a program.
+/// The results of a program; random numbers are of `stream`, unless it is null.
 std::vector<llvm::Value*> emit_program(llvm::IRBuilder<>& b, const ir::ScalarProgram& program,
-                                       const ScalarSource& inputs, const ScalarSource& coordinates = nullptr);
+                                       const ScalarSource& inputs, const ScalarSource& coordinates = nullptr,
+                                       llvm::Value* stream = nullptr);
 
 }  // namespace nnc::runtime::jit

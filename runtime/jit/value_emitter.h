@@ -4,6 +4,8 @@
 
 #include "runtime/jit/kernel_state.h"
 
+#include <optional>
+
 namespace nnc::runtime::jit {
 
 class ValueEmitter {
@@ -16,6 +18,9 @@ class ValueEmitter {
  private:
   Pack load_param(ir::ValueId value);
   Pack elementwise(const ir::Op& op);
+  /// A random number of each element, where a turn takes 64 positions that belong together (vector_random.h).
+  std::optional<Pack> random_block(const ir::Op& op, const ir::ScalarProgram& program);
+  bool begins_blocks() const;
   llvm::Value* constant(const ir::Op& op);
 
   KernelState& s_;

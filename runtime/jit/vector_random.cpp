@@ -21,12 +21,12 @@ using Words = std::array<Value*, 4>;
 
 class Philox {
  public:
-  Philox(IRBuilder<>& builder, Value* key, Value* step, std::uint64_t stream_hash)
-      : b_(builder), key_{key, b_.CreateLShr(key, 32)}, step_(step), stream_hash_(stream_hash) {}
+  Philox(IRBuilder<>& builder, Value* key, Value* step, Value* stream)
+      : b_(builder), key_{key, b_.CreateLShr(key, 32)}, step_(step), stream_(stream) {}
 
   /// The four words of the blocks with those numbers: i64, or <N x i64>.
   Words blocks(Value* numbers) {
-    Words counter = {numbers, step_, b_.getInt64(stream_hash_), b_.getInt64(stream_hash_ >> 32)};
+    Words counter = {numbers, step_, stream_, b_.CreateLShr(stream_, 32)};
     for (std::uint32_t round = 0; round < 10; ++round) {
       const auto key = [&](int i, std::uint32_t increment) {
         return b_.CreateAdd(key_[i], b_.getInt64(std::uint32_t{round * increment}));
@@ -58,7 +58,7 @@ class Philox {
   IRBuilder<>& b_;
   std::array<Value*, 2> key_;
   Value* step_;
-  std::uint64_t stream_hash_;
+  Value* stream_;
 };
 
 /// The upper 24 bits of i32 words, as a fraction.
@@ -71,12 +71,12 @@ Value* fraction(IRBuilder<>& b, Value* words) {
 
 }  // namespace
 
-Value* emit_random(IRBuilder<>& builder, Value* key, Value* step, std::uint64_t stream_hash, Value* position) {
+Value* emit_random(IRBuilder<>& builder, Value* key, Value* step, Value* stream, Value* position) {
   IRBuilder<>& b = builder;
   const auto number = [&](std::uint64_t value) { return llvm::ConstantInt::get(position->getType(), value); };
   Value* const block =
       b.CreateOr(b.CreateShl(b.CreateLShr(position, number(6)), number(4)), b.CreateAnd(position, number(15)));
-  const Words words = Philox(b, key, step, stream_hash).blocks(block);
+  const Words words = Philox(b, key, step, stream).blocks(block);
   const auto bit = [&](std::uint64_t mask) { return b.CreateIsNotNull(b.CreateAnd(position, number(mask))); };
   Value* const odd = bit(16);
   Value* const word =
@@ -84,7 +84,7 @@ Value* emit_random(IRBuilder<>& builder, Value* key, Value* step, std::uint64_t 
   return fraction(b, b.CreateTrunc(word, position->getType()->getWithNewBitWidth(32)));
 }
 
-RandomBlock emit_random_block(IRBuilder<>& builder, Value* key, Value* step, std::uint64_t stream_hash, Value* block64,
+RandomBlock emit_random_block(IRBuilder<>& builder, Value* key, Value* step, Value* stream, Value* block64,
                               Value* first, int lanes) {
   NNC_CHECK(lanes >= 2 && lanes <= 16 && lanes % 2 == 0, "{} lanes of random numbers", lanes);
   IRBuilder<>& b = builder;
@@ -96,8 +96,8 @@ RandomBlock emit_random_block(IRBuilder<>& builder, Value* key, Value* step, std
   for (std::uint64_t odd = 0; odd < 2; ++odd) {
     std::vector<std::uint64_t> offsets;
     for (std::uint64_t i = 0; i < half; ++i) offsets.push_back(2 * i + odd);
-    parts[odd] = Philox(b, key, step, stream_hash)
-                     .blocks(b.CreateAdd(base, llvm::ConstantDataVector::get(b.getContext(), offsets)));
+    parts[odd] =
+        Philox(b, key, step, stream).blocks(b.CreateAdd(base, llvm::ConstantDataVector::get(b.getContext(), offsets)));
   }
   RandomBlock block{};
   for (std::size_t j = 0; j < 4; ++j) {

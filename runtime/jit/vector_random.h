@@ -1,11 +1,11 @@
 // Philox4x32-10 as vector code, the same bits as ir/philox.h.
 //
-//   llvm::Value* u = emit_random(builder, key, step, hash, positions);   // any positions: a block for each lane
+//   llvm::Value* u = emit_random(builder, key, step, stream, positions);   // any positions: a block for each lane
 //
 // A block has four words, of which a position uses one. Where a loop takes 64 positions that belong together, from a
 // multiple of 64 on, all four are used and it costs a quarter:
 //
-//   const RandomBlock r = emit_random_block(builder, key, step, hash, position / 64, 0, 16);
+//   const RandomBlock r = emit_random_block(builder, key, step, stream, position / 64, 0, 16);
 //   // lane i of r.words[j]: position + 16 j + i
 #pragma once
 
@@ -16,8 +16,9 @@
 
 namespace nnc::runtime::jit {
 
-/// Elements of a stream, uniform in [0, 1): float or <N x float>, as `position` is i64 or <N x i64>. Key and step are i64.
-llvm::Value* emit_random(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Value* step, std::uint64_t stream_hash,
+/// Elements of a stream, uniform in [0, 1): float or <N x float>, as `position` is i64 or <N x i64>. Key,
+/// step and stream (its hash) are i64.
+llvm::Value* emit_random(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Value* step, llvm::Value* stream,
                          llvm::Value* position);
 
 struct RandomBlock {
@@ -25,7 +26,7 @@ struct RandomBlock {
 };
 /// Lane i of words[j] is element 64 block64 + 16 j + first + i; `block64` and `first` are i64. All lanes are within the
 /// sixteen: first + lanes <= 16.
-RandomBlock emit_random_block(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Value* step,
-                              std::uint64_t stream_hash, llvm::Value* block64, llvm::Value* first, int lanes);
+RandomBlock emit_random_block(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Value* step, llvm::Value* stream,
+                              llvm::Value* block64, llvm::Value* first, int lanes);
 
 }  // namespace nnc::runtime::jit

@@ -145,6 +145,7 @@ std::vector<Tensor> run_kernel(const FusedOp& op, const Schedule& schedule, cons
     memory.emplace_back(static_cast<std::size_t>(op.results()[r].bytes()));
     args.push_back(memory.back().start());
   }
+  args.push_back(const_cast<void*>(code.parameters));
   const std::int64_t chunks = chunk_count(fused), positions = parallel_positions(fused);
   memory.emplace_back(static_cast<std::size_t>(layout.partial_bytes * chunks));
   std::byte* const partials = memory.back().start();

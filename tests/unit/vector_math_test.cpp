@@ -358,7 +358,7 @@ TEST_CASE("emitted random numbers have the bits of philox") {
   for (std::int64_t i = 0; i < 512; ++i) positions.push_back((i * 2654435761) % (std::int64_t{1} << 34));
   for (const int lanes : {1, 4, 8, 16}) {
     const Compiled at({.lanes = lanes, .of_i64 = true}, [&](Builder& b, const std::vector<Value*>& in) {
-      return std::vector{runtime::jit::emit_random(b, b.getInt64(key), b.getInt64(step), stream, in[0])};
+      return std::vector{runtime::jit::emit_random(b, b.getInt64(key), b.getInt64(step), b.getInt64(stream), in[0])};
     });
     CHECK(same(positions, at(positions)));
   }
@@ -366,7 +366,7 @@ TEST_CASE("emitted random numbers have the bits of philox") {
   const Compiled loaded({.inputs = 1, .lanes = 2, .of_i64 = true}, [&](Builder& b, const std::vector<Value*>& in) {
     Value* const pair = in[0];
     return std::vector<Value*>{runtime::jit::emit_random(
-        b, b.CreateExtractElement(pair, std::uint64_t{0}), b.CreateExtractElement(pair, std::uint64_t{1}), stream,
+        b, b.CreateExtractElement(pair, std::uint64_t{0}), b.CreateExtractElement(pair, std::uint64_t{1}), b.getInt64(stream),
         llvm::ConstantDataVector::get(b.getContext(), std::array<std::uint64_t, 2>{5, 77}))};
   });
   CHECK(same({5, 77}, loaded(std::vector<std::int64_t>{key, step})));
@@ -381,7 +381,7 @@ TEST_CASE("blocks of emitted random numbers are those of their positions") {
       for (std::int64_t first = 0; first < 16; first += lanes) {
         const Compiled words({.lanes = lanes, .of_i64 = true}, [&](Builder& b, const std::vector<Value*>& in) {
           Value* const from_memory = b.CreateExtractElement(in[0], std::uint64_t{0});
-          const auto made = runtime::jit::emit_random_block(b, b.getInt64(key), b.getInt64(step), stream, from_memory,
+          const auto made = runtime::jit::emit_random_block(b, b.getInt64(key), b.getInt64(step), b.getInt64(stream), from_memory,
                                                             b.getInt64(static_cast<std::uint64_t>(first)), lanes);
           return std::vector<Value*>(made.words.begin(), made.words.end());
         });
