@@ -59,7 +59,7 @@ struct NameUse {
   std::string name;
 };
 
-/// `...`: an element of a list literal or a dimension of a type, nowhere else.
+/// `...`: an element of a list literal, a dimension of a type or a subscript, nowhere else.
 struct Ellipsis {};
 
 /// `[a, b, ...]`
@@ -100,7 +100,7 @@ struct Slice {
 struct NewDimension {};
 
 struct Subscript {
-  std::variant<ExprPtr, Slice, NewDimension> value;
+  std::variant<ExprPtr, Slice, NewDimension, Ellipsis> value;
   Span span;
 };
 

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <variant>
 
 namespace nnc::frontend {
 
@@ -77,38 +79,72 @@ Value tensor_of(Context& context, const std::vector<Value>& arguments, const ast
   return {TensorValue{builder.constant(std::move(tensor))}, at};
 }
 
-/// Equal parts along `axis`, as several values.
-Value chunk(Context& context, const std::vector<Value>& arguments, const ast::Call& call, const ast::Span& at) {
-  const auto* parts = arguments[1].as<std::int64_t>();
-  const auto* given = arguments[2].as<std::int64_t>();
-  if (!arguments[0].tensor() || !parts || !(given || arguments[2].as<None>()))
-    return fail(context, at,
-                fmt::format("`chunk` takes a tensor, a number of parts and an axis; found {}, {}, {}",
-                            describe(arguments[0]), describe(arguments[1]), describe(arguments[2])));
+/// Parts along `axis`, as several values. `name` for messages; `sizes_of` gives the sizes for an extent, or the error.
+using Sizes = std::variant<std::vector<std::int64_t>, std::string>;
+Value divide(Context& context, std::string_view name, const std::vector<Value>& arguments, const ast::Call& call,
+             const ast::Span& at, const std::function<Sizes(std::int64_t)>& sizes_of) {
   const ir::Expr x = arguments[0].tensor()->expr;
+  const auto* given = arguments[2].as<std::int64_t>();
   const std::int64_t rank = x.type().rank();
   std::int64_t axis = given ? *given : 0;
   if (axis < -rank || axis >= rank)
     return fail(context, at,
-                fmt::format("`chunk`: `axis` is {}, but {} has {} dimensions", axis, describe(arguments[0]), rank));
+                fmt::format("`{}`: `axis` is {}, but {} has {} dimensions", name, axis, describe(arguments[0]), rank));
   if (axis < 0) axis += rank;
-  const std::int64_t extent = x.shape()[static_cast<std::size_t>(axis)];
-  if (*parts < 1 || extent % *parts != 0)
-    return fail(context, call.callee.span,
-                fmt::format("`chunk`: a dimension of {} does not make {} equal parts", extent, *parts));
+  const Sizes sizes = sizes_of(x.shape()[static_cast<std::size_t>(axis)]);
+  if (const auto* error = std::get_if<std::string>(&sizes))
+    return fail(context, call.callee.span, fmt::format("`{}`: {}", name, *error));
   if (!belongs_here(context, arguments[0], at)) return poison();
   ir::Builder& builder = context.target->builder;
   builder.location = location(context, at);
   std::vector<Value> values;
-  for (std::int64_t part = 0; part < *parts; ++part) {
+  std::int64_t place = 0;
+  for (const std::int64_t size : std::get<std::vector<std::int64_t>>(sizes)) {
     std::vector<std::int64_t> start(static_cast<std::size_t>(rank), 0), stop = x.shape();
-    start[static_cast<std::size_t>(axis)] = part * (extent / *parts);
-    stop[static_cast<std::size_t>(axis)] = (part + 1) * (extent / *parts);
+    start[static_cast<std::size_t>(axis)] = place;
+    stop[static_cast<std::size_t>(axis)] = place += size;
     ++context.ops;
     values.push_back({TensorValue{builder.op("slice", {x}, {{"start", start}, {"stop", stop}})}, at});
   }
   if (values.size() == 1) return values.front();
   return {Several{std::move(values)}, at};
+}
+
+/// A number of equal parts.
+Value chunk(Context& context, const std::vector<Value>& arguments, const ast::Call& call, const ast::Span& at) {
+  const auto* parts = arguments[1].as<std::int64_t>();
+  if (!arguments[0].tensor() || !parts || !(arguments[2].as<std::int64_t>() || arguments[2].as<None>()))
+    return fail(context, at,
+                fmt::format("`chunk` takes a tensor, a number of parts and an axis; found {}, {}, {}",
+                            describe(arguments[0]), describe(arguments[1]), describe(arguments[2])));
+  return divide(context, "chunk", arguments, call, at, [&](std::int64_t extent) -> Sizes {
+    if (*parts < 1 || extent % *parts != 0)
+      return fmt::format("a dimension of {} does not make {} equal parts", extent, *parts);
+    return std::vector<std::int64_t>(static_cast<std::size_t>(*parts), extent / *parts);
+  });
+}
+
+/// Parts of given sizes, or of one size but for the last.
+Value split(Context& context, const std::vector<Value>& arguments, const ast::Call& call, const ast::Span& at) {
+  const auto* size = arguments[1].as<std::int64_t>();
+  const auto list = integers_of(arguments[1]);
+  if (!arguments[0].tensor() || !(size || list) || !(arguments[2].as<std::int64_t>() || arguments[2].as<None>()))
+    return fail(context, at,
+                fmt::format("`split` takes a tensor, a size or a list of sizes, and an axis; found {}, {}, {}",
+                            describe(arguments[0]), describe(arguments[1]), describe(arguments[2])));
+  return divide(context, "split", arguments, call, at, [&](std::int64_t extent) -> Sizes {
+    std::vector<std::int64_t> sizes;
+    if (size && *size < 1) return fmt::format("a part has at least 1 position, found {}", *size);
+    for (std::int64_t rest = extent; size && rest > 0; rest -= *size) sizes.push_back(std::min(rest, *size));
+    if (list) sizes = *list;
+    std::int64_t sum = 0;
+    for (const std::int64_t part : sizes) {
+      if (part < 1 || part > extent) return fmt::format("a part of {} in a dimension of {}", part, extent);
+      sum += part;
+    }
+    if (sum != extent) return fmt::format("parts of {} in all do not make a dimension of {}", sum, extent);
+    return sizes;
+  });
 }
 
 /// The stream is where the call stands in the program: the path, the ordinals of the calls in the texts of their
@@ -175,6 +211,7 @@ const std::vector<Builtin>& builtins() {
       {"size", {"x"}, 1, size_of},
       {"tensor", {"numbers"}, 1, tensor_of},
       {"chunk", {"x", "parts", "axis"}, 2, chunk},
+      {"split", {"x", "sizes", "axis"}, 2, split},
       {"random_uniform", {"shape"}, 1, random_numbers},
       {"error", {"text", "found"}, 1, refuse},
   };

@@ -338,7 +338,7 @@ ExprPtr Parser::index(ExprPtr object, int first) {
   return make(first, std::move(index));
 }
 
-// subscript := "none" | expression | [ expression ] ":" [ expression ] [ ":" [ expression ] ]
+// subscript := "none" | "..." | expression | [ expression ] ":" [ expression ] [ ":" [ expression ] ]
 ast::Subscript Parser::subscript() {
   const int first = stream_.position();
   const auto bound = [&]() -> ExprPtr {
@@ -346,8 +346,13 @@ ast::Subscript Parser::subscript() {
                         stream_.at(TokenKind::close_bracket) || stream_.failed();
     return absent ? nullptr : expression();
   };
-  ExprPtr start = stream_.at(TokenKind::colon) ? nullptr : expression();
   ast::Subscript subscript;
+  if (stream_.accept(TokenKind::ellipsis)) {
+    subscript.value = ast::Ellipsis{};
+    subscript.span = stream_.span_from(first);
+    return subscript;
+  }
+  ExprPtr start = stream_.at(TokenKind::colon) ? nullptr : expression();
   if (stream_.accept(TokenKind::colon)) {
     ast::Slice slice{std::move(start), bound(), nullptr};
     if (stream_.accept(TokenKind::colon)) slice.step = bound();

@@ -147,7 +147,17 @@ Value call_primitive(Context& context, const ir::OpDef& def, const ast::Call& ca
     failed = failed || value.poisoned();
     if (failed) continue;
     if (i < slots.operands) {
-      operands.push_back(std::move(value));
+      const auto* list = value.as<std::vector<Value>>();
+      if (!def.variadic || i + 1 < slots.operands) {
+        operands.push_back(std::move(value));
+      } else if (list && !list->empty()) {
+        operands.insert(operands.end(), list->begin(), list->end());
+      } else {
+        auto& diagnostic = report(context, expr.span,
+                                  fmt::format("`{}` takes a list of tensors, found {}", *def.name, describe(value)));
+        note_origin(diagnostic, value, expr.span);
+        failed = true;
+      }
       continue;
     }
     const ir::AttrDef& attr = *slots.attrs[i - slots.operands];

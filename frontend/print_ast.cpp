@@ -164,7 +164,7 @@ void Printer::subscript(const ast::Subscript& subscript) {
   if (const auto* value = std::get_if<ast::ExprPtr>(&subscript.value)) return whole(*value);
   const auto* slice = std::get_if<ast::Slice>(&subscript.value);
   if (slice == nullptr) {
-    out_ += "none";
+    out_ += std::holds_alternative<ast::Ellipsis>(subscript.value) ? "..." : "none";
     return;
   }
   optional(slice->start);

@@ -1,4 +1,5 @@
-// `x[1, :-1, none]`: positions and ranges of a tensor become one slice and one reshape; lists give elements and parts.
+// `x[1, :-1, none]`, `x[..., ::2]`: positions and ranges of a tensor become one slice and one reshape; lists give
+// elements and parts.
 //
 //   x[:, 0] with f32[8,3]   ->   slice {start = [0, 0], stop = [8, 1]} : f32[8,1], then reshape : f32[8]
 #include "frontend/evaluate.h"
@@ -6,39 +7,50 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nnc::frontend {
 
 namespace {
 
+/// Positions from `start` up to `stop`, or down to it, without it.
 struct Range {
-  std::int64_t start = 0, stop = 0;
+  std::int64_t start = 0, stop = 0, step = 1;
+
+  std::int64_t count() const {
+    const std::int64_t length = step > 0 ? stop - start : start - stop, distance = step > 0 ? step : -step;
+    return length <= 0 ? 0 : (length + distance - 1) / distance;
+  }
 };
 
-/// One bound of a slice, from the end if negative; `what` is the size.
-std::optional<std::int64_t> bound(Context& context, const ast::ExprPtr& expr, std::int64_t extent,
+/// One bound of a slice, from the end if negative.
+std::optional<std::int64_t> bound(Context& context, const ast::ExprPtr& expr, std::int64_t extent, std::int64_t last,
                                   std::int64_t absent) {
   if (!expr) return absent;
   const auto given = evaluate_integer(context, *expr, "the bound of a slice");
   if (!given) return std::nullopt;
   const std::int64_t position = *given < 0 ? *given + extent : *given;
-  if (position >= 0 && position <= extent) return position;
-  report(context, expr->span, fmt::format("the bound {} is outside 0..{}", *given, extent));
+  if (position >= 0 && position <= last) return position;
+  report(context, expr->span, fmt::format("the bound {} is outside 0..{}", *given, last));
   return std::nullopt;
 }
 
 std::optional<Range> slice_range(Context& context, const ast::Slice& slice, std::int64_t extent) {
+  std::int64_t step = 1;
   if (slice.step) {
-    const auto step = evaluate_integer(context, *slice.step, "the step of a slice");
-    if (!step) return std::nullopt;
-    if (*step != 1) {
-      report(context, slice.step->span, "a slice step other than 1 is not supported by this version");
+    const auto given = evaluate_integer(context, *slice.step, "the step of a slice");
+    if (!given) return std::nullopt;
+    const std::int64_t largest = ir::highest(ir::DType::i32);
+    if (*given == 0 || *given > largest || *given < -largest) {
+      report(context, slice.step->span, fmt::format("the step of a slice is {}", *given == 0 ? "0" : "out of range"));
       return std::nullopt;
     }
+    step = *given;
   }
-  const auto start = bound(context, slice.start, extent, 0);
-  const auto stop = bound(context, slice.stop, extent, extent);
+  const auto start = bound(context, slice.start, extent, step > 0 ? extent : extent - 1, step > 0 ? 0 : extent - 1);
+  const auto stop = bound(context, slice.stop, extent, extent, step > 0 ? extent : -1);
   if (!start || !stop) return std::nullopt;
-  return Range{*start, *stop};
+  return Range{*start, *stop, step};
 }
 
 std::optional<std::int64_t> position(Context& context, const ast::Expr& expr, std::int64_t extent) {
@@ -50,8 +62,24 @@ std::optional<std::int64_t> position(Context& context, const ast::Expr& expr, st
   return std::nullopt;
 }
 
+/// Whether the subscript stands for one dimension of the tensor.
+bool takes_dimension(const ast::Subscript& subscript) {
+  return !std::holds_alternative<ast::NewDimension>(subscript.value) &&
+         !std::holds_alternative<ast::Ellipsis>(subscript.value);
+}
+
+/// How many dimensions the subscripts before this one name.
+std::size_t dimensions_before(const ast::Index& index, const ast::Subscript& subscript) {
+  std::size_t count = 0;
+  for (const auto& other : index.subscripts) {
+    if (&other == &subscript) break;
+    count += takes_dimension(other);
+  }
+  return count;
+}
+
 Value index_list(Context& context, const std::vector<Value>& list, const ast::Index& index, const ast::Span& at) {
-  if (index.subscripts.size() != 1 || std::holds_alternative<ast::NewDimension>(index.subscripts[0].value))
+  if (index.subscripts.size() != 1 || !takes_dimension(index.subscripts[0]))
     return fail(context, index.brackets, "a list takes one position or one range");
   const auto extent = static_cast<std::int64_t>(list.size());
   const auto& subscript = index.subscripts[0].value;
@@ -64,14 +92,18 @@ Value index_list(Context& context, const std::vector<Value>& list, const ast::In
   }
   const auto range = slice_range(context, std::get<ast::Slice>(subscript), extent);
   if (!range) return poison();
-  if (range->start >= range->stop) return {std::vector<Value>{}, at};
-  return {std::vector<Value>(list.begin() + range->start, list.begin() + range->stop), at};
+  std::vector<Value> part;
+  for (std::int64_t i = 0; i < range->count(); ++i)
+    part.push_back(list[static_cast<std::size_t>(range->start + i * range->step)]);
+  return {std::move(part), at};
 }
 
 Value index_tensor(Context& context, const Value& object, const ast::Index& index, const ast::Span& at) {
   ir::Shape shape = object.tensor()->expr.shape();
-  std::size_t used = 0;
-  for (const auto& subscript : index.subscripts) used += !std::holds_alternative<ast::NewDimension>(subscript.value);
+  const auto used = static_cast<std::size_t>(std::ranges::count_if(index.subscripts, takes_dimension));
+  const auto is_rest = [](const ast::Subscript& s) { return std::holds_alternative<ast::Ellipsis>(s.value); };
+  if (std::ranges::count_if(index.subscripts, is_rest) > 1)
+    return fail(context, index.brackets, "`...` stands once among subscripts");
   if (used > shape.size()) {
     auto& diagnostic =
         report(context, index.brackets,
@@ -79,7 +111,7 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
     note_origin(diagnostic, object, at);
     return poison();
   }
-  std::vector<std::int64_t> start(shape.size(), 0), stop = shape;
+  std::vector<std::int64_t> start(shape.size(), 0), stop = shape, step(shape.size(), 1);
   std::vector<ScannedDimension> scanned;
   ir::Shape result;
   std::size_t dimension = 0;
@@ -87,6 +119,11 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
   for (const auto& subscript : index.subscripts) {
     if (std::holds_alternative<ast::NewDimension>(subscript.value)) {
       result.push_back(1);
+      continue;
+    }
+    if (std::holds_alternative<ast::Ellipsis>(subscript.value)) {
+      for (; dimension < shape.size() - (used - dimensions_before(index, subscript)); ++dimension)
+        result.push_back(shape[dimension]);
       continue;
     }
     const std::size_t d = dimension++;
@@ -104,13 +141,14 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
     const auto range = slice_range(context, std::get<ast::Slice>(subscript.value), shape[d]);
     failed = failed || !range;
     if (!range) continue;
-    if (range->start >= range->stop) {
+    if (range->count() == 0) {
       report(context, subscript.span, fmt::format("the range {}..{} is empty", range->start, range->stop));
       failed = true;
     }
     start[d] = range->start;
     stop[d] = range->stop;
-    result.push_back(range->stop - range->start);
+    step[d] = range->step;
+    result.push_back(range->count());
   }
   if (failed) return poison();
   result.insert(result.end(), shape.begin() + static_cast<std::ptrdiff_t>(dimension), shape.end());
@@ -127,11 +165,15 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
       const auto d = static_cast<std::ptrdiff_t>(scanned[i].dimension);
       start.erase(start.begin() + d);
       stop.erase(stop.begin() + d);
+      step.erase(step.begin() + d);
       shape.erase(shape.begin() + d);
     }
   }
-  if (stop != shape || start != std::vector<std::int64_t>(shape.size(), 0))
-    value = builder.op("slice", {value}, {{"start", start}, {"stop", stop}});
+  const std::vector<std::int64_t> ones(shape.size(), 1);
+  std::vector<ir::NamedAttr> attrs{{"start", start}, {"stop", stop}};
+  if (step != ones) attrs.push_back({"step", step});
+  if (stop != shape || start != std::vector<std::int64_t>(shape.size(), 0) || step != ones)
+    value = builder.op("slice", {value}, std::move(attrs));
   context.ops += 2;
   return {TensorValue{builder.reshape(value, std::move(result)), object.tensor()->weak}, at};
 }

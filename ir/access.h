@@ -2,7 +2,7 @@
 //
 //   at(10*i + j)                               element 10 i + j
 //   at(j + -2 if j from 2 to 5 else 0.0)       element j - 2 where 2 <= j < 5, elsewhere 0
-//   at(64*[1] + j)                             a gathered row: [1] is the value of operand 1 at that position
+//   at(64*[1 below 50] + j)                    a gathered row: [1] is the value of operand 1 at that position, 0 to 49
 //
 // Broadcasting is a stride of 0; transposing, slicing, splitting and flipping are strides and an offset.
 #pragma once
@@ -24,6 +24,7 @@ struct Access {
   /// The operand whose value, times `index_stride`, is added to the position; -1: none.
   int index = -1;
   std::int64_t index_stride = 0;
+  std::int64_t index_extent = 0;  // of the positions that the index may name
 
   bool operator==(const Access&) const = default;
 };

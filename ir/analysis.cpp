@@ -18,6 +18,10 @@ std::vector<bool> carried_by(const Block& block, ValueId value) {
     for (const int operand : op->def->value_operands) {
       carried[at(op->operands[static_cast<std::size_t>(operand)])] = true;
     }
+    if (op->def->variadic) {
+      for (const ValueId operand : op->operands)
+        carried[at(operand)] = carried[at(operand)] || !op->def->value_operands.empty();
+    }
   }
   return carried;
 }

@@ -53,6 +53,9 @@ Expr Builder::random(Expr key, Expr step, Shape shape, std::string stream) {
   return op("random", {key, step}, {{"shape", std::move(shape)}, {"stream", std::move(stream)}});
 }
 
+Expr Builder::iota(std::int64_t size, std::int64_t trailing) {
+  return op("iota", {}, {{"size", size}, {"trailing", trailing}});
+}
 Expr Builder::cast(Expr x, DType dtype) { return x.dtype() == dtype ? x : op("cast", {x}, {{"dtype", dtype}}); }
 Expr Builder::reshape(Expr x, Shape shape) {
   return x.shape() == shape ? x : op("reshape", {x}, {{"shape", std::move(shape)}});
@@ -102,6 +105,7 @@ Expr operator==(Expr a, Expr b) { return binary("eq", a, b); }
 Expr operator>(Expr a, Expr b) { return binary("gt", a, b); }
 Expr operator>=(Expr a, Expr b) { return binary("ge", a, b); }
 Expr operator<(Expr a, Expr b) { return binary("lt", a, b); }
+Expr operator&&(Expr a, Expr b) { return binary("and", a, b); }
 Expr operator+(Expr a, double b) { return a + like(a, b); }
 Expr operator-(Expr a, double b) { return a - like(a, b); }
 Expr operator-(double a, Expr b) { return like(b, a) - b; }

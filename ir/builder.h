@@ -53,6 +53,8 @@ class Builder {
   Expr slot(std::string path, const Type& type);
   /// Numbers in [0, 1), f32: a function of key and step (i64[]), the stream's name and the position.
   Expr random(Expr key, Expr step, Shape shape, std::string stream);
+  /// 0, 1, ... below `size`, i32, along a dimension before `trailing` ones of extent 1.
+  Expr iota(std::int64_t size, std::int64_t trailing = 0);
   Expr cast(Expr x, DType dtype);          // x itself if it has the type
   Expr reshape(Expr x, Shape shape);       // x itself if it has the shape
   Expr broadcast_to(Expr x, Shape shape);  // NumPy's rule; x itself if it has the shape
@@ -75,6 +77,7 @@ Expr operator==(Expr a, Expr b);
 Expr operator>(Expr a, Expr b);
 Expr operator>=(Expr a, Expr b);
 Expr operator<(Expr a, Expr b);
+Expr operator&&(Expr a, Expr b);
 Expr operator+(Expr a, double b);
 Expr operator-(Expr a, double b);
 Expr operator-(double a, Expr b);

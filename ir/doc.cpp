@@ -48,6 +48,7 @@ std::string_view family(const OpDef& def) {
     std::string_view operator()(const Reduction&) const { return "A reduction"; }
     std::string_view operator()(const Movement&) const { return "Moves elements"; }
     std::string_view operator()(const Contraction&) const { return "A sum of products"; }
+    std::string_view operator()(const Routine&) const { return "A routine"; }
     std::string_view operator()(const Whole&) const { return "Computed as a whole"; }
     std::string_view operator()(const SlotRead&) const { return "Reads a slot"; }
   };
@@ -57,6 +58,7 @@ std::string_view family(const OpDef& def) {
 std::string signature(const OpDef& def) {
   std::vector<std::string> parts;
   for (const OperandDef& operand : *def.operands) parts.emplace_back(operand.name);
+  if (def.variadic) parts.back() += ", ...";
   for (const AttrDef& attr : def.attrs) {
     const std::string value = attr.absent ? fmt::format(" = {}", text::print_attr(*attr.absent, {})) : "";
     parts.push_back(std::string(attr.name) + value);

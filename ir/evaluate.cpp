@@ -4,6 +4,7 @@
 #include "ir/scalar_evaluate.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 
 namespace nnc::ir {
@@ -154,25 +155,60 @@ std::vector<Tensor> evaluate_reduction(const OpView& op, const Reduction& reduct
   return results;
 }
 
+/// What the access adds to the position of each element of the result, in order: the index, times its stride.
+std::vector<std::int64_t> rows(const OpView& op, const Access& access, const Access& of_index, const Tensor& index) {
+  std::vector<std::int64_t> found;
+  Walk walk(op.results[0].shape, of_index.strides, of_index.offset);
+  for (std::int64_t i = 0; i < op.results[0].elements(); ++i, walk.next()) {
+    const std::int64_t row = index.integer(walk.offset());
+    NNC_CHECK(row >= 0 && row < access.index_extent, "{}: index {} is outside of 0..{}", *op.def->name, row,
+              access.index_extent);
+    found.push_back(row * access.index_stride);
+  }
+  return found;
+}
+
 Tensor evaluate_movement(const OpView& op, const Movement& movement, std::span<const Tensor* const> operands) {
   const std::vector<Access> accesses = (*movement.access)(op);
   Tensor result = Tensor::splat(op.results[0], accesses.front().fill);
   const Shape& shape = result.type().shape;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const Access& access = accesses[i];
+    const auto names_this = [&](const Access& other) { return other.index == static_cast<int>(i); };
+    if (std::ranges::any_of(accesses, names_this)) continue;
+    std::vector<std::int64_t> moved(static_cast<std::size_t>(result.elements()), 0);
+    if (const auto by = static_cast<std::size_t>(access.index); access.index >= 0)
+      moved = rows(op, access, accesses[by], *operands[by]);
     Walk walk(shape, access.strides, access.offset);
     visit_dtype(result.type().dtype, [&]<class T>() {
       const T* from = operands[i]->as<T>().data();
+      auto row = moved.begin();
       for (T& to : result.as<T>()) {
         bool inside = true;
         for (std::size_t d = 0; d < access.bounds.size(); ++d)
           inside = inside && walk.at()[d] >= access.bounds[d].first && walk.at()[d] < access.bounds[d].second;
-        if (inside) to = from[walk.offset()];
+        if (inside) to = from[walk.offset() + *row];
         walk.next();
+        ++row;
       }
     });
   }
   return result;
+}
+
+std::vector<Tensor> evaluate_routine(const OpView& op, const Routine& routine,
+                                     std::span<const Tensor* const> operands) {
+  std::vector<Tensor> results(op.results.begin(), op.results.end());
+  std::vector<const void*> from;
+  std::vector<void*> to;
+  for (const Tensor* operand : operands) from.push_back(operand->bytes().data());
+  for (Tensor& result : results) to.push_back(result.bytes().data());
+  std::vector<std::max_align_t> scratch(
+      (static_cast<std::size_t>(scratch_bytes(routine, op)) + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+  const Routine::Args args{&op, from, to, scratch.data()};
+  if (routine.prepare != nullptr) routine.prepare(args);
+  (*routine.run)(args, 0, (*routine.parts)(op));
+  return results;
 }
 
 }  // namespace
@@ -182,6 +218,7 @@ std::vector<Tensor> evaluate(const OpView& op, std::span<const Tensor* const> op
   if (const auto* reduction = op.def->as<Reduction>()) return evaluate_reduction(op, *reduction, *operands[0]);
   if (const auto* movement = op.def->as<Movement>()) return {evaluate_movement(op, *movement, operands)};
   if (const auto* contraction = op.def->as<Contraction>()) return (*contraction->evaluate)({&op, operands});
+  if (const auto* routine = op.def->as<Routine>()) return evaluate_routine(op, *routine, operands);
   if (const auto* whole = op.def->as<Whole>()) return (*whole->evaluate)({&op, operands});
   internal_error(__FILE__, __LINE__, fmt::format("{} is not evaluated by itself", *op.def->name));
 }

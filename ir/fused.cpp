@@ -92,7 +92,7 @@ class Checker {
     return "";
   }
 
-  /// First and last position that the affine part reaches within the bounds.
+  /// First and last position that the access reaches within the bounds.
   std::pair<std::int64_t, std::int64_t> reach(const Access& access) const {
     std::int64_t low = access.offset, high = access.offset;
     for (std::size_t d = 0; d < fused_.domain.size(); ++d) {
@@ -102,6 +102,7 @@ class Checker {
       low += std::min(access.strides[d] * first, access.strides[d] * last);
       high += std::max(access.strides[d] * first, access.strides[d] * last);
     }
+    if (access.index >= 0) high += (access.index_extent - 1) * access.index_stride;
     return {low, high};
   }
 
@@ -114,23 +115,20 @@ class Checker {
         return fmt::format("parameter {} of the region is {}, operand {} is {}", i, to_string(fused_.body.type(param)),
                            i, to_string(op_.operands[i]));
       if (std::string fault = strides_fit(access, param, what); !fault.empty()) return fault;
-      std::int64_t elements = op_.operands[i].elements();
-      if (access.index >= 0) {
-        if (std::string fault = index_fits(access, param, what); !fault.empty()) return fault;
-        elements = access.index_stride;
-      }
-      if (const auto [low, high] = reach(access); low < 0 || high >= elements)
-        return fmt::format("{} reaches from {} to {}, outside of {}", what, low, high,
-                           access.index >= 0 ? "the row that its index chooses" : to_string(op_.operands[i]));
+      if (std::string fault = index_fits(access, param, what); !fault.empty()) return fault;
+      if (const auto [low, high] = reach(access); low < 0 || high >= op_.operands[i].elements())
+        return fmt::format("{} reaches from {} to {}, outside of {}", what, low, high, to_string(op_.operands[i]));
     }
     return "";
   }
 
   std::string index_fits(const Access& access, ValueId param, const std::string& what) const {
+    if (access.index < 0) return "";
     const auto index = static_cast<std::size_t>(access.index);
     if (index >= fused_.reads.size() || fused_.reads[index].index >= 0 || !is_integer(op_.operands[index].dtype))
       return fmt::format("{} has an index that is no operand of integers read without an index", what);
-    if (access.index_stride < 1) return fmt::format("{} has an index stride below 1", what);
+    if (access.index_stride < 1 || access.index_extent < 1)
+      return fmt::format("{} has an index without positions", what);
     for (int d = 0; d < fused_.rank(); ++d)
       if (fused_.varies(fused_.body.params()[index], d) && !fused_.varies(param, d))
         return fmt::format("{} has an index that varies along {}, and its value does not", what, dimension_name(d));

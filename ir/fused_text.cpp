@@ -25,7 +25,7 @@ std::string print_access(const Access& access) {
   const auto term = [&](std::int64_t factor, const std::string& name) {
     terms.push_back(factor == 1 ? name : fmt::format("{}*{}", factor, name));
   };
-  if (access.index >= 0) term(access.index_stride, fmt::format("[{}]", access.index));
+  if (access.index >= 0) term(access.index_stride, fmt::format("[{} below {}]", access.index, access.index_extent));
   for (std::size_t d = 0; d < access.strides.size(); ++d) {
     if (access.strides[d] != 0) term(access.strides[d], dimension_name(d));
   }
@@ -70,7 +70,7 @@ bool parse_dims(Cursor& cursor, Shape& domain) {
   return cursor.expect(")");
 }
 
-/// term = integer | [ integer "*" ] ( dimension | "[" integer "]" )
+/// term = integer | [ integer "*" ] ( dimension | "[" integer "below" integer "]" )
 bool parse_term(Cursor& cursor, Access& access) {
   std::int64_t factor = 1;
   if (cursor.at(TokenKind::number)) {
@@ -87,7 +87,8 @@ bool parse_term(Cursor& cursor, Access& access) {
     if (!cursor.expect_integer("an operand's number", 0, std::numeric_limits<int>::max(), operand)) return false;
     access.index = static_cast<int>(operand);
     access.index_stride = factor;
-    return cursor.expect("]");
+    return cursor.expect_word("below") &&
+           cursor.expect_integer("the number of positions", 1, max_elements, access.index_extent) && cursor.expect("]");
   }
   std::size_t dimension = 0;
   if (!parse_dimension(cursor, dimension)) return false;

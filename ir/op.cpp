@@ -28,8 +28,10 @@ OpView view(const Block& block, const Op& op) {
 const std::vector<const OpDef*>& all_ops() {
   static const std::vector<const OpDef*> ops = [] {
     std::vector<const OpDef*> list;
-    for (std::span<const OpDef> family : {arithmetic_ops(), math_ops(), logic_ops(), reduction_ops(), movement_ops(),
-                                          contraction_ops(), convolution_ops(), pooling_ops(), control_ops(), fused_ops(), source_ops()})
+    for (std::span<const OpDef> family :
+         {arithmetic_ops(), math_ops(), logic_ops(), reduction_ops(), movement_ops(), gather_ops(), order_ops(),
+          cumulative_ops(), linear_algebra_ops(), contraction_ops(), convolution_ops(), pooling_ops(), control_ops(),
+          fused_ops(), source_ops()})
       for (const OpDef& def : family) list.push_back(&def);
     return list;
   }();
@@ -44,6 +46,10 @@ const OpDef* find_op(std::string_view name) {
   }();
   const auto found = by_name.find(name);
   return found == by_name.end() ? nullptr : found->second;
+}
+
+std::int64_t scratch_bytes(const Routine& routine, const OpView& op) {
+  return routine.scratch_bytes == nullptr ? 0 : routine.scratch_bytes(op);
 }
 
 const std::string* slot_of(const Op& op) {

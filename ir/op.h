@@ -135,6 +135,7 @@ struct Reduction {
 
 /// Result elements are operand elements at an affine position: access i, over the result's dimensions, reads operand i.
 /// Where several accesses are within their bounds they agree; where none is, the fill of the first one is taken.
+/// An operand that another access names as its index gives positions and no elements.
 struct Movement {
   Required<std::vector<Access> (*)(const OpView&)> access;
 };
@@ -152,10 +153,35 @@ struct Contraction {
 struct Whole {
   Required<Evaluate> evaluate;
 };
+
+/// Code on plain memory for what no loop nest says: the interpreter and programs run the same. The work falls into
+/// parts, whose number follows from the types; they are independent and run in any order, on any thread. No part
+/// allocates.
+struct Routine {
+  struct Args {
+    const OpView* op;
+    std::span<const void* const> operands;
+    std::span<void* const> results;  // over no operand
+    void* scratch;
+
+    template <class T>
+    const T* operand(std::size_t i) const {
+      return static_cast<const T*>(operands[i]);
+    }
+    template <class T>
+    T* result(std::size_t i = 0) const {
+      return static_cast<T*>(results[i]);
+    }
+  };
+  Required<std::int64_t (*)(const OpView&)> parts;
+  Required<void (*)(const Args&, std::int64_t begin, std::int64_t end)> run;
+  std::int64_t (*scratch_bytes)(const OpView&) = nullptr;  // none
+  void (*prepare)(const Args&) = nullptr;                  // before the first part, by one thread
+};
 /// The old value of a slot; the executor provides it.
 struct SlotRead {};
 
-using Family = std::variant<Elementwise, Reduction, Movement, Contraction, Whole, SlotRead>;
+using Family = std::variant<Elementwise, Reduction, Movement, Contraction, Routine, Whole, SlotRead>;
 
 // --- gradients ------------------------------------------------------------------------------------------------------
 
@@ -203,6 +229,7 @@ struct OpDef {
   Required<std::string_view> name;
   Required<std::string_view> doc;  // one sentence or two, for docs/ops.md
   Operands operands;
+  bool variadic = false;  // the last operand stands for one or more
   std::vector<AttrDef> attrs = {};
   int region_count = 0;
   Required<Infer> infer;
@@ -237,9 +264,11 @@ struct OpDef {
   const K* as() const {
     return std::get_if<K>(&*kernel);
   }
+  /// Whether a program runs the op as an instruction of its own, by name; others stand in kernels.
+  bool is_instruction() const { return as<Contraction>() != nullptr || as<Routine>() != nullptr; }
   /// An op with regions may take further operands, which its regions see.
   bool takes(std::size_t operand_count) const {
-    return region_count == 0 ? operand_count == operands->size() : operand_count >= operands->size();
+    return region_count == 0 && !variadic ? operand_count == operands->size() : operand_count >= operands->size();
   }
 };
 
@@ -270,6 +299,9 @@ CompletedAttrs complete_attrs(const OpDef& def, std::vector<NamedAttr> given, st
 ScalarProgram scalar_program(const OpView& op);
 /// Whether the formula of an elementwise op asks for coordinates.
 bool uses_coordinates(const OpView& op);
+
+/// The bytes of scratch that an instruction of a routine needs.
+std::int64_t scratch_bytes(const Routine& routine, const OpView& op);
 
 /// The parts of a reduction over elements of `dtype`. Inputs of `step`: the accumulators, the element, its index; of
 /// `merge`: the accumulators of the first part, then of the second; of `finish`: the accumulators, the count (i64).

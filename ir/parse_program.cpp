@@ -181,13 +181,13 @@ bool ProgramParser::parse_kernel_name(Instruction& instruction) {
 bool ProgramParser::parse_contraction(OpText& text, Instruction& instruction) {
   text.name = cursor_.token();
   std::string_view name;
-  if (!cursor_.expect(TokenKind::word, "a kernel, as in '@k0', or the name of a contraction", name)) return false;
+  if (!cursor_.expect(TokenKind::word, "a kernel, as in '@k0', or the name of an op", name)) return false;
   instruction.def = find_op(name);
-  if (instruction.def == nullptr || instruction.def->as<Contraction>() == nullptr) {
+  if (instruction.def == nullptr || !instruction.def->is_instruction()) {
     std::vector<std::string> names;
     for (const OpDef* def : all_ops())
-      if (def->as<Contraction>() != nullptr) names.emplace_back(*def->name);
-    return cursor_.fail(text.name, fmt::format("'{}' is no contraction{}", name, cursor_.suggestion(name, names)));
+      if (def->is_instruction()) names.emplace_back(*def->name);
+    return cursor_.fail(text.name, fmt::format("'{}' is no instruction{}", name, cursor_.suggestion(name, names)));
   }
   return parse_attrs(cursor_, text.attrs);
 }

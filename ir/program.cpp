@@ -107,9 +107,9 @@ OpView view(const Program& program, const Op& op, const ArgumentSet& set) {
   return {op.def, types_of(program, set.reads), op.attrs, op.regions, types_of(program, set.writes)};
 }
 
-OpView view(const Program& program, const Instruction& contraction) {
-  const ArgumentSet& set = contraction.sets.front();
-  return {contraction.def, types_of(program, set.reads), contraction.attrs, {}, types_of(program, set.writes)};
+OpView view(const Program& program, const Instruction& instruction) {
+  const ArgumentSet& set = instruction.sets.front();
+  return {instruction.def, types_of(program, set.reads), instruction.attrs, {}, types_of(program, set.writes)};
 }
 
 std::vector<std::string> buffer_names(const Program& program) {

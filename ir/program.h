@@ -64,7 +64,7 @@ struct Buffer {
   int same_as = -1;
 };
 
-/// What one run of a kernel, or of a contraction, reads and writes: indices of buffers.
+/// What one run of a kernel, or of another op, reads and writes: indices of buffers.
 struct ArgumentSet {
   std::vector<int> reads, writes;
   std::int64_t extent = 1;  // of the outermost parallel dimension; 1 where there is none
@@ -74,8 +74,8 @@ struct ArgumentSet {
 
 struct Instruction {
   int kernel = -1;             // of Module::kernels, or
-  const OpDef* def = nullptr;  // the record of a contraction
-  std::vector<Attr> attrs;     // of the contraction
+  const OpDef* def = nullptr;  // the record of a contraction or a routine
+  std::vector<Attr> attrs;     // of that op
   std::vector<ArgumentSet> sets;
   int threads = 1;
   std::int64_t scratch = 0;  // bytes, from the start of the scratch region
@@ -102,8 +102,8 @@ std::int64_t outer_extent(const Op& kernel);
 std::optional<Op> at_extent(const Op& kernel, std::int64_t extent);
 /// What an instruction of that kernel runs on; `op` is the kernel at the set's extent.
 OpView view(const Program& program, const Op& op, const ArgumentSet& set);
-/// What one of a contraction runs on.
-OpView view(const Program& program, const Instruction& contraction);
+/// What one without a kernel runs on.
+OpView view(const Program& program, const Instruction& instruction);
 
 /// The type of each operand and result as the buffers have it.
 std::vector<Type> types_of(const Program& program, const std::vector<int>& buffers);

@@ -5,15 +5,30 @@
 #include "ir/program_memory.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace nnc::ir {
 namespace {
 
+std::int64_t bytes_of(const Program& program, int buffer) {
+  return program.buffers[static_cast<std::size_t>(buffer)].type.bytes();
+}
+
 std::int64_t bytes_of(const Program& program, const std::set<int>& buffers) {
   std::int64_t bytes = 0;
-  for (const int buffer : buffers) bytes += program.buffers[static_cast<std::size_t>(buffer)].type.bytes();
+  for (const int buffer : buffers) bytes += bytes_of(program, buffer);
   return bytes;
+}
+
+/// What a kernel reads by index: an element a position, and no more than there are.
+std::int64_t gathered_bytes(const Module& module, const Program& program, const Instruction& instruction,
+                            const ArgumentSet& set, std::size_t read) {
+  const std::int64_t all = bytes_of(program, root_of(program, set.reads[read]));
+  if (instruction.kernel < 0) return all;
+  const FusedView fused(module.kernels[static_cast<std::size_t>(instruction.kernel)].op);
+  if (fused.reads[read].index < 0) return all;
+  return std::min(all, fused.body.type(fused.body.params()[read]).bytes());
 }
 
 /// Work at each position is the same, so it grows with the extent of the outermost dimension.
@@ -29,12 +44,17 @@ std::int64_t kernel_flops(const Op& kernel, const Instruction& instruction) {
 }  // namespace
 
 InstructionCost cost_of(const Module& module, const Program& program, const Instruction& instruction) {
-  std::set<int> reads, writes;
+  std::map<int, std::int64_t> reads;
+  std::set<int> writes;
   for (const ArgumentSet& set : instruction.sets) {
-    for (const int read : set.reads) reads.insert(root_of(program, read));
+    for (std::size_t i = 0; i < set.reads.size(); ++i) {
+      std::int64_t& bytes = reads[root_of(program, set.reads[i])];
+      bytes = std::max(bytes, gathered_bytes(module, program, instruction, set, i));
+    }
     for (const int write : set.writes) writes.insert(root_of(program, write));
   }
-  InstructionCost cost{.bytes = bytes_of(program, reads) + bytes_of(program, writes)};
+  InstructionCost cost{.bytes = bytes_of(program, writes)};
+  for (const auto& [buffer, bytes] : reads) cost.bytes += bytes;
   if (instruction.kernel >= 0) {
     cost.flops = kernel_flops(module.kernels[static_cast<std::size_t>(instruction.kernel)].op, instruction);
   } else {

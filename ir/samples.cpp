@@ -6,6 +6,7 @@ SampleOperand f32(Shape shape) { return {Type{DType::f32, std::move(shape), {}}}
 SampleOperand i32(Shape shape) { return {Type{DType::i32, std::move(shape), {}}}; }
 SampleOperand i64(Shape shape) { return {Type{DType::i64, std::move(shape), {}}}; }
 SampleOperand u8(Shape shape) { return {Type{DType::u8, std::move(shape), {}}, 0, 256}; }
+SampleOperand u16(Shape shape) { return {Type{DType::u16, std::move(shape), {}}, 0, 65536}; }
 SampleOperand boolean(Shape shape) { return {Type{DType::boolean, std::move(shape), {}}, 0, 2}; }
 
 Sample& Sample::range(double low, double high) {

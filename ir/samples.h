@@ -17,6 +17,7 @@ SampleOperand f32(Shape shape);
 SampleOperand i32(Shape shape);
 SampleOperand i64(Shape shape);
 SampleOperand u8(Shape shape);
+SampleOperand u16(Shape shape);
 SampleOperand boolean(Shape shape);
 
 struct Sample {

@@ -146,15 +146,14 @@ class ProgramChecker {
       wrong(fmt::format("it needs {} bytes of a scratch region of {}", instruction.scratch, program_.scratch_bytes));
     if (!instruction.role.slot.empty() && module_.find_slot(instruction.role.slot) == nullptr)
       wrong(fmt::format("its role names slot '@{}', which the module lacks", instruction.role.slot));
-    const std::string fault =
-        instruction.def != nullptr ? contraction_fault(instruction) : kernel_run_fault(instruction);
+    const std::string fault = instruction.def != nullptr ? op_fault(instruction) : kernel_run_fault(instruction);
     if (!fault.empty()) wrong(fault);
   }
 
-  std::string contraction_fault(const Instruction& instruction) const {
-    if (instruction.kernel >= 0 || instruction.def->as<Contraction>() == nullptr) return "it is no contraction";
+  std::string op_fault(const Instruction& instruction) const {
+    if (instruction.kernel >= 0 || !instruction.def->is_instruction()) return "it is no instruction";
     if (instruction.sets.size() != 1 || instruction.sets[0].extent != 1)
-      return "a contraction runs on one set of arguments";
+      return fmt::format("{} runs on one set of arguments", *instruction.def->name);
     const ArgumentSet& set = instruction.sets[0];
     if (!instruction.def->takes(set.reads.size()))
       return fmt::format("{} takes {} operands, found {}", *instruction.def->name, instruction.def->operands->size(),
@@ -170,7 +169,14 @@ class ProgramChecker {
     if (!completed.error.empty()) return completed.error;
     if (completed.attrs != instruction.attrs) return "its attributes are not in the form in which their kinds are held";
     const auto fault = check_types({instruction.def, operands, instruction.attrs, {}, {}}, results);
-    return fault ? fault->message : "";
+    if (fault) return fault->message;
+    if (const auto* routine = instruction.def->as<Routine>()) {
+      const std::int64_t scratch = scratch_bytes(*routine, {instruction.def, operands, instruction.attrs, {}, results});
+      if (instruction.scratch < scratch)
+        return fmt::format("{} needs {} bytes of scratch, found {}", *instruction.def->name, scratch,
+                           instruction.scratch);
+    }
+    return "";
   }
 
   std::string kernel_run_fault(const Instruction& instruction) {

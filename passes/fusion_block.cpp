@@ -103,12 +103,13 @@ FusionOp FusionBlock::classify(const ir::Op& op) const {
     info.by_position = !names_dimension(*op.def) && ir::is_by_position(view);
   } else if (op.def->as<ir::Reduction>() != nullptr) {
     info.kind = FusionKind::reduction;
-  } else if (const auto* movement = op.def->as<ir::Movement>(); movement != nullptr && op.operands.size() == 1) {
-    const std::vector<Access> accesses = (*movement->access)(view);
-    if (accesses.size() != 1 || accesses[0].index >= 0) return info;
-    info.access = accesses[0];
-    info.kind = keeps_order(info.access, view.results[0], view.operands[0]) ? FusionKind::view : FusionKind::movement;
-    info.tiles = tiles_operand(info.access, view.results[0], view.operands[0]);
+  } else if (const auto* movement = op.def->as<ir::Movement>()) {
+    info.accesses = (*movement->access)(view);
+    const bool alone = op.operands.size() == 1, gathers = info.access().index >= 0;
+    info.kind = alone || gathers ? FusionKind::movement : FusionKind::choice;
+    if (!alone) return info;
+    if (keeps_order(info.access(), view.results[0], view.operands[0])) info.kind = FusionKind::view;
+    info.tiles = tiles_operand(info.access(), view.results[0], view.operands[0]);
   }
   return info;
 }

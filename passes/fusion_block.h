@@ -19,16 +19,21 @@ enum class FusionKind : std::uint8_t {
   elementwise,  // and below: what kernels are made of
   reduction,
   movement,
+  choice,  // a movement that reads one of several operands at each position: concat
 };
 
 struct FusionOp {
   FusionKind kind = FusionKind::outside;
   bool live = false;
-  bool number = false;       // all operands and results are single numbers: the host's business
-  bool coordinates = false;  // the formula asks where it is, or an attribute names a dimension
-  bool by_position = false;  // it asks for the row-major position alone, whatever the dimensions
-  ir::Access access;         // of a movement
-  bool tiles = false;        // the movement reads each element, in some order of the dimensions: permute, broadcast
+  bool number = false;               // all operands and results are single numbers: the host's business
+  bool coordinates = false;          // the formula asks where it is, or an attribute names a dimension
+  bool by_position = false;          // it asks for the row-major position alone, whatever the dimensions
+  std::vector<ir::Access> accesses;  // of a movement or a choice, one for each operand
+  bool tiles = false;  // the movement reads each element, in some order of the dimensions: permute, broadcast
+
+  const ir::Access& access() const { return accesses.front(); }
+  /// Whether the movement reads its first operand at positions that the second one names.
+  bool gathers() const { return kind == FusionKind::movement && access().index >= 0; }
 };
 
 class FusionBlock {

@@ -97,6 +97,9 @@ class Unifier {
 
   bool is_member(int op) const { return std::ranges::binary_search(ops_, op); }
   bool is_movement(int op) const { return block_.op(op).kind == FusionKind::movement; }
+  bool is_choice(int op) const { return block_.op(op).kind == FusionKind::choice; }
+  /// Whether the op reads its operands by accesses of its own, at other positions than its result's.
+  bool reads_parts(int op) const { return is_choice(op) || (is_movement(op) && !block_.op(op).tiles); }
   const Type& type(ValueId value) const { return block_.block().type(value); }
   /// A constant that stands in the body.
   bool is_number(ValueId root) const { return broadcasts_ != Broadcasts::wide_splats && block_.splat(root) != nullptr; }
@@ -136,8 +139,8 @@ class Unifier {
     for (const ValueId other : op.results) {
       if (!table_.tie(flat(result), flat(dims_.at(other)))) return false;
     }
-    if (is_movement(index))
-      return !block_.op(index).tiles || table_.tie(by_stride(index), flat(operand_dims(index, 0)));
+    if (reads_parts(index)) return true;
+    if (is_movement(index)) return table_.tie(by_stride(index), flat(operand_dims(index, 0)));
     if (block_.op(index).kind == FusionKind::reduction) {
       return table_.tie(flat(result), flat(kept_dims(op, operand_dims(index, 0))));
     }
@@ -155,7 +158,7 @@ class Unifier {
   /// The atoms of a movement's result that move it along the operand, in the operand's order.
   Atoms by_stride(int index) const {
     const Dims& dims = dims_.at(block_.ir_op(index).results[0]);
-    const std::vector<std::int64_t>& strides = block_.op(index).access.strides;
+    const std::vector<std::int64_t>& strides = block_.op(index).access().strides;
     std::vector<std::size_t> order;
     for (std::size_t d = 0; d < dims.size(); ++d) {
       if (strides[d] != 0) order.push_back(d);
@@ -184,9 +187,9 @@ class Unifier {
     for (const auto& [place, dims] : leaves_) {
       const auto& [op, k] = place;
       const ValueId root = block_.root(block_.ir_op(op).operands[k]);
-      if (is_movement(op) && !block_.op(op).tiles) {
+      if (reads_parts(op)) {
         const ValueId part = block_.ir_op(op).results[0];
-        tie_to_any(parts[{root, type(part).shape, block_.op(op).access.strides}], dims_.at(part));
+        tie_to_any(parts[{root, type(part).shape, block_.op(op).accesses[k].strides}], dims_.at(part));
       } else if (!is_number(root)) {
         tie_to_any(whole[root], dims);
       }
@@ -287,6 +290,7 @@ class Unifier {
   int moved_source(int index, ValueId value, std::optional<Refused>& why) {
     const ValueId operand = block_.ir_op(index).operands[0], root = block_.root(operand);
     const Dims& dims = dims_.at(value);
+    if (block_.op(index).gathers()) return gathered_source(index, dims, why);
     const bool leaf = !is_member(block_.definer(root));
     const bool wide = broadcasts_ != Broadcasts::narrow;
     if (block_.op(index).tiles && !(leaf && wide)) {
@@ -297,22 +301,41 @@ class Unifier {
       return add_source(std::move(widened));
     }
     if (block_.op(index).tiles) {
-      const Access& move = block_.op(index).access;
+      const Access& move = block_.op(index).access();
       return add_source({.kind = FusionSource::Kind::read,
                          .value = root,
                          .varies = set_of(flat(dims)),
                          .access = over_atoms(move.strides, dims)});
     }
-    if (!leaf) {
-      why = refused("a part of a value that the kernel makes is read at other positions");
-      return -1;
-    }
-    return part_source(index, root, dims, why);
+    std::optional<FusionSource> part = part_read(index, 0, dims, why);
+    return part ? add_source(*std::move(part)) : -1;
   }
 
-  /// A read by the movement's own access: a slice, a pad.
-  int part_source(int index, ValueId root, const Dims& dims, std::optional<Refused>& why) {
-    const Access& move = block_.op(index).access;
+  /// A row that an index names. The index varies along the dimensions that it moves along.
+  int gathered_source(int index, const Dims& dims, std::optional<Refused>& why) {
+    const Access& move = block_.op(index).access();
+    std::optional<FusionSource> row = part_read(index, static_cast<std::size_t>(move.index), dims, why);
+    if (!row) return -1;
+    row->varies = 0;
+    for (const int atom : flat(dims)) {
+      if (row->access.strides[static_cast<std::size_t>(atom)] != 0) row->varies |= AtomSet{1} << atom;
+    }
+    std::optional<FusionSource> gathered = part_read(index, 0, dims, why);
+    if (!gathered) return -1;
+    gathered->access.index = add_source(*std::move(row));
+    gathered->access.index_stride = move.index_stride;
+    gathered->access.index_extent = move.index_extent;
+    return add_source(*std::move(gathered));
+  }
+
+  /// A read by the op's own access: a slice, a pad.
+  std::optional<FusionSource> part_read(int index, std::size_t k, const Dims& dims, std::optional<Refused>& why) {
+    const ValueId root = block_.root(block_.ir_op(index).operands[k]);
+    if (is_member(block_.definer(root))) {
+      why = refused("a part of a value that the kernel makes is read at other positions");
+      return std::nullopt;
+    }
+    const Access& move = block_.op(index).accesses[k];
     Access access = over_atoms(move.strides, dims);
     access.offset = move.offset;
     access.fill = move.fill;
@@ -322,14 +345,28 @@ class Unifier {
       if (low <= 0 && high >= shape[d]) continue;
       if (dims[d].size() != 1) {
         why = refused("a dimension with bounds is divided");
-        return -1;
+        return std::nullopt;
       }
       access.bounds.resize(group_.extents.size(), Access::everywhere);
       access.bounds[static_cast<std::size_t>(dims[d][0])] = {std::max<std::int64_t>(low, 0), std::min(high, shape[d])};
     }
     if (access.bounds.empty()) access.fill = 0;
-    return add_source(
-        {.kind = FusionSource::Kind::read, .value = root, .varies = set_of(flat(dims)), .access = std::move(access)});
+    return FusionSource{
+        .kind = FusionSource::Kind::read, .value = root, .varies = set_of(flat(dims)), .access = std::move(access)};
+  }
+
+  /// What a choice reads its operand k as, and the dimensions whose coordinates say that it does.
+  int chosen_source(int index, std::size_t k, Dims& asked, std::optional<Refused>& why) {
+    const Dims& dims = dims_.at(block_.ir_op(index).results[0]);
+    const ValueId root = block_.root(block_.ir_op(index).operands[k]);
+    std::optional<FusionSource> part = part_read(index, k, dims, why);
+    if (!part) return -1;
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+      const bool bounded = dims[d].size() == 1 && !part->access.bounds.empty() &&
+                           part->access.bounds[static_cast<std::size_t>(dims[d][0])] != Access::everywhere;
+      if (bounded) asked[d] = dims[d];
+    }
+    return is_number(root) ? add_constant(root) : add_source(*std::move(part));
   }
 
   std::optional<Refused> add_member(int index) {
@@ -337,8 +374,9 @@ class Unifier {
     FusionMember member{.op = index, .operands = {}, .results = {}, .dims = {}};
     std::optional<Refused> why;
     AtomSet varies = 0;
+    if (is_choice(index)) member.dims.resize(dims_.at(op.results[0]).size());
     for (std::size_t k = 0; k < op.operands.size(); ++k) {
-      const int source = operand_source(index, k, why);
+      const int source = is_choice(index) ? chosen_source(index, k, member.dims, why) : operand_source(index, k, why);
       if (why) return why;
       member.operands.push_back(source);
       varies |= group_.source(source).varies;
@@ -352,6 +390,8 @@ class Unifier {
         return Refused{"a value is reduced along a dimension in which it only repeats", true};
       }
       varies &= ~member.removed;
+    } else if (is_choice(index)) {
+      varies |= set_of(flat(member.dims));
     } else if (block_.op(index).coordinates) {
       member.dims = block_.op(index).by_position ? Dims{flat(dims)} : dims;
       varies |= set_of(flat(dims));

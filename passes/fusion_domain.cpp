@@ -138,7 +138,12 @@ int FusionDomain::dimension_of(int atom) const {
 }
 
 Access FusionDomain::over_domain(const Access& atoms) const {
-  Access access{.offset = atoms.offset, .strides = {}, .fill = atoms.fill};
+  Access access{.offset = atoms.offset,
+                .strides = {},
+                .fill = atoms.fill,
+                .index = atoms.index,
+                .index_stride = atoms.index_stride,
+                .index_extent = atoms.index_extent};
   for (const std::vector<int>& dim : dims) {
     access.strides.push_back(atoms.strides[static_cast<std::size_t>(dim.back())]);
     if (!atoms.bounds.empty()) access.bounds.push_back(atoms.bounds[static_cast<std::size_t>(dim.back())]);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 namespace nnc::passes {
 
@@ -34,13 +35,17 @@ class BodyWriter {
   /// What is wrong, or nothing.
   std::string run(FusionPlan& plan) {
     plan.domain = domain_.extents;
+    std::vector<int> operands(group_.sources.size(), -1);  // by source: a gathered read names its index by number
     for (std::size_t i = 0; i < group_.sources.size(); ++i) {
       const FusionSource& source = group_.sources[i];
       if (source.kind != FusionSource::Kind::read) continue;
       const ir::DType dtype = block_.block().type(source.value).dtype;
       values_[i] = body_.add_param({dtype, source.number ? Shape{} : frame(source.varies), {}});
+      operands[i] = static_cast<int>(plan.operands.size());
       plan.operands.push_back(source.value);
       plan.reads.push_back(domain_.over_domain(source.access));
+      int& index = plan.reads.back().index;
+      if (index >= 0) index = operands[static_cast<std::size_t>(index)];
     }
     for (const FusionMember& member : group_.members) {
       if (std::string fault = append(member); !fault.empty()) return fault;
@@ -76,6 +81,7 @@ class BodyWriter {
 
   std::string append(const FusionMember& member) {
     const ir::Op& original = block_.ir_op(member.op);
+    if (block_.op(member.op).kind == FusionKind::choice) return append_choice(member);
     ir::Op op;
     op.def = original.def;
     op.location = original.location;
@@ -94,6 +100,38 @@ class BodyWriter {
     const std::vector<ValueId> results = body_.append(std::move(op), inferred.types);
     for (std::size_t r = 0; r < results.size(); ++r) values_[static_cast<std::size_t>(member.results[r])] = results[r];
     return "";
+  }
+
+  /// Of the operands the last one within whose bounds the position is, else the first.
+  std::string append_choice(const FusionMember& member) {
+    ir::Builder builder(body_);
+    builder.location = block_.ir_op(member.op).location;
+    ir::Expr chosen = builder.expr(value(member.operands[0]));
+    for (std::size_t k = 1; k < member.operands.size(); ++k) {
+      const ir::Expr operand = builder.expr(value(member.operands[k]));
+      const std::optional<ir::Expr> inside = within(builder, member, block_.op(member.op).accesses[k]);
+      chosen = inside ? where(*inside, operand, chosen) : operand;
+    }
+    if (!fits(chosen.type(), member.results[0])) return "a choice has fewer dimensions than its result";
+    values_[static_cast<std::size_t>(member.results[0])] = chosen.value;
+    return "";
+  }
+
+  /// Whether the position is within the bounds; nothing if it always is.
+  std::optional<ir::Expr> within(ir::Builder& builder, const FusionMember& member, const ir::Access& access) const {
+    std::optional<ir::Expr> inside;
+    const auto ask = [&](ir::Expr condition) { inside = inside ? *inside && condition : condition; };
+    for (std::size_t d = 0; d < access.bounds.size(); ++d) {
+      if (member.dims[d].empty()) continue;
+      const int dimension = domain_.dimension_of(member.dims[d][0]);
+      const std::int64_t extent = domain_.extents[static_cast<std::size_t>(dimension)];
+      const auto [low, high] = access.bounds[d];
+      if (low <= 0 && high >= extent) continue;
+      const ir::Expr at = builder.iota(extent, domain_.rank() - 1 - dimension);
+      if (low > 0) ask(at >= builder.constant(static_cast<double>(low), at.dtype()));
+      if (high < extent) ask(at < builder.constant(static_cast<double>(high), at.dtype()));
+    }
+    return inside;
   }
 
   bool fits(const Type& type, int source) const {

@@ -196,6 +196,14 @@ int threads_for(const ir::Module& module, const ir::Program& program, const Inst
   return microseconds < worth_a_thread_microseconds ? 1 : most;
 }
 
+std::int64_t scratch_for(const ir::Module& module, const ir::Program& program, const Instruction& instruction,
+                         const ir::Target& target) {
+  if (instruction.kernel >= 0) return ir::kernel_scratch(module, instruction);
+  const ir::OpView op = ir::view(program, instruction);
+  if (const auto* routine = op.def->as<ir::Routine>()) return ir::scratch_bytes(*routine, op);
+  return target.contraction_scratch(op, instruction.threads);
+}
+
 }  // namespace
 
 ir::Program emit_program(const ir::Graph& graph, KernelTable& kernels) { return Emitter(graph, kernels).run(); }
@@ -204,9 +212,7 @@ void set_resources(const ir::Module& module, ir::Program& program, const ir::Tar
   program.scratch_bytes = 0;
   for (Instruction& instruction : program.instructions) {
     instruction.threads = threads_for(module, program, instruction, target.threads());
-    instruction.scratch = instruction.kernel >= 0
-                              ? ir::kernel_scratch(module, instruction)
-                              : target.contraction_scratch(ir::view(program, instruction), instruction.threads);
+    instruction.scratch = scratch_for(module, program, instruction, target);
     program.scratch_bytes = std::max(program.scratch_bytes, ir::aligned(instruction.scratch));
   }
 }

@@ -33,7 +33,7 @@ bool is_constant(const Op& op) {
 
 ir::Tensor constant_value(const ir::Block& block, const Op& op) { return ir::evaluate(ir::view(block, op), {})[0]; }
 
-bool is_instruction(const Op& op) { return ir::is_fused(op) || op.def->as<ir::Contraction>() != nullptr; }
+bool is_instruction(const Op& op) { return ir::is_fused(op) || op.def->is_instruction(); }
 
 LowerValues::LowerValues(const ir::Graph& graph) : graph_(&graph) {
   find_roots();

@@ -20,11 +20,13 @@ namespace nnc::runtime {
 
 namespace {
 
-/// An instruction made ready. One of the three: compiled code, a host kernel, a contraction.
+/// An instruction made ready. One of the four: compiled code, a host kernel, a contraction, a routine.
 struct Step {
   KernelCode code{};
   std::unique_ptr<HostKernel> host;
   std::unique_ptr<PreparedContraction> contraction;
+  const ir::Routine* routine = nullptr;
+  ir::OpView op{};  // of a routine
 
   struct Set {
     std::size_t args = 0;        // where its pointers begin
@@ -98,6 +100,12 @@ class LoadedProgram {
     }
     if (instruction.kernel < 0) {
       const ir::OpView view = ir::view(*program_, instruction);
+      if (const auto* routine = view.def->as<ir::Routine>()) {
+        step.routine = routine;
+        step.op = view;
+        step.chunks = (*routine->parts)(view);
+        return step;
+      }
       NNC_CHECK(contractions.scratch_bytes(view, instruction.threads) <= instruction.scratch,
                 "{} has too little scratch: it was planned for another machine", *instruction.def->name);
       step.contraction = contractions.prepare(view, instruction.threads);
@@ -161,22 +169,33 @@ class LoadedProgram {
       for (const Step::Set& set : step.sets) step.host->run(&args_[set.args]);
       return;
     }
-    if (step.threads == 1) {
-      run_chunks(step, 0, step.chunks, 0);
-    } else {
-#pragma omp parallel num_threads(step.threads)
-      {
-        const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        run_chunks(step, step.chunks * thread / threads, step.chunks * (thread + 1) / threads,
-                   static_cast<int>(thread));
-      }
-    }
+    if (step.routine != nullptr) return run_routine(step);
+    share(step, [&](std::int64_t first, std::int64_t end, int thread) { run_chunks(step, first, end, thread); });
     if (step.code.finish == nullptr) return;
     for (std::size_t i = 0; i < step.sets.size(); ++i) {
       const std::int64_t first = step.sets[i].first_chunk;
       const std::int64_t end = i + 1 < step.sets.size() ? step.sets[i + 1].first_chunk : step.chunks;
       step.code.finish(&args_[step.sets[i].args], step.scratch + first * step.partial_bytes, end - first);
     }
+  }
+
+  /// Calls `work(first, end, thread)` for the chunks of each thread.
+  template <class F>
+  static void share(const Step& step, F&& work) {
+    if (step.threads == 1) return work(std::int64_t{0}, step.chunks, 0);
+#pragma omp parallel num_threads(step.threads)
+    {
+      const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+      work(step.chunks * thread / threads, step.chunks * (thread + 1) / threads, static_cast<int>(thread));
+    }
+  }
+
+  void run_routine(const Step& step) {
+    void* const* const args = &args_[step.sets[0].args];
+    const std::size_t operands = step.op.operands.size();
+    const ir::Routine::Args given{&step.op, {args, operands}, {args + operands, step.op.results.size()}, step.scratch};
+    if (step.routine->prepare != nullptr) step.routine->prepare(given);
+    share(step, [&](std::int64_t first, std::int64_t end, int) { (*step.routine->run)(given, first, end); });
   }
 
   void run_chunks(const Step& step, std::int64_t first, std::int64_t end, int thread) {

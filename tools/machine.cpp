@@ -53,7 +53,7 @@ std::string Machine::assembly(const ir::Module& module) const {
 ir::Status Machine::check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const {
   for (const ir::Program& program : module.programs) {
     for (const ir::Instruction& instruction : program.instructions) {
-      if (instruction.def == nullptr) continue;
+      if (instruction.def == nullptr || instruction.def->as<ir::Contraction>() == nullptr) continue;
       const std::int64_t needed = contractions_->scratch_bytes(ir::view(program, instruction), instruction.threads);
       if (needed <= instruction.scratch) continue;
       diagnostics.error(

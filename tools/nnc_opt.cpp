@@ -35,6 +35,7 @@ struct FamilyName {
   std::string_view operator()(const ir::Reduction&) const { return "reduction"; }
   std::string_view operator()(const ir::Movement&) const { return "movement"; }
   std::string_view operator()(const ir::Contraction&) const { return "contraction"; }
+  std::string_view operator()(const ir::Routine&) const { return "routine"; }
   std::string_view operator()(const ir::Whole&) const { return "whole"; }
   std::string_view operator()(const ir::SlotRead&) const { return "slot read"; }
 };

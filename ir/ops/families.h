@@ -7,11 +7,15 @@
 
 namespace nnc::ir {
 
-std::span<const OpDef> arithmetic_ops();   // + - * / and the like, elementwise
-std::span<const OpDef> math_ops();         // exp, tanh and the like, elementwise
-std::span<const OpDef> logic_ops();        // comparison, logic, choice, casts, elementwise
-std::span<const OpDef> reduction_ops();    // sum, max and the like
-std::span<const OpDef> movement_ops();     // reshape, permute, slice and the like
+std::span<const OpDef> arithmetic_ops();  // + - * / and the like, elementwise
+std::span<const OpDef> math_ops();        // exp, tanh and the like, elementwise
+std::span<const OpDef> logic_ops();       // comparison, logic, choice, casts, elementwise
+std::span<const OpDef> reduction_ops();   // sum, max and the like
+std::span<const OpDef> movement_ops();    // reshape, permute, slice and the like
+std::span<const OpDef> gather_ops();      // reads and sums at positions that another tensor names
+std::span<const OpDef> order_ops();       // sort, top_k
+std::span<const OpDef> cumulative_ops();  // sums of all elements before
+std::span<const OpDef> linear_algebra_ops();
 std::span<const OpDef> contraction_ops();  // matrix product
 std::span<const OpDef> convolution_ops();  // convolution and its gradients
 std::span<const OpDef> pooling_ops();      // maximum and mean of windows, and their gradients

@@ -49,7 +49,7 @@ void copy_element(const Tensor& from, std::int64_t source, Tensor& to, std::int6
 }
 
 /// Parameter i of the body: what read i reaches at every position.
-Tensor read_param(const OpView& op, const FusedView& fused, std::size_t i, std::span<const Tensor* const> operands) {
+Tensor read_param(const FusedView& fused, std::size_t i, std::span<const Tensor* const> operands) {
   const Access& access = fused.reads[i];
   Tensor param = Tensor::splat(fused.body.type(fused.body.params()[i]), access.fill);
   for_each_element(param.type().shape, fused.domain.size(), [&](std::int64_t element, const auto& at) {
@@ -58,8 +58,7 @@ Tensor read_param(const OpView& op, const FusedView& fused, std::size_t i, std::
     if (access.index >= 0) {
       const auto index = static_cast<std::size_t>(access.index);
       const std::int64_t row = operands[index]->integer(*element_at(fused.reads[index], at));
-      NNC_CHECK(row >= 0 && row < op.operands[i].elements() / access.index_stride, "fused: index {} is out of range",
-                row);
+      NNC_CHECK(row >= 0 && row < access.index_extent, "fused: index {} is outside of 0..{}", row, access.index_extent);
       *source += row * access.index_stride;
     }
     copy_element(*operands[i], *source, param, element);
@@ -73,7 +72,7 @@ Tensor read_param(const OpView& op, const FusedView& fused, std::size_t i, std::
 std::vector<Tensor> evaluate_fused(const EvalArgs& args) {
   const FusedView fused(*args.op);
   std::vector<Tensor> params;
-  for (std::size_t i = 0; i < fused.reads.size(); ++i) params.push_back(read_param(*args.op, fused, i, args.operands));
+  for (std::size_t i = 0; i < fused.reads.size(); ++i) params.push_back(read_param(fused, i, args.operands));
   const std::vector<Tensor> values =
       evaluate(fused.body, std::move(params), [](std::string_view path) -> const Tensor& {
         internal_error(__FILE__, __LINE__, fmt::format("a region reads slot {}", path));

@@ -67,6 +67,30 @@ std::span<const OpDef> math_ops() {
            },
        .promotion = Promotion::real},
 
+      {.name = "expm1",
+       .doc = "exp(x) - 1, accurate near 0.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       // Where u = exp(x) was rounded, (u - 1) / log(u) is still the slope (exp(x) - 1) / x to a rounding.
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   const Scalar one = x.builder->constant(1, x[0].dtype());
+                                   const Scalar u = exp(x[0]), less = u - one;
+                                   const Scalar corrected = less * (x[0] / log(u));
+                                   return select(abs(x[0]) > 1.0, less, select(u == one, x[0], corrected));
+                                 }},
+       // d (exp(x) - 1) = exp(x) dx
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * (g.result() + 1.0)); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return std::expm1(o[0]); },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 5})});
+             s.add({f32({3, 5})}).range(-1e-6, 1e-6);
+             s.add({f32({3, 5})}).range(-20, 3);
+           },
+       .promotion = Promotion::real},
+
       {.name = "sqrt",
        .doc = "The square root.",
        .operands = {{"x"}},

@@ -49,18 +49,136 @@ Inferred infer_broadcast_to(const OpView& op) {
   return {{Type{op.operands[0].dtype, to, {}}}, {}};
 }
 
+/// A slice along one dimension: `count` positions from `start` on, `step` apart.
+struct Part {
+  std::int64_t start, step, count;
+
+  /// The lowest of the positions, and how far apart they are.
+  std::int64_t lowest() const { return step > 0 ? start : start + (count - 1) * step; }
+  std::int64_t distance() const { return step > 0 ? step : -step; }
+};
+
+/// Of an op whose attributes have been checked; steps that are not given are 1.
+Part part_of(const OpView& op, std::size_t d) {
+  const Integers& steps = op.integers("step");
+  Part part{op.integers("start")[d], steps.empty() ? 1 : steps[d], 0};
+  const std::int64_t length = op.integers("stop")[d] - part.start;
+  part.count = (length * (part.step > 0 ? 1 : -1) + part.distance() - 1) / part.distance();
+  return part;
+}
+
 Inferred infer_slice(const OpView& op) {
   for (std::string_view attr : {"start", "stop"})
     if (std::string error = check_rank(op, attr); !error.empty()) return Inferred::fail(std::move(error));
+  const Integers& steps = op.integers("step");
+  if (!steps.empty())
+    if (std::string error = check_rank(op, "step"); !error.empty()) return Inferred::fail(std::move(error));
   Type result{op.operands[0].dtype, {}, {}};
   for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d) {
-    const std::int64_t start = op.integers("start")[d], stop = op.integers("stop")[d];
-    if (start < 0 || stop <= start || stop > op.operands[0].shape[d])
-      return Inferred::fail(
-          fmt::format("{}..{} is no part of dimension {} of {}", start, stop, d, to_string(op.operands[0])));
-    result.shape.push_back(stop - start);
+    const std::int64_t start = op.integers("start")[d], stop = op.integers("stop")[d], extent = op.operands[0].shape[d];
+    const std::int64_t step = steps.empty() ? 1 : steps[d];
+    const bool up = step > 0 && step <= highest(DType::i32) && start >= 0 && start < stop && stop <= extent;
+    const bool down = step < 0 && step >= lowest(DType::i32) && stop >= -1 && stop < start && start < extent;
+    if (!up && !down)
+      return Inferred::fail(fmt::format("{}..{}{} is no part of dimension {} of {}", start, stop,
+                                        step == 1 ? "" : fmt::format(" in steps of {}", step), d,
+                                        to_string(op.operands[0])));
+    result.shape.push_back(part_of(op, d).count);
   }
   return {{result}, {}};
+}
+
+/// The gradient at the positions of the slice, 0 at the others. Dimensions that were walked downwards are turned; where
+/// positions are s apart, each element gets s - 1 zeros behind it.
+void slice_gradient(GradCtx& g) {
+  Builder& b = g.builder();
+  Expr dy = g.dy();
+  const Shape counts = dy.shape(), extents = g.operand(0).shape();
+  Integers start(counts.size(), 0), stop = counts, step(counts.size(), 1), low, high, spread;
+  for (std::size_t d = 0; d < counts.size(); ++d) {
+    const Part part = part_of(g.view(), d);
+    if (part.step < 0 && part.count > 1) {
+      start[d] = part.count - 1;
+      stop[d] = step[d] = -1;
+    }
+    spread.push_back(part.count == 1 ? 1 : part.distance());
+    low.push_back(part.lowest());
+    high.push_back(extents[d] - part.lowest() - (part.count - 1) * part.distance() - 1);
+  }
+  if (std::ranges::find(step, -1) != step.end())
+    dy = b.op("slice", {dy}, {{"start", start}, {"stop", stop}, {"step", step}});
+  if (std::ranges::any_of(spread, [](std::int64_t s) { return s > 1; })) {
+    Shape apart, together;
+    Integers none(2 * counts.size(), 0), behind;
+    for (std::size_t d = 0; d < counts.size(); ++d) {
+      apart.insert(apart.end(), {counts[d], 1});
+      behind.insert(behind.end(), {0, spread[d] - 1});
+      together.push_back(counts[d] * spread[d]);
+      stop[d] = (counts[d] - 1) * spread[d] + 1;
+    }
+    dy = b.reshape(b.op("pad", {b.reshape(dy, apart)}, {{"low", none}, {"high", behind}}), together);
+    dy = b.op("slice", {dy}, {{"start", Integers(counts.size(), 0)}, {"stop", stop}});
+  }
+  g.accumulate(0, b.op("pad", {dy}, {{"low", low}, {"high", high}}));
+}
+
+Inferred infer_concat(const OpView& op) {
+  const auto axis = static_cast<std::size_t>(op.integer("axis"));
+  Type result{op.operands[0].dtype, op.operands[0].shape, {}};
+  result.shape[axis] = 0;
+  for (const Type& part : op.operands) {
+    if (part.dtype != result.dtype)
+      return Inferred::fail(
+          fmt::format("the element types differ: {} and {}", to_string(op.operands[0]), to_string(part)));
+    Shape other = part.shape;
+    if (other.size() == result.shape.size()) other[axis] = result.shape[axis];
+    if (other != result.shape)
+      return Inferred::fail(
+          fmt::format("{} and {} differ in more than dimension {}", to_string(op.operands[0]), to_string(part), axis));
+    result.shape[axis] += part.shape[axis];
+  }
+  return {{result}, {}};
+}
+
+/// Where each operand of a concatenation begins, and the end of the last.
+Integers concat_places(const OpView& op) {
+  Integers places{0};
+  for (const Type& part : op.operands)
+    places.push_back(places.back() + part.shape[static_cast<std::size_t>(op.integer("axis"))]);
+  return places;
+}
+
+std::vector<Access> concat_access(const OpView& op) {
+  const auto axis = static_cast<std::size_t>(op.integer("axis"));
+  const Integers places = concat_places(op);
+  std::vector<Access> accesses;
+  for (std::size_t i = 0; i < op.operands.size(); ++i) {
+    Access access{.strides = row_major_strides(op.operands[i].shape)};
+    access.offset = -places[i] * access.strides[axis];
+    access.bounds.assign(access.strides.size(), Access::everywhere);
+    access.bounds[axis] = {places[i], places[i + 1]};
+    accesses.push_back(std::move(access));
+  }
+  return accesses;
+}
+
+void concat_gradient(GradCtx& g) {
+  const auto axis = static_cast<std::size_t>(g.view().integer("axis"));
+  const Integers places = concat_places(g.view());
+  for (std::size_t i = 0; i + 1 < places.size(); ++i) {
+    if (!g.wants(i)) continue;
+    Integers start(g.dy().shape().size(), 0), stop = g.dy().shape();
+    start[axis] = places[i];
+    stop[axis] = places[i + 1];
+    g.accumulate(i, g.builder().op("slice", {g.dy()}, {{"start", start}, {"stop", stop}}));
+  }
+}
+
+double concat_oracle(const Oracle& o) {
+  const auto axis = static_cast<std::size_t>(o.op().integer("axis"));
+  Integers at = o.at();
+  for (std::size_t i = 0;; at[axis] -= o.op().operands[i++].shape[axis])
+    if (at[axis] < o.op().operands[i].shape[axis]) return o.operand(i, at);
 }
 
 Inferred infer_pad(const OpView& op) {
@@ -206,38 +324,71 @@ std::span<const OpDef> movement_ops() {
        }},
 
       {.name = "slice",
-       .doc = "The part of x from `start` up to but not including `stop` in each dimension.",
+       .doc = "The part of x from `start` up to but not including `stop` in each dimension, every `step`-th position; "
+              "downwards if the step is negative (then `stop` may be -1). Without `step`, every position.",
        .operands = {{"x"}},
-       .attrs = {{"start", AttrKind::integers}, {"stop", AttrKind::integers}},
+       .attrs = {{"start", AttrKind::integers},
+                 {"stop", AttrKind::integers},
+                 {"step", AttrKind::integers, Attr(Integers{})}},
        .infer = infer_slice,
        .kernel = Movement{.access = [](const OpView& op) -> std::vector<Access> {
          Access access{.strides = row_major_strides(op.operands[0].shape)};
-         for (std::size_t d = 0; d < access.strides.size(); ++d)
-           access.offset += op.integers("start")[d] * access.strides[d];
+         for (std::size_t d = 0; d < access.strides.size(); ++d) {
+           const Part part = part_of(op, d);
+           access.offset += part.start * access.strides[d];
+           access.strides[d] *= part.step;
+         }
          return {access};
        }},
-       // the gradient with zeros around it
-       .grad =
-           [](GradCtx& g) {
-             Integers low = g.view().integers("start"), high = g.operand(0).shape();
-             for (std::size_t d = 0; d < high.size(); ++d) high[d] -= g.view().integers("stop")[d];
-             g.accumulate(0, g.builder().op("pad", {g.dy()}, {{"low", low}, {"high", high}}));
-           },
+       .grad = slice_gradient,
        .precision = Precision::exact,
        .oracle =
            [](const Oracle& o) {
              Integers at = o.at();
-             for (std::size_t d = 0; d < at.size(); ++d) at[d] += o.op().integers("start")[d];
+             for (std::size_t d = 0; d < at.size(); ++d) {
+               const Integers& steps = o.op().integers("step");
+               at[d] = o.op().integers("start")[d] + at[d] * (steps.empty() ? 1 : steps[d]);
+             }
              return o.operand(0, at);
            },
        .samples =
            [](Samples& s) {
              s.add({f32({4, 5})}, {{"start", Integers{1, 0}}, {"stop", Integers{3, 5}}});
              s.add({f32({6})}, {{"start", Integers{2}}, {"stop", Integers{3}}});
+             s.add({f32({7, 5})}, {{"start", Integers{1, 0}}, {"stop", Integers{7, 4}}, {"step", Integers{2, 3}}});
+             s.add({f32({3, 8})}, {{"start", Integers{2, 6}}, {"stop", Integers{-1, 0}}, {"step", Integers{-1, -4}}});
+             s.add({f32({5})}, {{"start", Integers{4}}, {"stop", Integers{3}}, {"step", Integers{-2}}});
            },
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
-         if (same_type(c)) return c.op().operands[0];
+         if (!same_type(c)) return std::nullopt;
+         for (std::size_t d = 0; d < c.view().operands[0].shape.size(); ++d)
+           if (const Part part = part_of(c.view(), d); part.step != 1 && part.count > 1) return std::nullopt;
+         return c.op().operands[0];
+       }},
+
+      {.name = "concat",
+       .doc = "The operands one after the other along `axis`.",
+       .operands = {{"x"}},
+       .variadic = true,
+       .attrs = {{"axis", AttrKind::axis, Attr(std::int64_t{0})}},
+       .infer = infer_concat,
+       .kernel = Movement{.access = concat_access},
+       // each operand gets its part of the gradient
+       .grad = concat_gradient,
+       .precision = Precision::exact,
+       .oracle = concat_oracle,
+       .samples =
+           [](Samples& s) {
+             s.add({f32({2, 3}), f32({1, 3})});
+             s.add({f32({2, 1, 2}), f32({2, 3, 2}), f32({2, 2, 2})}, {{"axis", std::int64_t{1}}});
+             s.add({f32({2, 40}), f32({2, 30})}, {{"axis", std::int64_t{-1}}});
+             s.add({i32({3}), i32({3})});
+             s.add({f32({2, 3})});
+           },
+       .value_operands = {0},
+       .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
+         if (c.op().operands.size() == 1) return c.op().operands[0];
          return std::nullopt;
        }},
 

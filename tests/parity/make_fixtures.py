@@ -234,6 +234,20 @@ def gelu_huber_lion_loss(m, x):
     return F.huber_loss(m["fc3"](h)[:, 0], x["label"], delta=0.4)
 
 
+def rearrange_model():
+    return modules(word=nn.Embedding(256, 6), place=nn.Embedding(14, 6), head=linear(16 * 6, 10))
+
+
+def rearrange_loss(m, x):
+    row = x["image"][:, 13, ::2].long()
+    e = m["word"](row) + m["place"](torch.arange(14))
+    order = torch.sort(row, dim=1, stable=True)[1]
+    ordered = torch.gather(e, 1, order[..., None].expand(-1, -1, 6))
+    sums = torch.flip(torch.cumsum(e, 1), [1]) / 14
+    parts = torch.cat([ordered[:, ::2], sums[:, :7], e[:, [5, 3]]], 1)
+    return F.cross_entropy(m["head"](parts.flatten(1)), x["label"].long())
+
+
 def step_decay(**settings):
     return lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, **settings)
 
@@ -323,6 +337,7 @@ CASES = [
         schedule=step_decay(step_size=4, gamma=0.5),
         seed=7,
     ),
+    Case("rearrange", rearrange_model, rearrange_loss, sgd(lr=0.02, momentum=0.9), data=FASHION_MNIST),
     *std_cases.CASES,
     *image_cases.CASES,
 ]

@@ -56,7 +56,7 @@ Expr FusedOp::read(DType dtype, Access access, Shape frame) {
     last += std::max<std::int64_t>(0, access.strides[d] * (end - 1));
   }
   // A gathered operand has three rows.
-  if (access.index >= 0) last = 3 * access.index_stride - 1;
+  if (access.index >= 0) last += (access.index_extent - 1) * access.index_stride;
   operands_.push_back(Type{dtype, {last + 1}, {}});
   reads_.push_back(std::move(access));
   return builder_.expr(body_.add_param(Type{dtype, std::move(frame), {}}));

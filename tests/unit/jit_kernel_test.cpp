@@ -112,9 +112,9 @@ TEST_CASE("accesses: transposed, sliced, padded, strided and gathered") {
   const Expr padded = op.read(DType::f32, {.offset = -72, .strides = {35, 1}, .bounds = {{2, 9}, {2, 37}}, .fill = 3});
   const Expr masked = op.read(DType::f32, {.strides = {1}, .bounds = {Access::everywhere, {5, 30}}, .fill = -1});
   const Expr row = op.read(DType::i32, at({1}), {9, 1});
-  const Expr gathered = op.read(DType::f32, {.strides = {0, 1}, .index = 5, .index_stride = 40});
+  const Expr gathered = op.read(DType::f32, {.strides = {0, 1}, .index = 5, .index_stride = 40, .index_extent = 3});
   const Expr column = op.read(DType::u8, at({0, 1}), {1, 40});
-  const Expr scattered = op.read(DType::f32, {.strides = {1}, .index = 7, .index_stride = 9});
+  const Expr scattered = op.read(DType::f32, {.strides = {1}, .index = 7, .index_stride = 9, .index_extent = 3});
   op.write(transposed + sliced + strided);
   op.write(padded + masked, {1, 9});
   op.write(gathered + scattered + op.builder().cast(row + op.builder().cast(column, DType::i32), DType::f32));

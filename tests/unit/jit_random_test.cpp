@@ -179,6 +179,7 @@ class RandomOp {
     const std::vector<DType> types{DType::i32, DType::i64, DType::u8, DType::u16};
     access.index = static_cast<int>(op_.reads().size());
     access.index_stride = rows;
+    access.index_extent = 3;
     values_.push_back(op_.read(any_of(types), {.strides = random_dense(index)}, index));
   }
 

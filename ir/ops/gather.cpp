@@ -1,0 +1,300 @@
+#include "ir/builder.h"
+#include "ir/check.h"
+#include "ir/ops/families.h"
+#include "ir/ops/infer.h"
+#include "ir/samples.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace nnc::ir {
+
+namespace {
+
+using Integers = std::vector<std::int64_t>;
+
+std::size_t axis_of(const OpView& op) { return static_cast<std::size_t>(op.integer("axis")); }
+
+/// The index has x's dimensions: along the axis any extent, elsewhere x's or 1.
+std::string check_index(const OpView& op) {
+  const Type &x = op.operands[0], &index = op.operands[1];
+  if (!is_integer(index.dtype)) return fmt::format("expected integers as index, found {}", to_string(index));
+  if (x.rank() == 0 || index.rank() != x.rank())
+    return fmt::format("expected an index with the dimensions of {}, found {}", to_string(x), to_string(index));
+  for (std::size_t d = 0; d < x.shape.size(); ++d)
+    if (d != axis_of(op) && index.shape[d] != 1 && index.shape[d] != x.shape[d])
+      return fmt::format("dimension {} of the index {} is neither 1 nor that of {}", d, to_string(index), to_string(x));
+  return "";
+}
+
+Inferred infer_gather(const OpView& op) {
+  if (std::string error = check_index(op); !error.empty()) return Inferred::fail(std::move(error));
+  Type result{op.operands[0].dtype, op.operands[0].shape, {}};
+  result.shape[axis_of(op)] = op.operands[1].shape[axis_of(op)];
+  return {{result}, {}};
+}
+
+Inferred infer_scatter_add(const OpView& op) {
+  if (std::string error = check_index(op); !error.empty()) return Inferred::fail(std::move(error));
+  const Type &x = op.operands[0], &index = op.operands[1];
+  const std::size_t axis = axis_of(op);
+  const std::int64_t size = op.integer("size");
+  if (x.dtype == DType::boolean) return Inferred::fail("expected numbers, found bool");
+  if (index.shape[axis] != x.shape[axis])
+    return Inferred::fail(
+        fmt::format("{} has another extent along axis {} than {}", to_string(index), axis, to_string(x)));
+  if (size < 1 || size > highest(DType::i32) || x.shape[axis] > highest(DType::i32))
+    return Inferred::fail(fmt::format("`size` must be positive and fit i32, found {}", size));
+  Type result{x.dtype, x.shape, {}};
+  result.shape[axis] = size;
+  return {{result}, {}};
+}
+
+/// Strides of the index over the dimensions of what it names positions for, 0 where it has extent 1.
+Integers index_strides(const Type& index) {
+  Integers strides = row_major_strides(index.shape);
+  for (std::size_t d = 0; d < strides.size(); ++d)
+    if (index.shape[d] == 1) strides[d] = 0;
+  return strides;
+}
+
+std::vector<Access> gather_access(const OpView& op) {
+  const std::size_t axis = axis_of(op);
+  Access x{.strides = row_major_strides(op.operands[0].shape)};
+  x.index = 1;
+  x.index_stride = std::exchange(x.strides[axis], 0);
+  x.index_extent = op.operands[0].shape[axis];
+  return {x, {.strides = index_strides(op.operands[1])}};
+}
+
+/// Coordinates of the index that belongs to an element.
+Integers index_place(const OpView& op, Integers at) {
+  for (std::size_t d = 0; d < at.size(); ++d)
+    if (op.operands[1].shape[d] == 1) at[d] = 0;
+  return at;
+}
+
+// --- scatter_add: x is [outer, n, inner], the result [outer, size, inner] --------------------------------------------
+
+/// Elements of the result that a part works on, roughly.
+constexpr std::int64_t part_elements = 4096;
+
+/// How the sums are divided. Where one index serves all of x's rows, they are ordered by it first, and each row of the
+/// result belongs to one part, which reads nothing but the rows it adds: an embedding's gradient. Else each part owns
+/// some inner positions of an outer one.
+struct ScatterPlan {
+  std::int64_t outer = 1, n = 1, inner = 1, size;
+  std::int64_t stride;      // of the index along the axis
+  bool by_row;              // the index varies along the axis alone
+  bool inner_alike = true;  // it varies along all inner dimensions, or along none
+  std::int64_t inner_stride;
+  std::int64_t block;  // rows of the result, or inner positions, of a part
+  std::int64_t parts;
+
+  explicit ScatterPlan(const OpView& op) {
+    const Shape &x = op.operands[0].shape, &index = op.operands[1].shape;
+    const std::size_t axis = axis_of(op);
+    size = op.integer("size");
+    stride = 1;
+    bool any = false, all = true;
+    for (std::size_t d = 0; d < x.size(); ++d) {
+      (d < axis ? outer : d == axis ? n : inner) *= x[d];
+      if (d <= axis) continue;
+      stride *= index[d];
+      any = any || index[d] != 1;
+      all = all && index[d] == x[d];
+    }
+    if (index[axis] == 1) stride = 0;
+    inner_alike = all || !any;
+    inner_stride = any ? 1 : 0;
+    by_row = outer == 1 && !any;
+    block = by_row ? std::max<std::int64_t>(1, part_elements / inner) : std::min(inner, part_elements / 8);
+    parts = by_row ? (size + block - 1) / block : outer * ((inner + block - 1) / block);
+  }
+
+  /// Where in the index an outer position begins, and how far an inner one is from there.
+  static std::int64_t outer_offset(const OpView& op, std::int64_t position) {
+    std::int64_t below = 1;
+    for (std::size_t d = axis_of(op); d < op.operands[1].shape.size(); ++d) below *= op.operands[1].shape[d];
+    return offset(op, 0, axis_of(op), position, below);
+  }
+  std::int64_t inner_offset(const OpView& op, std::int64_t position) const {
+    return inner_alike ? position * inner_stride
+                       : offset(op, axis_of(op) + 1, op.operands[0].shape.size(), position, 1);
+  }
+
+ private:
+  /// Of a position among x's dimensions [first, end), whose last one has that stride in the index.
+  static std::int64_t offset(const OpView& op, std::size_t first, std::size_t end, std::int64_t position,
+                             std::int64_t stride) {
+    std::int64_t offset = 0;
+    for (std::size_t d = end; d-- > first; position /= op.operands[0].shape[d]) {
+      if (op.operands[1].shape[d] != 1) offset += position % op.operands[0].shape[d] * stride;
+      stride *= op.operands[1].shape[d];
+    }
+    return offset;
+  }
+};
+
+std::int64_t checked(std::int64_t row, std::int64_t size) {
+  NNC_CHECK(row >= 0 && row < size, "scatter_add: index {} is outside of 0..{}", row, size);
+  return row;
+}
+
+/// Scratch: where the rows of each result row begin in the order, then the order.
+std::int64_t scatter_scratch(const OpView& op) {
+  const ScatterPlan plan(op);
+  return plan.by_row ? (plan.size + 1 + plan.n) * static_cast<std::int64_t>(sizeof(std::int32_t)) : 0;
+}
+
+/// Orders x's rows by index, those of one index as they stand.
+void order_rows(const Routine::Args& args) {
+  const ScatterPlan plan(*args.op);
+  if (!plan.by_row) return;
+  auto* const ends = static_cast<std::int32_t*>(args.scratch);
+  std::int32_t* const order = ends + plan.size + 1;
+  visit_dtype(args.op->operands[1].dtype, [&]<class I>() {
+    const I* const index = args.operand<I>(1);
+    const auto row = [&](std::int64_t i) {
+      return checked(static_cast<std::int64_t>(index[i * plan.stride]), plan.size);
+    };
+    std::fill_n(ends, plan.size + 1, 0);
+    for (std::int64_t i = 0; i < plan.n; ++i) ++ends[row(i) + 1];
+    std::partial_sum(ends, ends + plan.size + 1, ends);
+    // Each beginning moves to its end, which is the next one's beginning.
+    for (std::int64_t i = 0; i < plan.n; ++i) order[ends[row(i)]++] = static_cast<std::int32_t>(i);
+  });
+}
+
+template <class T>
+void add_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t begin, std::int64_t end) {
+  const auto* const ends = static_cast<const std::int32_t*>(args.scratch);
+  const std::int32_t* const order = ends + plan.size + 1;
+  for (std::int64_t row = begin * plan.block; row < std::min(end * plan.block, plan.size); ++row) {
+    T* const to = args.result<T>() + row * plan.inner;
+    std::fill_n(to, plan.inner, T{});
+    for (std::int32_t i = row == 0 ? 0 : ends[row - 1]; i < ends[row]; ++i) {
+      const T* const from = args.operand<T>(0) + order[i] * plan.inner;
+      for (std::int64_t j = 0; j < plan.inner; ++j) to[j] = static_cast<T>(to[j] + from[j]);
+    }
+  }
+}
+
+template <class T, class I>
+void add_columns(const Routine::Args& args, const ScatterPlan& plan, std::int64_t part) {
+  const OpView& op = *args.op;
+  const std::int64_t blocks = (plan.inner + plan.block - 1) / plan.block;
+  const std::int64_t outer = part / blocks, first = part % blocks * plan.block;
+  const std::int64_t last = std::min(first + plan.block, plan.inner);
+  T* const to = args.result<T>() + outer * plan.size * plan.inner;
+  const T* const from = args.operand<T>(0) + outer * plan.n * plan.inner;
+  const I* const index = args.operand<I>(1) + ScatterPlan::outer_offset(op, outer);
+  for (std::int64_t row = 0; row < plan.size; ++row)
+    std::fill(to + row * plan.inner + first, to + row * plan.inner + last, T{});
+  for (std::int64_t i = 0; i < plan.n; ++i)
+    for (std::int64_t j = first; j < last; ++j) {
+      const I row = index[i * plan.stride + plan.inner_offset(op, j)];
+      T& sum = to[checked(static_cast<std::int64_t>(row), plan.size) * plan.inner + j];
+      sum = static_cast<T>(sum + from[i * plan.inner + j]);
+    }
+}
+
+void scatter(const Routine::Args& args, std::int64_t begin, std::int64_t end) {
+  const ScatterPlan plan(*args.op);
+  visit_dtype(args.op->results[0].dtype, [&]<class T>() {
+    if (plan.by_row) return add_rows<T>(args, plan, begin, end);
+    visit_dtype(args.op->operands[1].dtype, [&]<class I>() {
+      for (std::int64_t part = begin; part < end; ++part) add_columns<T, I>(args, plan, part);
+    });
+  });
+}
+
+double scatter_oracle(const Oracle& o) {
+  const std::size_t axis = axis_of(o.op());
+  double sum = 0;
+  Integers at = o.at();
+  for (std::int64_t i = 0; i < o.op().operands[0].shape[axis]; ++i) {
+    at[axis] = i;
+    const double row = o.operand(1, index_place(o.op(), at));
+    if (row == static_cast<double>(o.at()[axis])) sum += o.operand(0, at);
+  }
+  return sum;
+}
+
+AttrDef first_axis() { return {"axis", AttrKind::axis, Attr(std::int64_t{0})}; }
+
+}  // namespace
+
+std::span<const OpDef> gather_ops() {
+  static const OpDef ops[] = {
+      {.name = "gather",
+       .doc =
+           "Elements of x at the positions along `axis` that `index` names, as PyTorch's `gather`. The index has x's "
+           "dimensions, any extent along the axis, and x's or 1 elsewhere: with 1, whole rows are gathered.",
+       .operands = {{"x"},
+                    {.name = "index",
+                     .index_extent = [](const OpView& op) { return op.operands[0].shape[axis_of(op)]; }}},
+       .attrs = {first_axis()},
+       .infer = infer_gather,
+       .kernel = Movement{.access = gather_access},
+       // each element of x gets the gradients of all places that it was gathered to
+       .grad =
+           [](GradCtx& g) {
+             const std::int64_t axis = g.view().integer("axis");
+             g.accumulate(
+                 0, g.builder().op("scatter_add", {g.dy(), g.operand(1)},
+                                   {{"size", g.operand(0).shape()[static_cast<std::size_t>(axis)]}, {"axis", axis}}));
+           },
+       .precision = Precision::exact,
+       .oracle =
+           [](const Oracle& o) {
+             Integers at = o.at();
+             at[axis_of(o.op())] = static_cast<std::int64_t>(o.operand(1, index_place(o.op(), o.at())));
+             return o.operand(0, at);
+           },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({5, 3}), i32({7, 1})}).range(1, 0, 5);
+             s.add({f32({3, 4}), u8({3, 1})}, {{"axis", std::int64_t{1}}}).range(1, 0, 4);
+             s.add({f32({2, 4, 3}), i64({1, 5, 1})}, {{"axis", std::int64_t{1}}}).range(1, 0, 4);
+             s.add({f32({4, 3}), i32({2, 3})}).range(1, 0, 4);
+             s.add({i32({6}), i32({4})}).range(1, 0, 6);
+             s.add({f32({2, 3, 2, 2}), i32({1, 4, 1, 2})}, {{"axis", std::int64_t{1}}}).range(1, 0, 3);
+           },
+       .value_operands = {0}},
+
+      {.name = "scatter_add",
+       .doc =
+           "The sum, for each position below `size` along `axis`, of the elements of x whose index names it; 0 where "
+           "none does. What `gather` reads from there: the index is as it takes it. Elements are added in their order.",
+       .operands = {{"x"}, {.name = "index", .index_extent = [](const OpView& op) { return op.integer("size"); }}},
+       .attrs = {{"size", AttrKind::integer}, first_axis()},
+       .infer = infer_scatter_add,
+       .kernel = Routine{.parts = [](const OpView& op) { return ScatterPlan(op).parts; },
+                         .run = scatter,
+                         .scratch_bytes = scatter_scratch,
+                         .prepare = order_rows},
+       // d sum = sum(dx): each element gets the gradient of the sum that it went to
+       .grad =
+           [](GradCtx& g) {
+             g.accumulate(0, g.builder().op("gather", {g.dy(), g.operand(1)}, {{"axis", g.view().integer("axis")}}));
+           },
+       .precision = Precision::accumulated,
+       .oracle = scatter_oracle,
+       .samples =
+           [](Samples& s) {
+             s.add({f32({7, 3}), i32({7, 1})}, {{"size", std::int64_t{5}}}).range(1, 0, 5);
+             s.add({f32({9, 1200}), u16({9, 1})}, {{"size", std::int64_t{7}}}).range(1, 0, 7);
+             s.add({f32({3, 4}), u8({3, 4})}, {{"size", std::int64_t{3}}, {"axis", std::int64_t{1}}}).range(1, 0, 3);
+             s.add({f32({2, 5, 3}), i64({1, 5, 1})}, {{"size", std::int64_t{4}}, {"axis", std::int64_t{1}}})
+                 .range(1, 0, 4);
+             s.add({f32({2, 3, 2, 600}), i32({2, 3, 1, 600})}, {{"size", std::int64_t{4}}, {"axis", std::int64_t{1}}})
+                 .range(1, 0, 4);
+             s.add({i32({8}), i32({8})}, {{"size", std::int64_t{3}}}).range(1, 0, 3);
+           },
+       .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
+  };
+  return ops;
+}
+
+}  // namespace nnc::ir
