@@ -155,6 +155,36 @@ std::span<const OpDef> math_ops() {
        .samples = samples,
        .promotion = Promotion::real},
 
+      {.name = "mish",
+       .doc = "x * tanh(log(1 + exp(x))) (Misra 2019).",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       // With e = exp(x) and n = e (e + 2) the tangent is n / (n + 2): no difference of near numbers, no logarithm.
+       // From 20 on it is 1, to a rounding of f64.
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   const Scalar limit = x.builder->constant(20, x[0].dtype());
+                                   const Scalar e = exp(select(x[0] < limit, x[0], limit));
+                                   const Scalar n = e * (e + 2.0);
+                                   return select(x[0] < limit, x[0] * (n / (n + 2.0)), x[0]);
+                                 }},
+       // d mish(x) = (t + x (1 - t^2) s) dx with t = tanh(log(1 + e)), 1 - t^2 = 4 (e + 1)^2 / (n + 2)^2 and
+       // s = e / (e + 1)
+       .grad =
+           [](GradCtx& g) {
+             const Expr x = g.operand(0), e = apply("exp", where(x < 20.0, x, 20.0));
+             const Expr n = e * (e + 2.0), m = n + 2.0;
+             g.accumulate(0, g.dy() * where(x < 20.0, n / m + x * (e * (e + 1.0) * 4.0) / m / m, 1.0));
+           },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return o[0] * std::tanh(std::log1p(std::exp(o[0]))); },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 5})});
+             s.add({f32({3, 5})}).range(-30, 50);
+           },
+       .promotion = Promotion::real},
+
       {.name = "erf",
        .doc = "The error function.",
        .operands = {{"x"}},
