@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 namespace {
 
@@ -183,6 +184,25 @@ TEST_CASE("initializers: the deviation and the bounds of what they draw") {
     if (bound < any) CHECK(extreme(values) > 0.99 * bound);
   }
   CHECK(extreme(drawn("kaiming_uniform()", "f32[400, 300]")) == Approx(std::sqrt(6 / 300.0)).epsilon(0.01));
+}
+
+TEST_CASE("orthogonal weights have orthogonal rows, or columns where these are fewer") {
+  for (const auto& [shape, rows, columns] :
+       {std::tuple("f32[6, 5, 2]", 6, 10), std::tuple("f32[20, 8]", 20, 8), std::tuple("f32[7, 7]", 7, 7)}) {
+    const std::vector<double> w = drawn("orthogonal(gain = 3)", shape);
+    const bool wide = rows < columns;
+    const int few = std::min(rows, columns), many = std::max(rows, columns);
+    const auto at = [&](int line, int place) {
+      return w[static_cast<std::size_t>(wide ? line * columns + place : place * columns + line)];
+    };
+    for (int a = 0; a < few; ++a)
+      for (int b = 0; b < few; ++b) {
+        double product = 0;
+        for (int i = 0; i < many; ++i) product += at(a, i) * at(b, i);
+        INFO(shape << ", " << a << " and " << b);
+        CHECK(product == Approx(a == b ? 9 : 0).margin(1e-5));
+      }
+  }
 }
 
 TEST_CASE("erfinv is the inverse of erf") {
