@@ -120,16 +120,40 @@ Expr where(Expr condition, Expr a, double b) { return where(condition, a, like(a
 Expr where(Expr condition, double a, Expr b) { return where(condition, like(b, a), b); }
 Expr apply(std::string_view op, Expr x) { return x.builder->op(op, {x}); }
 
-GradCtx::GradCtx(Builder& builder, const Op& op, std::vector<Expr> operands, std::vector<Expr> results,
-                 std::vector<Expr> dys, std::vector<bool> wanted)
+GradCtx::GradCtx(Builder& builder, const Op& op, std::size_t position, std::vector<ValueId> dys,
+                 std::vector<bool> wanted, const Differentiation& differentiation)
     : builder_(&builder),
       op_(&op),
+      position_(position),
       view_(ir::view(builder.block(), op)),
-      operands_(std::move(operands)),
-      results_(std::move(results)),
       dys_(std::move(dys)),
+      differentiation_(&differentiation),
       wanted_(std::move(wanted)),
-      contributions_(operands_.size()) {}
+      contributions_(op.operands.size()) {
+  for (const ValueId operand : op.operands) operands_.push_back(builder.expr(operand));
+  for (const ValueId result : op.results) results_.push_back(builder.expr(result));
+}
+
+Expr GradCtx::dy(std::size_t i) const {
+  const Type type = results_[i].type();
+  if (dys_[i].valid() || !is_float(type.dtype)) return builder_->expr(dys_[i]);
+  return builder_->broadcast_to(builder_->constant(0.0, type.dtype), type.shape);
+}
+
+std::vector<Expr> GradCtx::extend(Block region) {
+  std::vector<Block> regions;
+  regions.push_back(std::move(region));
+  OpView wider = view_;
+  wider.regions = regions;
+  const Inferred inferred = (*op_->def->infer)(wider);
+  NNC_CHECK_OP(inferred.error.empty(), *op_, "{}", inferred.error);
+  const std::vector<Type> further(inferred.types.begin() + static_cast<std::ptrdiff_t>(results_.size()),
+                                  inferred.types.end());
+  std::vector<Expr> results;
+  for (const ValueId value : builder_->block().extend(position_, std::move(regions), further))
+    results.push_back(builder_->expr(value));
+  return results;
+}
 
 void GradCtx::accumulate(std::size_t i, Expr contribution) {
   if (!wanted_[i]) return;

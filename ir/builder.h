@@ -93,23 +93,40 @@ Expr where(Expr condition, double a, Expr b);
 /// An elementwise op of one operand, by name.
 Expr apply(std::string_view op, Expr x);
 
+/// What autodiff offers to the rules of ops with regions: itself.
+struct Differentiation {
+  /// For each value of a block, whether a gradient can flow from it to one of `roots`.
+  std::vector<bool> (*flows_to)(const Block& block, const std::vector<ValueId>& roots);
+  /// Appends to the builder's block the gradients with respect to `wrt`, given those of `values`; invalid where none
+  /// reaches.
+  std::vector<ValueId> (*differentiate)(Builder& builder, const std::vector<ValueId>& values,
+                                        const std::vector<ValueId>& gradients, const std::vector<ValueId>& wrt);
+};
+
 /// What a gradient rule sees of its op.
 class GradCtx {
  public:
-  GradCtx(Builder& builder, const Op& op, std::vector<Expr> operands, std::vector<Expr> results, std::vector<Expr> dys,
-          std::vector<bool> wanted);
+  /// `op` is a copy of the block's op at `position`; a gradient that is not there is an invalid value.
+  GradCtx(Builder& builder, const Op& op, std::size_t position, std::vector<ValueId> dys, std::vector<bool> wanted,
+          const Differentiation& differentiation);
 
   const Op& op() const { return *op_; }
   const OpView& view() const { return view_; }
   Builder& builder() { return *builder_; }
   Expr operand(std::size_t i) const { return operands_[i]; }
   Expr result(std::size_t i = 0) const { return results_[i]; }
-  /// The gradient of a result; of the result's type.
-  Expr dy(std::size_t i = 0) const { return dys_[i]; }
+  /// The gradient of a result; of the result's type. Zero where the loss does not depend on it.
+  Expr dy(std::size_t i = 0) const;
+  /// Whether the loss depends on result i.
+  bool reached(std::size_t i) const { return dys_[i].valid(); }
   /// Whether anyone needs the gradient of operand i; a rule may skip the work where not.
   bool wants(std::size_t i) const { return wanted_[i]; }
   /// Adds to the gradient of operand i; what the op broadcast is summed away.
   void accumulate(std::size_t i, Expr contribution);
+  /// For ops with regions.
+  const Differentiation& differentiation() const { return *differentiation_; }
+  /// Gives the op a region that does the same and yields further values; gives the further results.
+  std::vector<Expr> extend(Block region);
 
   /// What was accumulated for each operand; invalid values where nothing was.
   const std::vector<ValueId>& contributions() const { return contributions_; }
@@ -117,8 +134,11 @@ class GradCtx {
  private:
   Builder* builder_;
   const Op* op_;
+  std::size_t position_;
   OpView view_;
-  std::vector<Expr> operands_, results_, dys_;
+  std::vector<Expr> operands_, results_;
+  std::vector<ValueId> dys_;
+  const Differentiation* differentiation_;
   std::vector<bool> wanted_;
   std::vector<ValueId> contributions_;
 };

@@ -30,6 +30,18 @@ std::vector<ValueId> Block::append(Op op, const std::vector<Type>& result_types)
   return ops_.back().results;
 }
 
+std::vector<ValueId> Block::extend(std::size_t op, std::vector<Block> regions, const std::vector<Type>& further) {
+  ops_[op].regions = std::move(regions);
+  std::vector<ValueId> results;
+  for (const Type& type : further) {
+    results.push_back({static_cast<std::int32_t>(types_.size())});
+    types_.push_back(type);
+    definers_.push_back(static_cast<std::int32_t>(op));
+    ops_[op].results.push_back(results.back());
+  }
+  return results;
+}
+
 const Op* Block::definer(ValueId value) const {
   const std::int32_t op = definers_[static_cast<std::size_t>(value.index)];
   return op < 0 ? nullptr : &ops_[static_cast<std::size_t>(op)];

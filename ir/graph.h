@@ -15,6 +15,7 @@
 #include "ir/location.h"
 #include "ir/type.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -57,6 +58,9 @@ class Block {
   ValueId add_param(Type type);
   /// Appends an op whose result types are known to be right; `Builder` infers them.
   std::vector<ValueId> append(Op op, const std::vector<Type>& result_types);
+
+  /// Gives an op other regions and further results behind those it has; every value keeps its number.
+  std::vector<ValueId> extend(std::size_t op, std::vector<Block> regions, const std::vector<Type>& further);
 
   const std::vector<ValueId>& params() const { return params_; }
   const std::vector<Op>& ops() const { return ops_; }

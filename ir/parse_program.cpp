@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::int64_t most_bytes = std::int64_t{1} << 50;
 constexpr std::int64_t most_threads = 4096;
-constexpr std::string_view statements[] = {"transient", "scratch", "buffer", "run", "return"};
+constexpr std::int64_t most_loops = 1 << 20;
+constexpr std::int64_t most_steps = std::int64_t{1} << 31;
+constexpr std::string_view statements[] = {"transient", "scratch", "buffer", "run", "loop", "return"};
 
 }  // namespace
 
@@ -19,8 +21,13 @@ bool ProgramParser::parse(Program& program) {
   if (!parse_graph_name(cursor_, program.name, program.batch) || !parse_params(program) || !cursor_.expect("{"))
     return false;
   while (!cursor_.accept_word("return")) {
+    if (!open_loops_.empty() && cursor_.accept("}")) {
+      program.loops[open_loops_.back()].end = static_cast<int>(program.instructions.size());
+      open_loops_.pop_back();
+      continue;
+    }
     if (cursor_.at("}") || cursor_.at(TokenKind::end)) {
-      cursor_.fail_expected("'transient', 'scratch', 'buffer', 'run' or 'return'");
+      cursor_.fail_expected("'transient', 'scratch', 'buffer', 'run', 'loop' or 'return'");
       break;
     }
     if (parse_statement(program)) continue;
@@ -28,6 +35,7 @@ bool ProgramParser::parse(Program& program) {
     if (cursor_.at(TokenKind::word) && std::ranges::find(statements, cursor_.token().text) == std::end(statements))
       return false;  // the next header
   }
+  if (!open_loops_.empty()) return cursor_.fail_expected("'}', which ends a loop");
   if (!cursor_.at("}") && !parse_results(program)) {
     cursor_.skip_to("}");
     if (!cursor_.at("}")) return false;
@@ -58,7 +66,8 @@ bool ProgramParser::parse_statement(Program& program) {
   if (cursor_.at_word("scratch")) return parse_bytes("scratch", scratch_given_, program.scratch_bytes);
   if (cursor_.accept_word("buffer")) return parse_buffer(program);
   if (cursor_.accept_word("run")) return parse_run(program);
-  return cursor_.fail_expected("'transient', 'scratch', 'buffer', 'run' or 'return'");
+  if (cursor_.accept_word("loop")) return parse_loop(program);
+  return cursor_.fail_expected("'transient', 'scratch', 'buffer', 'run', 'loop' or 'return'");
 }
 
 bool ProgramParser::parse_bytes(std::string_view keyword, bool& given, std::int64_t& bytes) {
@@ -83,7 +92,51 @@ bool ProgramParser::parse_buffer(Program& program) {
   return true;
 }
 
-/// place = "transient" integer | "slot" path | "constant" tensor | "is" value
+/// loop = "loop" integer "of" integer [ "reverse" ] "{" { run | loop } "}"
+bool ProgramParser::parse_loop(Program& program) {
+  const Token place = cursor_.token();
+  std::int64_t number = 0;
+  Loop loop{.first = static_cast<int>(program.instructions.size())};
+  if (!cursor_.expect_integer("the number of the loop", 0, most_loops, number)) return false;
+  if (number != std::ssize(program.loops))
+    return cursor_.fail(place, fmt::format("loops are numbered in order: expected {}", program.loops.size()));
+  if (!cursor_.expect_word("of") || !cursor_.expect_integer("a number of steps", 1, most_steps, loop.length))
+    return false;
+  loop.reverse = cursor_.accept_word("reverse");
+  if (!cursor_.expect("{")) return false;
+  open_loops_.push_back(program.loops.size());
+  program.loops.push_back(loop);
+  return true;
+}
+
+/// row = "row" integer "of" value | "row" [ "+" integer ] "of" value "in" "loop" integer
+bool ProgramParser::parse_row(const Program& program, Buffer& buffer) {
+  bool fixed = false;
+  if (cursor_.accept("+")) {
+    if (!cursor_.expect_integer("a number of rows", 0, max_elements, buffer.row)) return false;
+  } else if (cursor_.at(TokenKind::number)) {
+    fixed = true;
+    if (!cursor_.expect_integer("a row", 0, max_elements, buffer.row)) return false;
+  }
+  if (!cursor_.expect_word("of")) return false;
+  const Token place = cursor_.token();
+  std::string_view name;
+  if (!cursor_.expect(TokenKind::value, "a buffer", name)) return false;
+  buffer.row_of = look_up(place);
+  if (buffer.row_of < 0) return false;
+  const Buffer& all = program.buffers[static_cast<std::size_t>(buffer.row_of)];
+  buffer.region = all.region;
+  buffer.path = all.path;
+  if (fixed) return true;
+  std::int64_t loop = 0;
+  if (!cursor_.expect_word("in") || !cursor_.expect_word("loop") ||
+      !cursor_.expect_integer("the number of a loop", 0, most_loops, loop))
+    return false;
+  buffer.loop = static_cast<int>(loop);
+  return true;
+}
+
+/// place = "transient" integer | "slot" path | "constant" tensor | "is" value | row
 bool ProgramParser::parse_place(const Program& program, Buffer& buffer) {
   if (cursor_.accept_word("transient")) return cursor_.expect_integer("an offset", 0, most_bytes, buffer.offset);
   if (cursor_.accept_word("slot")) {
@@ -105,14 +158,15 @@ bool ProgramParser::parse_place(const Program& program, Buffer& buffer) {
     buffer.value = make_tensor(cursor_, text, buffer.type);
     return buffer.value.has_value();
   }
-  if (!cursor_.accept_word("is")) return cursor_.fail_expected("'transient', 'slot', 'constant' or 'is'");
+  if (cursor_.accept_word("row")) return parse_row(program, buffer);
+  if (!cursor_.accept_word("is")) return cursor_.fail_expected("'transient', 'slot', 'constant', 'row' or 'is'");
   const Token place = cursor_.token();
   std::string_view name;
   if (!cursor_.expect(TokenKind::value, "a buffer", name)) return false;
   const int same = look_up(place);
   if (same < 0) return false;
   const Buffer& root = program.buffers[static_cast<std::size_t>(same)];
-  if (root.region == Region::constant) return cursor_.fail(place, "a constant has one type");
+  if (root.value) return cursor_.fail(place, "a constant has one type");
   if (root.same_as >= 0) return cursor_.fail(place, fmt::format("'%{}' is another buffer itself", place.text));
   const Type type = buffer.type;
   buffer = root;

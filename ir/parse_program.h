@@ -39,7 +39,9 @@ class ProgramParser {
   bool parse_bytes(std::string_view keyword, bool& given, std::int64_t& bytes);
   bool parse_buffer(Program& program);
   bool parse_place(const Program& program, Buffer& buffer);
+  bool parse_row(const Program& program, Buffer& buffer);
   bool parse_run(Program& program);
+  bool parse_loop(Program& program);
   bool parse_kernel_name(Instruction& instruction);
   bool parse_contraction(OpText& text, Instruction& instruction);
   bool parse_set(ArgumentSet& set);
@@ -55,6 +57,7 @@ class ProgramParser {
   std::vector<Token>& slot_uses_;
   ProgramPlaces& places_;
   std::unordered_map<std::string_view, std::pair<int, Token>> buffers_;
+  std::vector<std::size_t> open_loops_;
   bool transient_given_ = false, scratch_given_ = false;
 };
 

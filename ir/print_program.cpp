@@ -26,7 +26,11 @@ class ProgramPrinter {
       const Buffer& buffer = program_.buffers[i];
       lines_.add(fmt::format("  buffer %{}: {} {}", names_[i], to_string(buffer.type), place(buffer)));
     }
-    for (const Instruction& instruction : program_.instructions) add(instruction);
+    for (std::size_t i = 0; i < program_.instructions.size(); ++i) {
+      open_loops(static_cast<int>(i));
+      add(program_.instructions[i]);
+      close_loops(static_cast<int>(i) + 1);
+    }
     lines_.add(fmt::format("  return{}", results()));
     lines_.add("}");
     return lines_.joined();
@@ -83,6 +87,11 @@ class ProgramPrinter {
 
   std::string place(const Buffer& buffer) const {
     if (buffer.same_as >= 0) return fmt::format("is {}", name(buffer.same_as));
+    if (buffer.row_of >= 0) {
+      if (buffer.loop < 0) return fmt::format("row {} of {}", buffer.row, name(buffer.row_of));
+      const std::string shift = buffer.row > 0 ? fmt::format(" + {}", buffer.row) : "";
+      return fmt::format("row{} of {} in loop {}", shift, name(buffer.row_of), buffer.loop);
+    }
     switch (buffer.region) {
       case Region::param: break;
       case Region::slot: return fmt::format("slot @{}", buffer.path);
@@ -93,10 +102,27 @@ class ProgramPrinter {
     return fmt::format("param %{}", buffer.path);
   }
 
+  void open_loops(int at) {
+    for (std::size_t l = 0; l < program_.loops.size(); ++l) {
+      const Loop& loop = program_.loops[l];
+      if (loop.first != at) continue;
+      lines_.add(fmt::format("{}loop {} of {}{} {{", indent_, l, loop.length, loop.reverse ? " reverse" : ""));
+      indent_ += "  ";
+    }
+  }
+
+  void close_loops(int end) {
+    for (const Loop& loop : program_.loops) {
+      if (loop.end != end) continue;
+      indent_.resize(indent_.size() - 2);
+      lines_.add(indent_ + "}");
+    }
+  }
+
   void add(const Instruction& instruction) {
     const bool many = instruction.sets.size() > 1;
-    std::string text =
-        fmt::format("  {}{}threads {}", work(instruction, ",\n      "), many ? "\n      " : " ", instruction.threads);
+    std::string text = fmt::format("{}{}{}threads {}", indent_, work(instruction, ",\n    " + indent_),
+                                   many ? "\n    " + indent_ : " ", instruction.threads);
     if (instruction.scratch > 0) text += fmt::format(" scratch {}", instruction.scratch);
     const std::size_t last = text.rfind('\n');
     if (last != std::string::npos) lines_.add(text.substr(0, last));
@@ -114,6 +140,7 @@ class ProgramPrinter {
   const Program& program_;
   PrintOptions options_;
   std::vector<std::string> names_;
+  std::string indent_ = "  ";
   Lines lines_;
 };
 

@@ -67,7 +67,9 @@ bool is_bounded(const FusedView& fused, int dimension) {
 std::string Program::full_name() const { return batch > 0 ? fmt::format("{}@{}", name, batch) : name; }
 
 int Program::param_count() const {
-  const auto is_param = [](const Buffer& buffer) { return buffer.region == Region::param && buffer.same_as < 0; };
+  const auto is_param = [](const Buffer& buffer) {
+    return buffer.region == Region::param && buffer.same_as < 0 && buffer.row_of < 0;
+  };
   return static_cast<int>(std::ranges::find_if_not(buffers, is_param) - buffers.begin());
 }
 

@@ -12,6 +12,9 @@
 //     run @k0 (%image) -> (%0) threads 2                                               loc("mlp.nn":19:16)
 //     run matmul {transpose_b = true} (%1, %model.fc1.weight) -> (%3) threads 2 scratch 4096  loc("mlp.nn":7:12)
 //     run @k4 (%4, %7) -> (%4), (%5, %9) -> (%5) extent 512 threads 2                  loc("mlp.nn":19:3) update
+//     loop 0 of 64 {
+//       run @k5 (%8, %9) -> (%10) threads 1
+//     }
 //     return loss = %27
 //   }
 //
@@ -24,6 +27,10 @@
 // Each param and slot has one buffer, each transient buffer is written once; further types of the same memory are
 // buffers that name theirs. New values of slots are written where the old ones are, after all reads: what is read of a
 // slot is always its old value. Nothing reads memory after an overwriter, which the verifier checks by places.
+//
+// A loop does its instructions once a step. What a step reads of a stacked buffer, or writes to it, is a buffer that is a
+// row of it: `row of %3 in loop 0` is row t at step t. A value that steps hand on has a buffer of several rows, which go
+// round: at step t the old value is row t, the new one row t + 1, modulo their number.
 //
 // Names of buffers are derived: params have those of the program, slots their paths, others numbers in order.
 #pragma once
@@ -62,6 +69,20 @@ struct Buffer {
   std::optional<Tensor> value = {};  // constant
   /// The buffer before this one whose memory it is with another type, at the same place; -1: none. No constant.
   int same_as = -1;
+  /// The buffer before this one of whose first dimension it is a part; -1: none. In a loop it is row (t + row) mod rows
+  /// at step t; outside it begins at `row`, and may be several.
+  int row_of = -1;
+  int loop = -1;
+  std::int64_t row = 0;
+};
+
+/// A run of instructions that is done `length` times, at steps 0, 1, ... or backwards. Loops may stand in loops.
+struct Loop {
+  int first = 0, end = 0;  // instructions
+  std::int64_t length = 1;
+  bool reverse = false;
+
+  bool operator==(const Loop&) const = default;
 };
 
 /// What one run of a kernel, or of another op, reads and writes: indices of buffers.
@@ -88,6 +109,7 @@ struct Program {
   std::int64_t batch = 0;
   std::vector<Buffer> buffers;  // the params first, in order
   std::vector<Instruction> instructions;
+  std::vector<Loop> loops;  // in the order in which they begin, outer ones first
   /// Named results: a buffer each. (New values of slots are in the slots.)
   std::vector<std::pair<std::string, int>> results;
   std::int64_t transient_bytes = 0, scratch_bytes = 0;

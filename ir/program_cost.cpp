@@ -24,7 +24,7 @@ std::int64_t bytes_of(const Program& program, const std::set<int>& buffers) {
 /// What a kernel reads by index: an element a position, and no more than there are.
 std::int64_t gathered_bytes(const Module& module, const Program& program, const Instruction& instruction,
                             const ArgumentSet& set, std::size_t read) {
-  const std::int64_t all = bytes_of(program, root_of(program, set.reads[read]));
+  const std::int64_t all = bytes_of(program, whole_of(program, set.reads[read]));
   if (instruction.kernel < 0) return all;
   const FusedView fused(module.kernels[static_cast<std::size_t>(instruction.kernel)].op);
   if (fused.reads[read].index < 0) return all;
@@ -48,10 +48,10 @@ InstructionCost cost_of(const Module& module, const Program& program, const Inst
   std::set<int> writes;
   for (const ArgumentSet& set : instruction.sets) {
     for (std::size_t i = 0; i < set.reads.size(); ++i) {
-      std::int64_t& bytes = reads[root_of(program, set.reads[i])];
+      std::int64_t& bytes = reads[whole_of(program, set.reads[i])];
       bytes = std::max(bytes, gathered_bytes(module, program, instruction, set, i));
     }
-    for (const int write : set.writes) writes.insert(root_of(program, write));
+    for (const int write : set.writes) writes.insert(whole_of(program, write));
   }
   InstructionCost cost{.bytes = bytes_of(program, writes)};
   for (const auto& [buffer, bytes] : reads) cost.bytes += bytes;
@@ -68,10 +68,13 @@ ProgramCost cost_of(const Module& module, const Program& program) {
                     .slots = slot_offsets(module).back(),
                     .transient = program.transient_bytes,
                     .scratch = program.scratch_bytes};
-  for (const Instruction& instruction : program.instructions) {
-    const InstructionCost cost = cost_of(module, program, instruction);
-    total.bytes += cost.bytes;
-    total.flops += cost.flops;
+  for (std::size_t i = 0; i < program.instructions.size(); ++i) {
+    const InstructionCost cost = cost_of(module, program, program.instructions[i]);
+    std::int64_t times = 1;
+    for (const Loop& loop : program.loops)
+      if (static_cast<int>(i) >= loop.first && static_cast<int>(i) < loop.end) times *= loop.length;
+    total.bytes += times * cost.bytes;
+    total.flops += times * cost.flops;
   }
   return total;
 }

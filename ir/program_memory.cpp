@@ -30,17 +30,39 @@ std::int64_t aligned(std::int64_t bytes) {
   return (bytes + memory_alignment - 1) / memory_alignment * memory_alignment;
 }
 
-int root_of(const Program& program, int buffer) {
+int whole_of(const Program& program, int buffer) {
   const int same = buffer_at(program, buffer).same_as;
   return same < 0 ? buffer : same;
 }
 
+int root_of(const Program& program, int buffer) {
+  int root = whole_of(program, buffer);
+  while (buffer_at(program, root).row_of >= 0) root = whole_of(program, buffer_at(program, root).row_of);
+  return root;
+}
+
+std::int64_t row_bytes(const Buffer& buffer) { return buffer.type.bytes() / buffer.type.shape.at(0); }
+
 Place place_of(const Program& program, int buffer) {
-  const int root = root_of(program, buffer);
+  int root = whole_of(program, buffer);
+  std::int64_t begin = 0, bytes = buffer_at(program, root).type.bytes();
+  while (buffer_at(program, root).row_of >= 0) {
+    const Buffer& row = buffer_at(program, root);
+    const Buffer& all = buffer_at(program, row.row_of);
+    begin = row.loop < 0 ? begin + row.row * row_bytes(all) : 0;
+    if (row.loop >= 0) bytes = all.type.bytes();
+    root = whole_of(program, row.row_of);
+  }
   const Buffer& memory = buffer_at(program, root);
-  const std::int64_t bytes = memory.type.bytes();
-  if (memory.region != Region::transient) return {root + 1, 0, bytes};
-  return {0, memory.offset, memory.offset + bytes};
+  if (memory.region != Region::transient) return {root + 1, begin, begin + bytes};
+  return {0, memory.offset + begin, memory.offset + begin + bytes};
+}
+
+bool may_overlap(const Program& program, int a, int b) {
+  const Buffer &one = buffer_at(program, whole_of(program, a)), &other = buffer_at(program, whole_of(program, b));
+  const bool rows = one.loop >= 0 && one.loop == other.loop && one.row_of == other.row_of;
+  if (rows) return one.row == other.row;
+  return place_of(program, a).overlaps(place_of(program, b));
 }
 
 bool may_share(const Op& kernel, std::size_t read, std::size_t write) {
@@ -66,22 +88,60 @@ std::int64_t kernel_scratch(const Module& module, const Instruction& instruction
   return kernel_layout(fused).scratch_bytes(chunks, instruction.threads);
 }
 
+namespace {
+
+/// Where the memory of a buffer is used.
+struct Use {
+  int instruction;
+  bool writes;
+  int loop;  // of which the row is seen, or -1
+};
+
+// What a loop uses lives in all of it, unless each step begins with writing it and nothing outside uses it.
+void extend_over(const Loop& loop, int index, const std::vector<Use>& uses, Lifetime& alive) {
+  const auto within = [&](const Use& use) { return use.instruction >= loop.first && use.instruction < loop.end; };
+  const auto first = std::ranges::find_if(uses, within);
+  if (first == uses.end()) return;
+  const bool own = std::ranges::all_of(uses, within) && first->writes &&
+                   std::ranges::none_of(uses, [&](const Use& use) { return use.loop == index; });
+  if (own && alive.last < loop.end) return;
+  alive.looped = true;
+  if (alive.first >= 0) alive.first = std::min(alive.first, loop.first);
+  alive.last = std::max(alive.last, loop.end - 1);
+}
+
+}  // namespace
+
 std::vector<Lifetime> lifetimes(const Program& program) {
   std::vector<Lifetime> found(program.buffers.size());
+  std::vector<std::vector<Use>> uses(program.buffers.size());
   const auto lifetime = [&](int buffer) -> Lifetime& {
     return found[static_cast<std::size_t>(root_of(program, buffer))];
   };
+  const auto use = [&](int buffer, int i, bool writes) {
+    const int loop = buffer_at(program, whole_of(program, buffer)).loop;
+    uses[static_cast<std::size_t>(root_of(program, buffer))].push_back({i, writes, loop});
+  };
   const int end = static_cast<int>(program.instructions.size());
-  for (int i = 0; i < end; ++i)
-    for (const ArgumentSet& set : program.instructions[static_cast<std::size_t>(i)].sets) {
-      for (const int read : set.reads) lifetime(read).last = i;
+  for (int i = 0; i < end; ++i) {
+    const std::vector<ArgumentSet>& sets = program.instructions[static_cast<std::size_t>(i)].sets;
+    for (const ArgumentSet& set : sets)
+      for (const int read : set.reads) {
+        lifetime(read).last = i;
+        use(read, i, false);
+      }
+    for (const ArgumentSet& set : sets)
       for (const int write : set.writes) {
         Lifetime& written = lifetime(write);
         if (written.first < 0) written.first = i;
         written.last = std::max(written.last, i);
+        use(write, i, true);
       }
-    }
+  }
   for (const auto& [name, buffer] : program.results) lifetime(buffer).last = end;
+  for (std::size_t b = 0; b < found.size(); ++b)
+    for (std::size_t l = program.loops.size(); l-- > 0;)
+      extend_over(program.loops[l], static_cast<int>(l), uses[b], found[b]);
   return found;
 }
 
@@ -92,7 +152,7 @@ std::int64_t largest_live_bytes(const Program& program) {
   std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>> ranges(program.instructions.size() + 1);
   for (std::size_t b = 0; b < program.buffers.size(); ++b) {
     const Buffer& buffer = program.buffers[b];
-    if (buffer.region != Region::transient || buffer.same_as >= 0 || alive[b].first < 0) continue;
+    if (buffer.region != Region::transient || buffer.same_as >= 0 || buffer.row_of >= 0 || alive[b].first < 0) continue;
     for (int i = alive[b].first; i <= alive[b].last; ++i)
       ranges[static_cast<std::size_t>(i)].emplace_back(buffer.offset, buffer.offset + aligned(buffer.type.bytes()));
   }

@@ -15,9 +15,16 @@ struct Place {
 
   bool overlaps(const Place& other) const { return space == other.space && begin < other.end && other.begin < end; }
 };
+/// Of a row in a loop: all rows.
 Place place_of(const Program& program, int buffer);
-/// The buffer that stands for all with its memory.
+/// The buffer that stands for all with its memory, or with a part of it.
 int root_of(const Program& program, int buffer);
+/// The buffer with this one's memory under its first type: it may be a row of another.
+int whole_of(const Program& program, int buffer);
+/// Bytes of a row of a buffer with a first dimension.
+std::int64_t row_bytes(const Buffer& buffer);
+/// Whether two buffers may share a byte at one step of their loops.
+bool may_overlap(const Program& program, int a, int b);
 /// The next multiple of `memory_alignment`.
 std::int64_t aligned(std::int64_t bytes);
 
@@ -30,8 +37,10 @@ std::int64_t kernel_scratch(const Module& module, const Instruction& instruction
 
 /// The instructions between which a buffer that is no alias holds what is still needed: it is written at `first` and
 /// read last at `last`; results are read at the end, behind the last instruction. Nothing for what is never written.
+/// What a loop uses from outside, or leaves there, is alive in all of it.
 struct Lifetime {
   int first = -1, last = -1;
+  bool looped = false;  // some step of a loop finds what an earlier one, or what is outside, has put there
 
   bool meets(const Lifetime& other) const { return first <= other.last && other.first <= last; }
 };

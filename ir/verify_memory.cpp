@@ -29,16 +29,7 @@ class MemoryChecker {
   }
 
   void run() {
-    for (std::size_t i = 0; i < program_.instructions.size(); ++i) {
-      const Instruction& instruction = program_.instructions[i];
-      for (const ArgumentSet& set : instruction.sets) {
-        for (const int read : set.reads) check_read(read, {Part::instruction, i});
-        check_set(instruction, set, i);
-      }
-      check_sets(instruction, i);
-      for (const ArgumentSet& set : instruction.sets)
-        for (const int write : set.writes) take_write(write, i);
-    }
+    run_range(0, static_cast<int>(program_.instructions.size()), 0);
     for (std::size_t i = 0; i < program_.results.size(); ++i) check_read(program_.results[i].second, {Part::result, i});
   }
 
@@ -62,6 +53,32 @@ class MemoryChecker {
   std::string name(int buffer) const { return "%" + names_[static_cast<std::size_t>(buffer)]; }
   State& state(int buffer) { return states_[static_cast<std::size_t>(buffer)]; }
 
+  /// A second step of a loop finds what the first has left, as all others do. `loop` is the first that may begin here.
+  void run_range(int first, int end, std::size_t loop) {
+    for (int i = first; i < end;) {
+      while (loop < program_.loops.size() && program_.loops[loop].first < i) ++loop;
+      if (loop == program_.loops.size() || program_.loops[loop].first > i || program_.loops[loop].end > end) {
+        run_instruction(static_cast<std::size_t>(i++));
+        continue;
+      }
+      const Loop& around = program_.loops[loop];
+      for (int step = 0; step < std::min<std::int64_t>(around.length, 2); ++step)
+        run_range(around.first, around.end, loop + 1);
+      i = around.end;
+    }
+  }
+
+  void run_instruction(std::size_t i) {
+    const Instruction& instruction = program_.instructions[i];
+    for (const ArgumentSet& set : instruction.sets) {
+      for (const int read : set.reads) check_read(read, {Part::instruction, i});
+      check_set(instruction, set, i);
+    }
+    check_sets(instruction, i);
+    for (const ArgumentSet& set : instruction.sets)
+      for (const int write : set.writes) take_write(write, i);
+  }
+
   void check_read(int buffer, Where where) {
     const State& read = state(root_of(program_, buffer));
     if (read.holds) return;
@@ -74,12 +91,14 @@ class MemoryChecker {
     for (std::size_t w = 0; w < set.writes.size(); ++w) {
       const Place written = place_of(program_, set.writes[w]);
       for (std::size_t other = 0; other < w; ++other)
-        if (written.overlaps(place_of(program_, set.writes[other])))
+        if (may_overlap(program_, set.writes[w], set.writes[other]))
           fail({Part::instruction, i},
                fmt::format("{} and {} are written to the same memory", name(set.writes[other]), name(set.writes[w])));
       for (std::size_t r = 0; r < set.reads.size(); ++r) {
         const Place read = place_of(program_, set.reads[r]);
-        if (!written.overlaps(read) || (read.begin == written.begin && sharing(instruction, r, w))) continue;
+        if (!may_overlap(program_, set.writes[w], set.reads[r]) ||
+            (read.begin == written.begin && sharing(instruction, r, w)))
+          continue;
         fail({Part::instruction, i},
              fmt::format("{} is written over {}, which it still reads", name(set.writes[w]), name(set.reads[r])));
       }
@@ -120,7 +139,8 @@ class MemoryChecker {
 
   void take_write(int buffer, std::size_t i) {
     State& written = state(buffer);
-    if (written.written_by >= 0)
+    const bool is_row = program_.buffers[static_cast<std::size_t>(buffer)].row_of >= 0;
+    if (!is_row && written.written_by >= 0 && written.written_by != static_cast<int>(i))
       fail({Part::instruction, i},
            fmt::format("{} is written a second time, after instruction {}", name(buffer), written.written_by));
     written.written_by = static_cast<int>(i);
@@ -128,6 +148,7 @@ class MemoryChecker {
     for (std::size_t other = 0; other < states_.size(); ++other) {
       State& lost = states_[other];
       if (!lost.holds || program_.buffers[other].same_as >= 0) continue;
+      if (program_.buffers[other].row_of >= 0) continue;
       if (!place.overlaps(place_of(program_, static_cast<int>(other)))) continue;
       lost.holds = false;
       lost.lost_to = static_cast<int>(i);

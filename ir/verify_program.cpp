@@ -40,6 +40,8 @@ class ProgramChecker {
     check_header();
     check_buffers();
     if (!right_) return false;
+    check_loops();
+    if (!right_) return false;
     for (std::size_t i = 0; i < program_.instructions.size(); ++i) check(program_.instructions[i], i);
     check_results();
     check_init();
@@ -88,6 +90,8 @@ class ProgramChecker {
         wrong(fmt::format("malformed type {}", to_string(buffer.type)));
       else if (buffer.same_as >= 0 || buffer.same_as < -1)
         check_alias(buffer, i);
+      else if (buffer.row_of >= 0 || buffer.loop >= 0)
+        check_row(buffer, i);
       else if (buffer.region == Region::param || buffer.region == Region::slot) {
         if (buffer.region == Region::param && i >= params) wrong("parameters stand before other buffers");
         if (!text::is_path(buffer.path)) wrong(fmt::format("'{}' cannot be the name of a buffer", buffer.path));
@@ -108,14 +112,57 @@ class ProgramChecker {
   void check_alias(const Buffer& buffer, std::size_t i) {
     const auto wrong = [&](std::string message) { fail(std::move(message), Part::buffer, i); };
     if (buffer.same_as < 0 || static_cast<std::size_t>(buffer.same_as) >= i || at(buffer.same_as).same_as >= 0 ||
-        at(buffer.same_as).region == Region::constant)
+        at(buffer.same_as).value)
       return wrong("it is another type of what is no buffer before it");
     const Buffer& root = at(buffer.same_as);
-    if (buffer.region != root.region || buffer.offset != root.offset || buffer.path != root.path)
+    if (buffer.region != root.region || buffer.offset != root.offset || buffer.path != root.path ||
+        buffer.row_of != root.row_of || buffer.loop != root.loop || buffer.row != root.row)
       return wrong("it lies elsewhere than the buffer whose memory it is");
     if (buffer.type.dtype != root.type.dtype || buffer.type.elements() != root.type.elements())
       wrong(fmt::format("{} is another type of {}, which has other elements", to_string(buffer.type),
                         to_string(root.type)));
+  }
+
+  void check_row(const Buffer& buffer, std::size_t i) {
+    const auto wrong = [&](std::string message) { fail(std::move(message), Part::buffer, i); };
+    if (buffer.row_of < 0 || static_cast<std::size_t>(buffer.row_of) >= i || at(buffer.row_of).type.rank() < 1)
+      return wrong("it is a row of what is no buffer with rows before it");
+    const Buffer& all = at(buffer.row_of);
+    if (buffer.region != all.region || buffer.offset != 0 || buffer.path != all.path || buffer.value)
+      return wrong("it lies elsewhere than the buffer of which it is a row");
+    const std::int64_t rows = all.type.shape[0], elements = all.type.elements() / rows;
+    if (buffer.row < 0 || buffer.row >= rows) return wrong(fmt::format("there is no row {} of {}", buffer.row, rows));
+    const bool fits = buffer.loop >= 0 ? buffer.type.elements() == elements
+                                       : buffer.type.elements() % elements == 0 &&
+                                             buffer.row + buffer.type.elements() / elements <= rows;
+    if (buffer.type.dtype != all.type.dtype || !fits)
+      return wrong(fmt::format("{} does not fit the rows of {}", to_string(buffer.type), to_string(all.type)));
+    if (buffer.loop >= 0 && static_cast<std::size_t>(buffer.loop) >= program_.loops.size())
+      wrong(fmt::format("there is no loop {}", buffer.loop));
+  }
+
+  void check_loops() {
+    std::vector<int> ends;
+    int first = 0;
+    for (std::size_t l = 0; l < program_.loops.size(); ++l) {
+      const Loop& loop = program_.loops[l];
+      while (!ends.empty() && ends.back() <= loop.first) ends.pop_back();
+      if (loop.length < 1 || loop.first < first || loop.first >= loop.end ||
+          loop.end > static_cast<int>(ends.empty() ? program_.instructions.size() : ends.back()))
+        return fail(fmt::format("loop {} is empty, or not within what is around it", l));
+      first = loop.first;
+      ends.push_back(loop.end);
+    }
+  }
+
+  /// The loops whose steps decide where a buffer is have to be around its use.
+  bool is_known_at(int buffer, std::size_t i) const {
+    for (int b = whole_of(program_, buffer); at(b).row_of >= 0; b = whole_of(program_, at(b).row_of)) {
+      if (at(b).loop < 0) continue;
+      const Loop& loop = program_.loops[static_cast<std::size_t>(at(b).loop)];
+      if (static_cast<int>(i) < loop.first || static_cast<int>(i) >= loop.end) return false;
+    }
+    return true;
   }
 
   void check_slot(const Buffer& buffer, std::size_t i) {
@@ -135,6 +182,9 @@ class ProgramChecker {
       for (const auto* buffers : {&set.reads, &set.writes})
         if (!std::ranges::all_of(*buffers, [&](int buffer) { return exists(buffer); }))
           return wrong("an argument is no buffer");
+      for (const auto* buffers : {&set.reads, &set.writes})
+        if (!std::ranges::all_of(*buffers, [&](int buffer) { return is_known_at(buffer, i); }))
+          return wrong("an argument is a row in a loop that is not around it");
       for (const int buffer : set.writes) {
         const Buffer& written = at(buffer);
         if (written.same_as >= 0 || written.region == Region::param || written.region == Region::constant)
@@ -222,7 +272,7 @@ class ProgramChecker {
       if (!names.insert(name).second) wrong(fmt::format("result '{}' stands twice", name));
       if (!exists(buffer))
         wrong("it is no buffer");
-      else if (at(buffer).region != Region::transient)
+      else if (at(buffer).region != Region::transient || !is_known_at(buffer, program_.instructions.size()))
         wrong("a result is a transient buffer");
     }
   }

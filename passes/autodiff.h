@@ -28,6 +28,10 @@ namespace nnc::passes {
 /// value that no gradient reaches has an invalid one.
 std::vector<ir::ValueId> differentiate(ir::Builder& builder, ir::ValueId loss, const std::vector<ir::ValueId>& wrt);
 
+/// The same from several values whose gradients are given: a part of a loss.
+std::vector<ir::ValueId> differentiate(ir::Builder& builder, const std::vector<ir::ValueId>& values,
+                                       const std::vector<ir::ValueId>& gradients, const std::vector<ir::ValueId>& wrt);
+
 /// For each value of the block, whether a gradient can flow from it to one of `roots`: a floating value made from them
 /// by ops that have a gradient rule.
 std::vector<bool> differentiable_from(const ir::Block& block, const std::vector<ir::ValueId>& roots);

@@ -9,7 +9,6 @@ namespace nnc::passes {
 
 using ir::Block;
 using ir::Builder;
-using ir::Expr;
 using ir::Op;
 using ir::Type;
 using ir::ValueId;
@@ -33,25 +32,20 @@ class Gradients {
   std::vector<ValueId> of_;
 };
 
-/// Applies the rule of one op, and adds what it gives to the gradients of the operands.
-void back_through(Builder& builder, const Op& op, const std::vector<bool>& active, Gradients& gradients) {
-  std::vector<Expr> operands, results, dys;
+const ir::Differentiation differentiation{
+    .flows_to = differentiable_from,
+    .differentiate = [](Builder& builder, const std::vector<ValueId>& values, const std::vector<ValueId>& gradients,
+                        const std::vector<ValueId>& wrt) { return differentiate(builder, values, gradients, wrt); }};
+
+/// Applies the rule of the op at a position, of which `op` is a copy, and adds what it gives to the gradients of the
+/// operands.
+void back_through(Builder& builder, const Op& op, std::size_t position, const std::vector<bool>& active,
+                  Gradients& gradients) {
   std::vector<bool> wanted;
-  for (const ValueId operand : op.operands) {
-    operands.push_back(builder.expr(operand));
-    wanted.push_back(active[at(operand)]);
-  }
-  for (const ValueId result : op.results) {
-    results.push_back(builder.expr(result));
-    const Type type = builder.block().type(result);
-    Expr dy = builder.expr(gradients[result]);
-    // A result that the loss does not depend on has a gradient of zero; one of integers has none.
-    if (!dy.value.valid() && is_float(type.dtype)) {
-      dy = builder.broadcast_to(builder.constant(0.0, type.dtype), type.shape);
-    }
-    dys.push_back(dy);
-  }
-  ir::GradCtx context(builder, op, operands, results, dys, wanted);
+  for (const ValueId operand : op.operands) wanted.push_back(active[at(operand)]);
+  std::vector<ValueId> dys;
+  for (const ValueId result : op.results) dys.push_back(gradients[result]);
+  ir::GradCtx context(builder, op, position, dys, wanted, differentiation);
   op.def->grad->rule(context);
   for (std::size_t i = 0; i < op.operands.size(); ++i) {
     const ValueId contribution = context.contributions()[i];
@@ -78,21 +72,18 @@ std::vector<bool> differentiable_from(const Block& block, const std::vector<Valu
 }
 
 // 1. Mark the values through which a gradient can reach one of `wrt`; nothing else gets a gradient.
-// 2. Give the loss the gradient 1.
+// 2. Begin with the gradients given.
 // 3. Walk the ops backwards. An op of which a result has a gradient has, by then, the whole of it: all uses of
 //    the result come later. Its rule turns the gradients of the results into contributions to those of its operands, which are
 //    added up.
-std::vector<ValueId> differentiate(Builder& builder, ValueId loss, const std::vector<ValueId>& wrt) {
+std::vector<ValueId> differentiate(Builder& builder, const std::vector<ValueId>& values,
+                                   const std::vector<ValueId>& given, const std::vector<ValueId>& wrt) {
   Block& block = builder.block();
-  const Type type = block.type(loss);
-  NNC_CHECK(is_float(type.dtype) && type.shape.empty(), "the loss is {}, not a floating scalar", to_string(type));
   const std::vector<bool> active = differentiable_from(block, wrt);
   Gradients gradients(block);
   const std::size_t forward_ops = block.ops().size();
-  if (active[at(loss)]) {
-    if (const Op* op = block.definer(loss)) builder.location = op->location;
-    gradients.add(builder, loss, builder.constant(1.0, type.dtype).value);
-  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (active[at(values[i])]) gradients.add(builder, values[i], given[i]);
 
   for (std::size_t i = forward_ops; i-- > 0;) {
     const Op op = block.ops()[i];  // a copy: the block grows
@@ -101,11 +92,20 @@ std::vector<ValueId> differentiate(Builder& builder, ValueId loss, const std::ve
     if (std::none_of(op.results.begin(), op.results.end(), reached)) continue;
     if (std::none_of(op.operands.begin(), op.operands.end(), wanted)) continue;
     builder.location = op.location;
-    back_through(builder, op, active, gradients);
+    back_through(builder, op, i, active, gradients);
   }
   std::vector<ValueId> found;
   for (const ValueId value : wrt) found.push_back(gradients[value]);
   return found;
+}
+
+std::vector<ValueId> differentiate(Builder& builder, ValueId loss, const std::vector<ValueId>& wrt) {
+  const Block& block = builder.block();
+  const Type type = block.type(loss);
+  NNC_CHECK(is_float(type.dtype) && type.shape.empty(), "the loss is {}, not a floating scalar", to_string(type));
+  if (!differentiable_from(block, wrt)[at(loss)]) return std::vector<ValueId>(wrt.size());
+  if (const Op* op = block.definer(loss)) builder.location = op->location;
+  return differentiate(builder, {loss}, {builder.constant(1.0, type.dtype).value}, wrt);
 }
 
 }  // namespace nnc::passes

@@ -228,6 +228,8 @@ std::vector<NotFused> fuse_block(Block& block) {
 }
 
 void wrap_ops(Block& block) {
+  for (Op& op : block.ops())
+    if (!ir::is_fused(op)) std::ranges::for_each(op.regions, wrap_ops);
   const Block given = with_sources_apart(block);
   const FusionBlock view(given);
   std::vector<GrownGroup> groups;

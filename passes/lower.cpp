@@ -4,6 +4,7 @@
 #include "passes/fuse.h"
 #include "passes/lower_border.h"
 #include "passes/lower_emit.h"
+#include "passes/lower_loops.h"
 #include "passes/lower_results.h"
 #include "passes/schedule.h"
 
@@ -24,7 +25,10 @@ ir::Status lower(ir::Module& module, PassContext& context) {
   if (compiled == ir::Status::failed) return compiled;
 
   if (schedule(module, context) == ir::Status::failed) return ir::Status::failed;
-  for (ir::Graph& graph : module.graphs) settle_results(graph);
+  for (ir::Graph& graph : module.graphs) {
+    settle_loops(graph.body);
+    settle_results(graph);
+  }
   if (schedule(module, context) == ir::Status::failed) return ir::Status::failed;
 
   KernelTable kernels;

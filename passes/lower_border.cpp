@@ -56,7 +56,10 @@ ir::Status check_compiled(const ir::Block& block, ir::Diagnostics& diagnostics) 
   const int errors = diagnostics.count();
   for (const Op& op : block.ops()) {
     if (const std::string missing = missing_in(block, op); !missing.empty()) report(diagnostics, op, op, missing);
-    if (!ir::is_fused(op)) continue;
+    if (!ir::is_fused(op)) {
+      for (const ir::Block& region : op.regions) static_cast<void>(check_compiled(region, diagnostics));
+      continue;
+    }
     const ir::FusedView fused(op);
     for (const Op& inner : fused.body.ops()) {
       const ir::OpView view = ir::view(fused.body, inner);

@@ -1,14 +1,17 @@
 #include "passes/lower_emit.h"
 
 #include "ir/fused.h"
+#include "ir/ops/scan.h"
 #include "ir/program_cost.h"
 #include "ir/program_memory.h"
+#include "passes/lower_loops.h"
 #include "passes/lower_order.h"
 #include "passes/lower_results.h"
 #include "passes/lower_values.h"
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 namespace nnc::passes {
 
@@ -32,27 +35,29 @@ Role merged(const Role& a, const Role& b) {
   return {a.kind, a.slot == b.slot ? a.slot : ""};
 }
 
+/// Writes the instructions of a block: of a graph, or of a loop's region.
 class Emitter {
  public:
-  Emitter(const ir::Graph& graph, KernelTable& kernels)
-      : graph_(graph), body_(graph.body), kernels_(kernels), values_(graph) {
-    for (std::size_t i = 0; i < graph.results.size(); ++i) {
-      const ValueId root = values_.root(body_.results[i]);
-      const bool is_slot = graph.results[i].kind == GraphResult::Kind::slot;
-      if (is_slot && values_.is_computed(root)) slots_[root] = i;
-    }
-  }
+  Emitter(const ir::Block& body, ir::Program& program, KernelTable& kernels)
+      : body_(body), program_(program), kernels_(kernels), values_(body) {}
 
-  ir::Program run() {
-    program_.name = graph_.name;
-    program_.batch = graph_.batch;
-    for (std::size_t i = 0; i < body_.params().size(); ++i) {
-      const ValueId param = body_.params()[i];
-      buffers_[param] = add({.type = body_.type(param), .region = Region::param, .path = graph_.param_names[i]});
+  const LowerValues& values() const { return values_; }
+  /// The memory of a root, where it is decided already.
+  void bind(ValueId root, int buffer) { buffers_[root] = buffer; }
+  void bind_slot(ValueId root, const std::string& slot, const ir::Type& type) { slots_[root] = {slot, type}; }
+
+  void emit(const std::vector<Order>& order) {
+    for (const int at : values_.instructions()) {
+      const Op& op = body_.ops()[static_cast<std::size_t>(at)];
+      if (ir::is_scan(op)) place_carries(op);
     }
-    const std::vector<Order> order = orders(graph_, values_);
     const std::vector<Unordered> instructions = unordered(order);
     for (const std::vector<int>& group : order_instructions(instructions, order)) {
+      const Unordered& leader = instructions[static_cast<std::size_t>(group.front())];
+      if (const Op& op = body_.ops()[static_cast<std::size_t>(leader.op)]; ir::is_scan(op)) {
+        emit_loop(op);
+        continue;
+      }
       Instruction instruction;
       for (const int member : group) {
         const Unordered& one = instructions[static_cast<std::size_t>(member)];
@@ -60,13 +65,46 @@ class Emitter {
       }
       program_.instructions.push_back(std::move(instruction));
     }
-    for (std::size_t i = 0; i < graph_.results.size(); ++i)
-      if (graph_.results[i].kind == GraphResult::Kind::value)
-        program_.results.emplace_back(graph_.results[i].name, typed_buffer(body_.results[i]));
-    return std::move(program_);
+  }
+
+  /// The buffer of a value with its own type.
+  int typed_buffer(ValueId value) {
+    const ValueId root = values_.root(value);
+    ir::Type type = body_.type(value);
+    type.layout.clear();
+    if (is_constant_root(root)) return constant(root, type);
+    const int memory = buffer(root);
+    const Buffer& whole = program_.buffers[static_cast<std::size_t>(memory)];
+    if (type == whole.type) return memory;
+    const auto [known, inserted] = typed_.try_emplace({memory, type.shape});
+    if (!inserted) return known->second;
+    Buffer other = whole;
+    other.type = type;
+    if (whole.value) {
+      other.value = whole.value->reshaped(type.shape);
+    } else {
+      other.same_as = whole.same_as >= 0 ? whole.same_as : memory;
+    }
+    return known->second = add(std::move(other));
+  }
+
+  int add(Buffer buffer) {
+    buffer.type.layout.clear();
+    program_.buffers.push_back(std::move(buffer));
+    return static_cast<int>(program_.buffers.size()) - 1;
   }
 
  private:
+  struct SlotResult {
+    std::string slot;
+    ir::Type type;
+  };
+  /// Where the old and the new value of a carry are, and its first and last one: rows of one buffer.
+  struct Carry {
+    int buffer = -1;
+    std::int64_t old_row = 0, new_row = 1, last = 0;
+  };
+
   /// Late is what clips and updates, if nothing else waits for it.
   std::vector<Unordered> unordered(const std::vector<Order>& orders) {
     std::vector<bool> late(body_.ops().size(), false);
@@ -110,33 +148,116 @@ class Emitter {
     instruction.sets.push_back(std::move(set));
   }
 
-  int add(Buffer buffer) {
-    buffer.type.layout.clear();
-    program_.buffers.push_back(std::move(buffer));
-    return static_cast<int>(program_.buffers.size()) - 1;
+  // --- loops --------------------------------------------------------------------------------------------------------
+
+  /// A buffer that is one row, or several, of another.
+  int rows(int all, std::int64_t row, ir::Type type, int loop = -1) {
+    Buffer made = program_.buffers[static_cast<std::size_t>(all)];
+    made.type = std::move(type);
+    made.value.reset();
+    made.offset = 0;
+    made.same_as = -1;
+    made.row_of = all;
+    made.row = row;
+    made.loop = loop;
+    return add(std::move(made));
+  }
+
+  // Forwards the value of before the first step is in row 0, and that of after the last one in row `length`; backwards
+  // it is the other way round, each modulo the number of rows.
+  void place_carries(const Op& scan) {
+    const ir::ScanParts parts(ir::view(body_, scan));
+    const std::vector<CarryHistory> histories = carry_histories(scan);
+    for (std::size_t i = 0; i < parts.carries; ++i) {
+      const ir::Type type = body_.type(scan.operands[i]);
+      const std::int64_t count = histories[i].kept() ? parts.length + 1 : 2, end = parts.length % count;
+      Carry carry;
+      carry.buffer = add_transient(stacked(type, count));
+      carry.old_row = parts.reverse ? 1 : 0;
+      carry.new_row = parts.reverse ? 0 : 1;
+      carry.last = parts.reverse ? 0 : end;
+      const ValueId first = values_.root(scan.operands[i]);
+      bind(first, rows(carry.buffer, parts.reverse ? end : 0, body_.type(first)));
+      bind(scan.results[i], rows(carry.buffer, carry.last, type));
+      for (const auto* yields : {&histories[i].old_values, &histories[i].new_values})
+        for (const std::size_t yield : *yields) {
+          const std::int64_t row = yields == &histories[i].old_values ? carry.old_row : carry.new_row;
+          bind(scan.results[yield], rows(carry.buffer, row, body_.type(scan.results[yield])));
+        }
+      carries_[scan.results[i]] = carry;
+    }
+  }
+
+  void emit_loop(const Op& scan) {
+    const ir::ScanParts parts(ir::view(body_, scan));
+    const ir::Block& region = scan.regions[0];
+    const int loop = static_cast<int>(program_.loops.size());
+    program_.loops.push_back({static_cast<int>(program_.instructions.size()), 0, parts.length, parts.reverse});
+    Emitter inner(region, program_, kernels_);
+    const auto is_used = [&](ValueId param) { return !inner.values().readers(param).empty(); };
+    if (const ValueId step = region.params()[0]; is_used(step))
+      inner.bind(step, rows(numbers(parts.length), 0, region.type(step), loop));
+    for (std::size_t i = 0; i < parts.carries; ++i) {
+      const Carry& carry = carries_.at(scan.results[i]);
+      const ValueId made = inner.values().root(region.results[i]);
+      inner.bind(region.params()[i + 1], rows(carry.buffer, carry.old_row, region.type(region.params()[i + 1]), loop));
+      inner.bind(made, rows(carry.buffer, carry.new_row, region.type(made), loop));
+    }
+    for (std::size_t i = parts.carries; i < scan.operands.size(); ++i) {
+      const ValueId param = region.params()[i + 1];
+      if (!is_used(param)) continue;
+      const int given = typed_buffer(scan.operands[i]);
+      inner.bind(param, i < parts.carries + parts.scanned ? rows(given, 0, region.type(param), loop) : given);
+    }
+    for (std::size_t i = parts.carries; i < scan.results.size(); ++i) {
+      const ValueId made = inner.values().root(region.results[i]);
+      if (!inner.values().is_computed(made) || inner.is_bound(made)) continue;
+      inner.bind(made, rows(buffer(scan.results[i]), 0, region.type(made), loop));
+    }
+    inner.emit(data_orders(region, inner.values()));
+    program_.loops[static_cast<std::size_t>(loop)].end = static_cast<int>(program_.instructions.size());
+  }
+
+  bool is_bound(ValueId root) const { return buffers_.contains(root); }
+
+  static ir::Type stacked(ir::Type type, std::int64_t count) {
+    type.shape.insert(type.shape.begin(), count);
+    return type;
+  }
+
+  /// 0, 1, 2 and so on.
+  int numbers(std::int64_t count) {
+    const ir::Type type{ir::DType::i32, {count}, {}};
+    ir::Tensor value(type);
+    std::iota(value.as<std::int32_t>().begin(), value.as<std::int32_t>().end(), 0);
+    return add({.type = type, .region = Region::constant, .value = std::move(value)});
+  }
+
+  // --- buffers ------------------------------------------------------------------------------------------------------
+
+  int add_transient(ir::Type type) {
+    Buffer made{.type = std::move(type)};
+    made.offset = program_.transient_bytes;
+    program_.transient_bytes += ir::aligned(made.type.bytes());
+    return add(std::move(made));
   }
 
   /// The buffer of a root, as large as it is; kernels ask for no more.
   int buffer(ValueId root) {
     const auto known = buffers_.find(root);
     if (known != buffers_.end()) return known->second;
-    Buffer made{.type = body_.type(root)};
+    ir::Type type = body_.type(root);
     const std::string* slot = values_.slot(root);
     if (const auto bound = slots_.find(root); bound != slots_.end()) {
-      slot = &graph_.results[bound->second].name;
-      made.type = body_.type(body_.results[bound->second]);
+      slot = &bound->second.slot;
+      type = bound->second.type;
     }
     if (slot != nullptr) {
       const auto same = slot_buffers_.find(*slot);
       if (same != slot_buffers_.end()) return buffers_[root] = same->second;
-      made.region = Region::slot;
-      made.path = *slot;
-      return buffers_[root] = slot_buffers_[*slot] = add(std::move(made));
+      return buffers_[root] = slot_buffers_[*slot] = add({.type = type, .region = Region::slot, .path = *slot});
     }
-    if (!values_.is_computed(root)) return buffers_[root] = constant(root, made.type);
-    made.offset = program_.transient_bytes;
-    program_.transient_bytes += ir::aligned(made.type.bytes());
-    return buffers_[root] = add(std::move(made));
+    return buffers_[root] = values_.is_computed(root) ? add_transient(std::move(type)) : constant(root, type);
   }
 
   /// A constant, with each of its types apart.
@@ -153,30 +274,13 @@ class Emitter {
     return definer != nullptr && is_constant(*definer);
   }
 
-  /// The buffer of a value with its own type.
-  int typed_buffer(ValueId value) {
-    const ValueId root = values_.root(value);
-    ir::Type type = body_.type(value);
-    type.layout.clear();
-    if (is_constant_root(root)) return constant(root, type);
-    const int memory = buffer(root);
-    const Buffer& whole = program_.buffers[static_cast<std::size_t>(memory)];
-    if (type == whole.type) return memory;
-    const auto [known, inserted] = typed_.try_emplace({memory, type.shape});
-    if (!inserted) return known->second;
-    Buffer other = whole;
-    other.type = type;
-    other.same_as = memory;
-    return known->second = add(std::move(other));
-  }
-
-  const ir::Graph& graph_;
   const ir::Block& body_;
+  ir::Program& program_;
   KernelTable& kernels_;
   LowerValues values_;
-  ir::Program program_;
-  std::map<ValueId, std::size_t> slots_;  // the result as which a root is a slot's new value
-  std::map<ValueId, int> buffers_;        // of roots
+  std::map<ValueId, SlotResult> slots_;  // roots that are a slot's new value
+  std::map<ValueId, int> buffers_;       // of roots
+  std::map<ValueId, Carry> carries_;     // by the scan's result
   std::map<std::string, int> slot_buffers_;
   std::map<std::pair<int, ir::Shape>, int> typed_;
   std::map<std::pair<ValueId, ir::Shape>, int> constants_;
@@ -206,7 +310,28 @@ std::int64_t scratch_for(const ir::Module& module, const ir::Program& program, c
 
 }  // namespace
 
-ir::Program emit_program(const ir::Graph& graph, KernelTable& kernels) { return Emitter(graph, kernels).run(); }
+ir::Program emit_program(const ir::Graph& graph, KernelTable& kernels) {
+  ir::Program program;
+  program.name = graph.name;
+  program.batch = graph.batch;
+  const ir::Block& body = graph.body;
+  Emitter emitter(body, program, kernels);
+  const LowerValues& values = emitter.values();
+  for (std::size_t i = 0; i < body.params().size(); ++i) {
+    const ValueId param = body.params()[i];
+    emitter.bind(param, emitter.add({.type = body.type(param), .region = Region::param, .path = graph.param_names[i]}));
+  }
+  for (std::size_t i = 0; i < graph.results.size(); ++i) {
+    const ValueId root = values.root(body.results[i]);
+    if (graph.results[i].kind == GraphResult::Kind::slot && values.is_computed(root))
+      emitter.bind_slot(root, graph.results[i].name, body.type(body.results[i]));
+  }
+  emitter.emit(orders(graph, values));
+  for (std::size_t i = 0; i < graph.results.size(); ++i)
+    if (graph.results[i].kind == GraphResult::Kind::value)
+      program.results.emplace_back(graph.results[i].name, emitter.typed_buffer(body.results[i]));
+  return program;
+}
 
 void set_resources(const ir::Module& module, ir::Program& program, const ir::Target& target) {
   program.scratch_bytes = 0;

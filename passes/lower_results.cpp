@@ -15,39 +15,6 @@ using ir::ValueId;
 
 namespace {
 
-/// Appends a fused op that yields its operand.
-ValueId append_copy(ir::Graph& graph, ValueId from, const GraphResult& result) {
-  ir::Block& block = graph.body;
-  const ir::Type type = block.type(from);
-  Op op;
-  op.def = ir::find_op(ir::fused_op);
-  ir::Shape domain;
-  if (type.elements() > 1) domain = {type.elements()};
-  const std::vector<std::int64_t> strides = ir::row_major_strides(domain);
-  ir::Access read{.strides = strides};
-  ir::Block body;
-  body.results = {body.add_param({type.dtype, domain, {}})};
-  const Op* maker = block.definer(from);
-  if (maker != nullptr) op.location = maker->location;
-  op.operands = {from};
-  if (maker != nullptr && is_constant(*maker)) {
-    // One number stands for many that are equal.
-    const ir::Tensor value = constant_value(block, *maker);
-    if (value.is_splat() && type.elements() > 1) {
-      ir::Builder builder(block);
-      builder.location = op.location;
-      ir::Tensor number(ir::Type{type.dtype, {}, {}});
-      std::copy_n(value.bytes().begin(), number.bytes().size(), number.bytes().begin());
-      op.operands = {builder.constant(std::move(number)).value};
-      read.strides = {0};
-    }
-  }
-  op.attrs = ir::fused_attrs(domain, {read}, {{.strides = strides}}, {}, {type});
-  op.regions.push_back(std::move(body));
-  if (result.kind == GraphResult::Kind::slot) op.role = {ir::Role::Kind::update, ""};
-  return block.append(std::move(op), {type})[0];
-}
-
 /// Whether a slot's new value is the old one.
 bool keeps_value(const LowerValues& values, const GraphResult& result, ValueId root) {
   const std::string* slot = values.slot(root);
@@ -57,7 +24,7 @@ bool keeps_value(const LowerValues& values, const GraphResult& result, ValueId r
 /// Results that are no computed value of their own: a param, a constant, another slot's old value, a value that is read
 /// or bound again where it would be in a slot.
 std::vector<std::size_t> shared_results(const ir::Graph& graph) {
-  const LowerValues values(graph);
+  const LowerValues values(graph.body);
   std::vector<std::size_t> found;
   std::vector<int> bound(static_cast<std::size_t>(graph.body.value_count()));
   for (const ValueId result : graph.body.results) ++bound[static_cast<std::size_t>(values.root(result).index)];
@@ -66,7 +33,7 @@ std::vector<std::size_t> shared_results(const ir::Graph& graph) {
     if (keeps_value(values, graph.results[i], root)) continue;
     const bool shared = bound[static_cast<std::size_t>(root.index)] > 1 || !values.readers(root).empty();
     const bool is_slot = graph.results[i].kind == GraphResult::Kind::slot;
-    if (!values.is_computed(root) || (is_slot && shared)) found.push_back(i);
+    if (!values.is_computed(root) || (is_slot && (shared || values.is_looped(root)))) found.push_back(i);
   }
   return found;
 }
@@ -106,20 +73,12 @@ class Reachability {
   std::vector<std::vector<int>> next_;
 };
 
-std::vector<Order> data_orders(const LowerValues& values, const ir::Graph& graph) {
-  std::vector<Order> found;
-  for (const int reader : values.instructions())
-    for (const ValueId operand : graph.body.ops()[static_cast<std::size_t>(reader)].operands)
-      if (const int maker = values.maker(values.root(operand)); maker >= 0) found.emplace_back(maker, reader);
-  return found;
-}
-
 /// Results that cannot be written where the slot's old value is: it is read after they are known, or by their
 /// instruction in another way. Each that can orders the readers before it, which the next ones have to fit.
 std::vector<std::size_t> displaced_results(const ir::Graph& graph) {
-  const LowerValues values(graph);
+  const LowerValues values(graph.body);
   std::vector<std::size_t> found;
-  Reachability graph_order(graph.body.ops().size(), data_orders(values, graph));
+  Reachability graph_order(graph.body.ops().size(), data_orders(graph.body, values));
   for (std::size_t i = 0; i < graph.results.size(); ++i) {
     const GraphResult& result = graph.results[i];
     const ValueId root = values.root(graph.body.results[i]);
@@ -141,13 +100,56 @@ std::vector<std::size_t> displaced_results(const ir::Graph& graph) {
 }
 
 void copy_results(ir::Graph& graph, const std::vector<std::size_t>& which) {
-  for (const std::size_t i : which) graph.body.results[i] = append_copy(graph, graph.body.results[i], graph.results[i]);
+  for (const std::size_t i : which) {
+    const bool is_slot = graph.results[i].kind == GraphResult::Kind::slot;
+    const ir::Role role = is_slot ? ir::Role{ir::Role::Kind::update, ""} : ir::Role{};
+    graph.body.results[i] = append_copy(graph.body, graph.body.results[i], role);
+  }
 }
 
 }  // namespace
 
+std::vector<Order> data_orders(const ir::Block& block, const LowerValues& values) {
+  std::vector<Order> found;
+  for (const int reader : values.instructions())
+    for (const ValueId operand : block.ops()[static_cast<std::size_t>(reader)].operands)
+      if (const int maker = values.maker(values.root(operand)); maker >= 0) found.emplace_back(maker, reader);
+  return found;
+}
+
+ValueId append_copy(ir::Block& block, ValueId from, const ir::Role& role) {
+  const ir::Type type = block.type(from);
+  Op op;
+  op.def = ir::find_op(ir::fused_op);
+  ir::Shape domain;
+  if (type.elements() > 1) domain = {type.elements()};
+  const std::vector<std::int64_t> strides = ir::row_major_strides(domain);
+  ir::Access read{.strides = strides};
+  ir::Block body;
+  body.results = {body.add_param({type.dtype, domain, {}})};
+  const Op* maker = block.definer(from);
+  if (maker != nullptr) op.location = maker->location;
+  op.operands = {from};
+  if (maker != nullptr && is_constant(*maker)) {
+    // One number stands for many that are equal.
+    const ir::Tensor value = constant_value(block, *maker);
+    if (value.is_splat() && type.elements() > 1) {
+      ir::Builder builder(block);
+      builder.location = op.location;
+      ir::Tensor number(ir::Type{type.dtype, {}, {}});
+      std::copy_n(value.bytes().begin(), number.bytes().size(), number.bytes().begin());
+      op.operands = {builder.constant(std::move(number)).value};
+      read.strides = {0};
+    }
+  }
+  op.attrs = ir::fused_attrs(domain, {read}, {{.strides = strides}}, {}, {type});
+  op.regions.push_back(std::move(body));
+  op.role = role;
+  return block.append(std::move(op), {type})[0];
+}
+
 std::vector<Order> orders(const ir::Graph& graph, const LowerValues& values) {
-  std::vector<Order> found = data_orders(values, graph);
+  std::vector<Order> found = data_orders(graph.body, values);
   for (std::size_t i = 0; i < graph.results.size(); ++i) {
     const GraphResult& result = graph.results[i];
     const ValueId root = values.root(graph.body.results[i]);

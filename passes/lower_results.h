@@ -16,8 +16,13 @@ namespace nnc::passes {
 /// The instruction first has to run before the instruction second; positions among the ops.
 using Order = std::pair<int, int>;
 
-/// What has to come before what: makers before readers, and all other readers of a slot before its overwriter.
+/// What has to come before what in any block: makers before readers.
+std::vector<Order> data_orders(const ir::Block& block, const LowerValues& values);
+/// In a graph also all other readers of a slot before its overwriter.
 std::vector<Order> orders(const ir::Graph& graph, const LowerValues& values);
+
+/// Appends a fused op that yields its operand.
+ir::ValueId append_copy(ir::Block& block, ir::ValueId from, const ir::Role& role);
 
 /// Appends the copies. Fused ops have schedules already; those of the copies are left to be chosen.
 void settle_results(ir::Graph& graph);

@@ -2,6 +2,7 @@
 
 #include "ir/evaluate.h"
 #include "ir/fused.h"
+#include "ir/ops/scan.h"
 
 #include <algorithm>
 #include <map>
@@ -33,15 +34,15 @@ bool is_constant(const Op& op) {
 
 ir::Tensor constant_value(const ir::Block& block, const Op& op) { return ir::evaluate(ir::view(block, op), {})[0]; }
 
-bool is_instruction(const Op& op) { return ir::is_fused(op) || op.def->is_instruction(); }
+bool is_instruction(const Op& op) { return ir::is_fused(op) || ir::is_scan(op) || op.def->is_instruction(); }
 
-LowerValues::LowerValues(const ir::Graph& graph) : graph_(&graph) {
+LowerValues::LowerValues(const ir::Block& block) : block_(&block) {
   find_roots();
   find_instructions();
 }
 
 void LowerValues::find_roots() {
-  const ir::Block& body = graph_->body;
+  const ir::Block& body = *block_;
   for (int value = 0; value < body.value_count(); ++value) roots_.push_back({value});
   makers_.assign(roots_.size(), -1);
   std::map<std::string, ValueId> read;
@@ -57,12 +58,12 @@ void LowerValues::find_roots() {
 }
 
 void LowerValues::find_instructions() {
-  const std::vector<Op>& ops = graph_->body.ops();
+  const std::vector<Op>& ops = block_->ops();
   std::vector<bool> needed(ops.size(), false);
   const auto need = [&](ValueId value) {
     if (const int by = maker(root(value)); by >= 0) needed[static_cast<std::size_t>(by)] = true;
   };
-  for (const ValueId result : graph_->body.results) need(result);
+  for (const ValueId result : block_->results) need(result);
   for (std::size_t i = ops.size(); i-- > 0;)
     if (needed[i]) std::ranges::for_each(ops[i].operands, need);
   readers_.resize(roots_.size());
@@ -83,8 +84,10 @@ const std::string* LowerValues::slot(ValueId root) const {
 
 bool LowerValues::is_computed(ValueId root) const { return maker(root) >= 0; }
 
+bool LowerValues::is_looped(ValueId root) const { return is_computed(root) && ir::is_scan(*definer(root)); }
+
 ValueId LowerValues::read_of(const std::string& path) const {
-  for (const Op& op : graph_->body.ops()) {
+  for (const Op& op : block_->ops()) {
     const std::string* read = slot_of(op);
     if (read != nullptr && *read == path) return op.results[0];
   }

@@ -22,7 +22,8 @@ class Places {
       : module_(module), program_(program), alive_(ir::lifetimes(program)), block_(program.buffers.size(), -1) {
     for (std::size_t b = 0; b < program.buffers.size(); ++b) {
       const Buffer& buffer = program.buffers[b];
-      if (buffer.region != Region::transient || buffer.same_as >= 0 || alive_[b].first < 0) continue;
+      if (buffer.region != Region::transient || buffer.same_as >= 0 || buffer.row_of >= 0 || alive_[b].first < 0)
+        continue;
       block_[b] = static_cast<int>(blocks_.size());
       blocks_.push_back({ir::aligned(buffer.type.bytes()), alive_[b].first, alive_[b].last});
     }
@@ -39,10 +40,11 @@ class Places {
   /// Puts a result where an operand of its size is that nothing reads from then on. An operand's block ends with the
   /// instruction then, so that the results of one set never take the same one.
   void share(const Instruction& instruction, const ir::ArgumentSet& set, std::size_t w, int i) {
-    const int written = block_of(ir::root_of(program_, set.writes[w]));
+    const int written = block_of(ir::whole_of(program_, set.writes[w]));
     if (instruction.kernel < 0 || written < 0) return;
     for (std::size_t r = 0; r < set.reads.size(); ++r) {
-      const int read = block_of(ir::root_of(program_, set.reads[r]));
+      const int whole = ir::whole_of(program_, set.reads[r]), read = block_of(whole);
+      if (read >= 0 && alive_[static_cast<std::size_t>(whole)].looped) continue;
       if (read < 0 || read == written || at(read).last != i || at(read).bytes != at(written).bytes) continue;
       if (!allowed(instruction, set, read, w)) continue;
       at(read).last = at(written).last;
@@ -83,7 +85,9 @@ void plan(const ir::Module& module, ir::Program& program) {
   const Placement placement = place_blocks(places.blocks());
   for (std::size_t b = 0; b < program.buffers.size(); ++b) {
     Buffer& buffer = program.buffers[b];
-    if (buffer.region != Region::transient) continue;
+    if (buffer.region != Region::transient ||
+        ir::whole_of(program, static_cast<int>(b)) != ir::root_of(program, static_cast<int>(b)))
+      continue;
     const int block = places.block_of(ir::root_of(program, static_cast<int>(b)));
     buffer.offset = block < 0 ? 0 : placement.offsets[static_cast<std::size_t>(block)];
   }

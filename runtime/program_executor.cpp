@@ -34,6 +34,8 @@ struct Step {
     std::int64_t first_chunk = 0;
   };
   std::vector<Set> sets;
+  /// (argument, buffer): whose place a loop changes.
+  std::vector<std::pair<std::size_t, std::size_t>> moving;
   std::int64_t chunks = 0, chunk = 0;  // in all sets; positions of one
   int threads = 1;
   std::byte* scratch = nullptr;  // partial results of all chunks, then a row area a thread
@@ -49,6 +51,7 @@ class LoadedProgram {
       : program_(&program) {
     for (const ir::Buffer& buffer : program.buffers)
       places_.push_back(place(module, buffer, slots, slot_memory, transient));
+    find_moving();
     for (const ir::Instruction& instruction : program.instructions)
       steps_.push_back(prepare(module, instruction, kernels, contractions, scratch));
     for (const auto& [name, buffer] : program.results)
@@ -59,7 +62,7 @@ class LoadedProgram {
 
   const std::vector<NamedTensor>& run(const std::vector<ir::Tensor>& params) {
     take(params);
-    for (Step& step : steps_) run(step);
+    run(0, steps_.size(), 0);
     for (std::size_t i = 0; i < results_.size(); ++i) {
       const auto buffer = static_cast<std::size_t>(program_->results[i].second);
       std::span<std::byte> bytes = results_[i].value.bytes();
@@ -73,6 +76,11 @@ class LoadedProgram {
   std::byte* place(const ir::Module& module, const ir::Buffer& buffer, const std::vector<std::int64_t>& slots,
                    std::byte* slot_memory, std::byte* transient) {
     if (buffer.same_as >= 0) return places_[static_cast<std::size_t>(buffer.same_as)];
+    if (buffer.row_of >= 0) {
+      const auto all = static_cast<std::size_t>(buffer.row_of);
+      if (buffer.loop >= 0 || places_[all] == nullptr) return nullptr;
+      return places_[all] + buffer.row * ir::row_bytes(program_->buffers[all]);
+    }
     switch (buffer.region) {
       case ir::Region::param: return nullptr;
       case ir::Region::transient: return transient + buffer.offset;
@@ -87,6 +95,22 @@ class LoadedProgram {
     return constants_.back().bytes().data();
   }
 
+  /// A buffer moves with the innermost loop on the way to its memory; inner loops have the higher numbers.
+  void find_moving() {
+    rows_.resize(program_->loops.size());
+    std::vector<int> moves_with(program_->buffers.size(), -1);
+    for (std::size_t b = 0; b < program_->buffers.size(); ++b) {
+      const ir::Buffer& buffer = program_->buffers[b];
+      const int from = buffer.same_as >= 0 ? buffer.same_as : buffer.row_of;
+      if (from < 0) continue;
+      moves_with[b] = std::max(buffer.loop, moves_with[static_cast<std::size_t>(from)]);
+      if (moves_with[b] >= 0)
+        rows_[static_cast<std::size_t>(moves_with[b])].push_back(b);
+      else if (buffer.region == ir::Region::param)
+        of_params_.push_back(b);
+    }
+  }
+
   Step prepare(const ir::Module& module, const ir::Instruction& instruction, const KernelSet& kernels,
                Contractions& contractions, std::byte* scratch) {
     Step step;
@@ -95,7 +119,7 @@ class LoadedProgram {
     for (const ir::ArgumentSet& set : instruction.sets) {
       step.sets.push_back({.args = args_.size()});
       for (const auto* buffers : {&set.reads, &set.writes})
-        for (const int buffer : *buffers) add_argument(buffer);
+        for (const int buffer : *buffers) add_argument(step, static_cast<std::size_t>(buffer));
       args_.push_back(nullptr);  // the parameters of a kernel
     }
     if (instruction.kernel < 0) {
@@ -140,16 +164,22 @@ class LoadedProgram {
     return static_cast<std::size_t>(std::count_if(module.kernels.begin(), module.kernels.begin() + kernel, has_code));
   }
 
-  void add_argument(int buffer) {
-    const auto index = static_cast<std::size_t>(buffer);
-    if (program_->buffers[index].region == ir::Region::param) params_.emplace_back(args_.size(), root(index));
-    args_.push_back(places_[index]);
+  void add_argument(Step& step, std::size_t buffer) {
+    if (places_[buffer] == nullptr) step.moving.emplace_back(args_.size(), buffer);
+    args_.push_back(places_[buffer]);
   }
 
-  /// The buffer whose memory this one is.
-  std::size_t root(std::size_t buffer) const {
-    while (program_->buffers[buffer].same_as >= 0) buffer = static_cast<std::size_t>(program_->buffers[buffer].same_as);
-    return buffer;
+  /// What is known of a buffer's place when the program begins, or a step of a loop.
+  void move(std::size_t b, std::int64_t t) {
+    const ir::Buffer& buffer = program_->buffers[b];
+    if (buffer.same_as >= 0) {
+      places_[b] = places_[static_cast<std::size_t>(buffer.same_as)];
+    } else if (buffer.row_of >= 0) {
+      const auto all = static_cast<std::size_t>(buffer.row_of);
+      const ir::Buffer& rows = program_->buffers[all];
+      const std::int64_t row = buffer.loop < 0 ? buffer.row : (t + buffer.row) % rows.type.shape[0];
+      places_[b] = places_[all] + row * ir::row_bytes(rows);
+    }
   }
 
   void take(const std::vector<ir::Tensor>& params) {
@@ -159,8 +189,28 @@ class LoadedProgram {
       NNC_CHECK(params[i].type() == program_->buffers[i].type, "parameter {} of {} is {}, given {}", i,
                 program_->full_name(), ir::to_string(program_->buffers[i].type), ir::to_string(params[i].type()));
     // Nothing writes to a parameter's buffer.
-    for (const auto& [argument, param] : params_)
-      args_[argument] = const_cast<std::byte*>(params[param].bytes().data());
+    for (std::size_t i = 0; i < count; ++i) places_[i] = const_cast<std::byte*>(params[i].bytes().data());
+    for (const std::size_t buffer : of_params_) move(buffer, 0);
+  }
+
+  /// `loop` is the first that may begin here.
+  void run(std::size_t first, std::size_t end, std::size_t loop) {
+    for (std::size_t i = first; i < end;) {
+      while (loop < program_->loops.size() && static_cast<std::size_t>(program_->loops[loop].first) < i) ++loop;
+      if (loop == program_->loops.size() || static_cast<std::size_t>(program_->loops[loop].first) > i) {
+        Step& step = steps_[i++];
+        for (const auto& [argument, buffer] : step.moving) args_[argument] = places_[buffer];
+        run(step);
+        continue;
+      }
+      const ir::Loop& around = program_->loops[loop];
+      for (std::int64_t k = 0; k < around.length; ++k) {
+        const std::int64_t t = around.reverse ? around.length - 1 - k : k;
+        for (const std::size_t buffer : rows_[loop]) move(buffer, t);
+        run(i, static_cast<std::size_t>(around.end), loop + 1);
+      }
+      i = static_cast<std::size_t>(around.end);
+    }
   }
 
   void run(Step& step) {
@@ -212,8 +262,9 @@ class LoadedProgram {
   const ir::Program* program_;
   std::vector<std::byte*> places_;  // of the buffers
   std::vector<ir::Tensor> constants_;
-  std::vector<void*> args_;                                  // of all instructions
-  std::vector<std::pair<std::size_t, std::size_t>> params_;  // (argument, parameter)
+  std::vector<void*> args_;                     // of all instructions
+  std::vector<std::size_t> of_params_;          // buffers with memory of parameters, known before the loops
+  std::vector<std::vector<std::size_t>> rows_;  // by loop: the buffers whose place its step decides, in order
   std::vector<Step> steps_;
   std::vector<NamedTensor> results_;
 };

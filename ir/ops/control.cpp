@@ -2,22 +2,14 @@
 #include "ir/evaluate.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
+#include "ir/ops/scan.h"
 #include "ir/samples.h"
+
+#include <algorithm>
 
 namespace nnc::ir {
 
 namespace {
-
-/// How scan's operands divide: carries, then tensors read a row a step, then values every step sees.
-struct ScanParts {
-  std::size_t carries, scanned;
-  std::int64_t length;
-
-  explicit ScanParts(const OpView& op)
-      : carries(static_cast<std::size_t>(op.integer("carries"))),
-        scanned(static_cast<std::size_t>(op.integer("scanned"))),
-        length(op.integer("length")) {}
-};
 
 Shape without_first(const Shape& shape) { return {shape.begin() + 1, shape.end()}; }
 
@@ -73,7 +65,8 @@ std::vector<Tensor> evaluate_scan(const EvalArgs& args) {
   std::vector<Tensor> carries, yields;
   for (std::size_t i = 0; i < parts.carries; ++i) carries.push_back(*args.operands[i]);
   for (std::size_t i = parts.carries; i < args.op->results.size(); ++i) yields.emplace_back(args.op->results[i]);
-  for (std::int64_t t = 0; t < parts.length; ++t) {
+  for (std::int64_t k = 0; k < parts.length; ++k) {
+    const std::int64_t t = parts.reverse ? parts.length - 1 - k : k;
     std::vector<Tensor> params{Tensor::splat_integer(Type{DType::i32, {}, {}}, t)};
     for (Tensor& carry : carries) params.push_back(std::move(carry));
     for (std::size_t i = parts.carries; i < args.operands.size(); ++i) {
@@ -114,13 +107,27 @@ Block decaying_sum() {
 }
 
 double decaying_sum_oracle(const Oracle& o) {
-  const std::int64_t column = o.at().back(), last = o.result() == 0 ? o.op().integer("length") - 1 : o.at()[0];
+  const std::int64_t column = o.at().back(), length = o.op().integer("length");
+  const bool reverse = o.op().flag("reverse");
+  const std::int64_t last = o.result() == 1 ? o.at()[0] : reverse ? 0 : length - 1;
   double h = o.operand(0, {column});
-  for (std::int64_t t = 0; t <= last; ++t) h = h * o.operand(2, {column}) + o.operand(1, {t, column});
-  return h;
+  for (std::int64_t t = reverse ? length - 1 : 0;; t += reverse ? -1 : 1) {
+    h = h * o.operand(2, {column}) + o.operand(1, {t, column});
+    if (t == last) return h;
+  }
 }
 
 }  // namespace
+
+bool is_scan(const Op& op) {
+  static const OpDef* const scan = find_op("scan");
+  return op.def == scan;
+}
+
+std::size_t carry_count(const Op& scan) {
+  const auto at = std::ranges::find(scan.def->attrs, "carries", &AttrDef::name) - scan.def->attrs.begin();
+  return static_cast<std::size_t>(std::get<std::int64_t>(scan.attrs[static_cast<std::size_t>(at)]));
+}
 
 std::span<const OpDef> control_ops() {
   static const OpDef ops[] = {
@@ -128,20 +135,26 @@ std::span<const OpDef> control_ops() {
        .doc = "A loop of `length` steps. The operands are `carries` values that a step replaces, `scanned` tensors of "
               "which it sees a row, and values that every step sees; the region takes the step's number (i32), then "
               "these, and yields the new carries, then any others. The results are the last carries, then the others, "
-              "stacked along a new first dimension.",
+              "stacked along a new first dimension. With `reverse` the last step comes first.",
        .operands = Operands::none(),
-       .attrs = {{"length", AttrKind::integer}, {"carries", AttrKind::integer}, {"scanned", AttrKind::integer}},
+       .attrs = {{"length", AttrKind::integer},
+                 {"carries", AttrKind::integer},
+                 {"scanned", AttrKind::integer},
+                 {"reverse", AttrKind::boolean, Attr(false)}},
        .region_count = 1,
        .infer = infer_scan,
        .kernel = Whole{.evaluate = evaluate_scan},
-       .grad = no_gradient("a loop's steps are not differentiated"),
+       .grad = scan_gradient,
        .precision = Precision::accumulated,
        .oracle = decaying_sum_oracle,
        .samples =
            [](Samples& s) {
-             s.add({f32({2}), f32({3, 2}), f32({2})},
-                   {{"length", std::int64_t{3}}, {"carries", std::int64_t{1}}, {"scanned", std::int64_t{1}}})
-                 .regions.push_back(decaying_sum());
+             for (const bool reverse : {false, true})
+               s.add({f32({2}), f32({3, 2}), f32({2})}, {{"length", std::int64_t{3}},
+                                                         {"carries", std::int64_t{1}},
+                                                         {"scanned", std::int64_t{1}},
+                                                         {"reverse", reverse}})
+                   .regions.push_back(decaying_sum());
            },
        .callable = false},
   };

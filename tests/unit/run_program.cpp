@@ -22,21 +22,21 @@ class Machine {
         transient_(static_cast<std::size_t>(program.transient_bytes), std::byte{0xFF}) {
     for (std::size_t b = 0; b < program.buffers.size(); ++b) {
       const Buffer& buffer = program.buffers[b];
-      if (buffer.region == Region::param && buffer.same_as < 0) own_[static_cast<int>(b)] = bytes_of(params.at(b));
-      if (buffer.region == Region::constant) own_[static_cast<int>(b)] = bytes_of(*buffer.value);
-      if (buffer.region == Region::slot && buffer.same_as < 0)
+      if (buffer.region == Region::param && buffer.same_as < 0 && buffer.row_of < 0)
+        own_[static_cast<int>(b)] = bytes_of(params.at(b));
+      if (buffer.value) own_[static_cast<int>(b)] = bytes_of(*buffer.value);
+      if (buffer.region == Region::slot && buffer.same_as < 0 && buffer.row_of < 0)
         own_[static_cast<int>(b)] = bytes_of(slots.at(buffer.path));
     }
   }
 
   std::map<std::string, Tensor> run(Slots& slots) {
-    for (const Instruction& instruction : program_.instructions)
-      // Any order has to do.
-      for (auto set = instruction.sets.rbegin(); set != instruction.sets.rend(); ++set) run(instruction, *set);
+    run(0, static_cast<int>(program_.instructions.size()), 0);
     std::map<std::string, Tensor> results;
     for (const auto& [name, buffer] : program_.results) results[name] = load(buffer);
     for (std::size_t b = 0; b < program_.buffers.size(); ++b)
-      if (program_.buffers[b].region == Region::slot && program_.buffers[b].same_as < 0)
+      if (program_.buffers[b].region == Region::slot && program_.buffers[b].same_as < 0 &&
+          program_.buffers[b].row_of < 0)
         slots[program_.buffers[b].path] = load(static_cast<int>(b));
     return results;
   }
@@ -46,11 +46,40 @@ class Machine {
     return {tensor.bytes().begin(), tensor.bytes().end()};
   }
 
+  void run(int first, int end, std::size_t loop) {
+    for (int i = first; i < end;) {
+      while (loop < program_.loops.size() && program_.loops[loop].first < i) ++loop;
+      if (loop == program_.loops.size() || program_.loops[loop].first > i) {
+        const Instruction& instruction = program_.instructions[static_cast<std::size_t>(i++)];
+        // Any order has to do.
+        for (auto set = instruction.sets.rbegin(); set != instruction.sets.rend(); ++set) run(instruction, *set);
+        continue;
+      }
+      const Loop& around = program_.loops[loop];
+      for (std::int64_t k = 0; k < around.length; ++k) {
+        step_[static_cast<int>(loop)] = around.reverse ? around.length - 1 - k : k;
+        run(i, around.end, loop + 1);
+      }
+      i = around.end;
+    }
+  }
+
+  /// Where a buffer begins within the memory of its root.
+  std::int64_t offset(int buffer) const {
+    const Buffer& row = program_.buffers[static_cast<std::size_t>(whole_of(program_, buffer))];
+    if (row.row_of < 0) return 0;
+    const Buffer& all = program_.buffers[static_cast<std::size_t>(row.row_of)];
+    const std::int64_t index = row.loop < 0 ? row.row : (step_.at(row.loop) + row.row) % all.type.shape[0];
+    return offset(row.row_of) + index * row_bytes(all);
+  }
+
   std::byte* at(int buffer) {
-    const Place place = place_of(program_, buffer);
+    const Place place = place_of(program_, root_of(program_, buffer));
     std::vector<std::byte>& space = place.space == 0 ? transient_ : own_.at(place.space - 1);
     NNC_CHECK(place.end <= static_cast<std::int64_t>(space.size()), "buffer {} lies outside", buffer);
-    return space.data() + place.begin;
+    const std::int64_t bytes = program_.buffers[static_cast<std::size_t>(buffer)].type.bytes();
+    NNC_CHECK(place.begin + offset(buffer) + bytes <= place.end, "buffer {} lies outside of its memory", buffer);
+    return space.data() + place.begin + offset(buffer);
   }
 
   Tensor load(int buffer) {
@@ -79,6 +108,7 @@ class Machine {
   const Program& program_;
   std::vector<std::byte> transient_;
   std::map<int, std::vector<std::byte>> own_;
+  std::map<int, std::int64_t> step_;  // of the loops that run
 };
 
 }  // namespace

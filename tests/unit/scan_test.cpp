@@ -13,7 +13,7 @@ using namespace nnc;
 
 namespace {
 
-/// The graph `eval`, or a step of `train`, by the reference interpreter.
+/// The graph `eval` or steps of `train`, by the reference interpreter.
 class Run {
  public:
   explicit Run(const std::string& text) {
@@ -22,6 +22,10 @@ class Run {
     INFO(elaborated.errors);
     REQUIRE(elaborated.module);
     module_ = std::move(*elaborated.module);
+    ir::Diagnostics diagnostics;
+    const ir::Status status = passes::run_passes(module_, passes::pipeline_to(passes::Stage::step), {}, diagnostics);
+    INFO(diagnostics.render());
+    REQUIRE(status == ir::Status::ok);
     executor_ = runtime::make_reference_executor(module_);
     if (module_.find_slot(ir::key_slot))
       executor_->set_slot(ir::key_slot, ir::Tensor::splat_integer({ir::DType::i64, {}, {}}, 3));
@@ -39,6 +43,7 @@ class Run {
     return executor_->run(graph, 4, batch)[0].value.real(0);
   }
   const ir::Module& module() const { return module_; }
+  ir::Tensor slot(std::string_view path) const { return executor_->slot(path); }
 
  private:
   ir::Module module_;
@@ -57,10 +62,21 @@ std::string program(std::string_view body) {
          test::train("  data x: f32[6, 3]\n  loss mean(cell(x[:, 0], x[:, 1]) as other)\n" + std::string(body));
 }
 
+/// Loss and gradients: what a step changes.
 void check_same(std::string_view scan, std::string_view unrolled) {
-  const double value = Run(program(scan)).loss();
+  Run ours(program(scan)), theirs(program(unrolled));
+  const double value = ours.loss();
   CHECK(value != 0);
-  CHECK(value == Approx(Run(program(unrolled)).loss()).epsilon(1e-6));
+  CHECK(value == Approx(theirs.loss()).epsilon(1e-6));
+  CHECK(ours.loss("train") == Approx(theirs.loss("train")).epsilon(1e-6));
+  int parameters = 0;
+  for (const ir::Slot& slot : theirs.module().slots) {
+    if (slot.kind != ir::SlotKind::parameter) continue;
+    ++parameters;
+    INFO(slot.path);
+    CHECK(tests::agree(ours.slot(slot.path), theirs.slot(slot.path), 2e-6));
+  }
+  CHECK(parameters > 0);
 }
 
 }  // namespace
@@ -78,39 +94,47 @@ TEST_CASE("a scan carries, sees rows and yields") {
 
 TEST_CASE("a scan of a part of a dimension, by number, with several yields") {
   check_same(R"(
-  s = ones([4])
+  z = cell(x[:, 0], x[:, 1]) as first
+  s = z[:, 0] * 0 + 1
   a, b = scan t in 2..5 carry s = s, n = 0 {
-    s = s * 0.5 + x[:, t, 1] * t
+    s = s * z[:, 1] + x[:, t, 1] * t
     n = n + t
-    yield s, x[:, t]
+    yield s, x[:, t] * z
   }
   loss mean(a[1:3] * a[:2]) + mean(b * b) + mean(s) + n)",
              R"(
-  s2 = 0.5 + x[:, 2, 1] * 2
-  s3 = s2 * 0.5 + x[:, 3, 1] * 3
-  s4 = s3 * 0.5 + x[:, 4, 1] * 4
-  loss (mean(s3 * s2) + mean(s4 * s3)) / 2 + mean(x[:, 2:5] * x[:, 2:5]) + mean(s4) + 9)");
+  z = cell(x[:, 0], x[:, 1]) as first
+  s2 = z[:, 1] + x[:, 2, 1] * 2
+  s3 = s2 * z[:, 1] + x[:, 3, 1] * 3
+  s4 = s3 * z[:, 1] + x[:, 4, 1] * 4
+  b = x[:, 2:5] * z[:, none]
+  loss (mean(s3 * s2) + mean(s4 * s3)) / 2 + mean(b * b) + mean(s4) + 9)");
 }
 
 TEST_CASE("a scan in a scan sees rows of both") {
   check_same(R"(
+  k = cell(x[:, 0], x[:, 1]) as first
   rows = scan t in 0..6 carry total = zeros([4]) {
-    part = scan u in 0..3 carry p = zeros([4]) { p = p * 0.5 + x[:, t, u]; yield p * x[:, 0, u] + x[:, t, 0] }
-    total = total * 0.9 + p
+    part = scan u in 0..3 carry p = zeros([4]) {
+      p = tanh(p * k[:, u]) + x[:, t, u]
+      yield p * x[:, 0, u] + x[:, t, 0] * k[:, 0]
+    }
+    total = total * 0.9 + p * k[:, 1]
     yield part
   }
   loss mean(rows * rows) + mean(total * total))",
              R"(
+  k = cell(x[:, 0], x[:, 1]) as first
   total = zeros([4])
   s = 0.0
   for t in 0..6 {
     p = zeros([4])
     for u in 0..3 {
-      p = p * 0.5 + x[:, t, u]
-      r = p * x[:, 0, u] + x[:, t, 0]
+      p = tanh(p * k[:, u]) + x[:, t, u]
+      r = p * x[:, 0, u] + x[:, t, 0] * k[:, 0]
       s = s + mean(r * r) / 18
     }
-    total = total * 0.9 + p
+    total = total * 0.9 + p * k[:, 1]
   }
   loss s + mean(total * total))");
 }

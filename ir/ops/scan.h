@@ -1,0 +1,32 @@
+// How the operands and results of `scan` divide, and its gradient.
+#pragma once
+
+#include "ir/builder.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nnc::ir {
+
+/// Operands: carries, then tensors read a row a step, then values every step sees. The region's parameters are the
+/// step's number, then the same; its results are the new carries, then what it yields.
+struct ScanParts {
+  std::size_t carries, scanned;
+  std::int64_t length;
+  bool reverse;
+
+  explicit ScanParts(const OpView& op)
+      : carries(static_cast<std::size_t>(op.integer("carries"))),
+        scanned(static_cast<std::size_t>(op.integer("scanned"))),
+        length(op.integer("length")),
+        reverse(op.flag("reverse")) {}
+};
+
+/// Whether the op is a loop.
+bool is_scan(const Op& op);
+std::size_t carry_count(const Op& scan);
+
+/// The gradient of a loop is a loop the other way round: see scan_gradient.cpp.
+void scan_gradient(GradCtx& g);
+
+}  // namespace nnc::ir
