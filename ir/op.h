@@ -148,9 +148,6 @@ struct EvalArgs {
 using Evaluate = std::vector<Tensor> (*)(const EvalArgs&);
 struct Contraction {
   Required<Evaluate> evaluate;
-  /// A letter for each dimension of each operand, then of the result: the same letter is the same index, and what the
-  /// result lacks is summed over, as in "mk", "kn", "mn". Null where that does not say all.
-  std::vector<std::string> (*dimensions)(const OpView&) = nullptr;
 };
 /// Computed as a whole, by a rule of its own: constant, random.
 struct Whole {

@@ -138,7 +138,7 @@ class MemoryChecker {
   }
 
   void take_write(int buffer, std::size_t i) {
-    State& written = state(buffer);
+    State& written = state(root_of(program_, buffer));
     const bool is_row = program_.buffers[static_cast<std::size_t>(buffer)].row_of >= 0;
     if (!is_row && written.written_by >= 0 && written.written_by != static_cast<int>(i))
       fail({Part::instruction, i},

@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import image_cases
+import recurrent_cases
 import std_cases
 from twins import FASHION_MNIST, NORMAL, Case, adam, features, kink, kink_arguments, linear, modules, relu, sgd
 
@@ -340,6 +341,7 @@ CASES = [
     Case("rearrange", rearrange_model, rearrange_loss, sgd(lr=0.02, momentum=0.9), data=FASHION_MNIST),
     *std_cases.CASES,
     *image_cases.CASES,
+    *recurrent_cases.CASES,
 ]
 
 
