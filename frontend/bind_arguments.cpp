@@ -2,6 +2,7 @@
 #include "frontend/calls.h"
 #include "frontend/evaluate.h"
 #include "frontend/print_ast.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -12,13 +13,14 @@ namespace {
 std::string parameter_list(const ast::Definition& definition) {
   std::string text;
   for (const auto& parameter : definition.parameters) text += (text.empty() ? "" : ", ") + parameter.name.text;
-  return text.empty() ? "no parameters" : "the parameters " + text;
+  if (text.empty()) return "no parameters";
+  return (definition.parameters.size() == 1 ? "the parameter " : "the parameters ") + text;
 }
 
 void report_unknown(Context& context, const ast::Definition& definition, const ast::Name& name) {
   std::vector<std::string> names;
   for (const auto& parameter : definition.parameters) names.push_back(parameter.name.text);
-  const std::string near = ir::nearest_name(name.text, names);
+  const std::string near = suggestion(name.text, names);
   report(context, name.span,
          near.empty()
              ? fmt::format("`{}` has no parameter `{}`; it has {}", definition.name.text, name.text,

@@ -5,6 +5,7 @@
 #include "frontend/instances.h"
 #include "frontend/print_ast.h"
 #include "frontend/statements.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -43,11 +44,15 @@ Value unknown_callee(Context& context, const ast::Call& call) {
   for (const auto& [place, what] : elsewhere)
     if (context.declarations.find(place, name, frame.in_std))
       return fail(context, call.callee.span, fmt::format("`{}` is {}", name, what));
-  const std::string near = ir::nearest_name(name, candidates);
+  const std::string near = suggestion(name, candidates);
   report(context, call.callee.span,
          fmt::format("unknown function or layer `{}`{}", name,
                      near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
-  for (const ast::Argument& argument : call.arguments) evaluate(context, *argument.value);
+  for (const ast::Argument& argument : call.arguments) {
+    const auto* inner = std::get_if<ast::Call>(&argument.value->node);
+    if (!inner || !context.declarations.find(Place::initializer, inner->callee.text, frame.in_std))
+      evaluate(context, *argument.value);
+  }
   return poison();
 }
 
@@ -66,9 +71,9 @@ bool may_own(Context& context, const ast::Definition& definition, const ast::Spa
 Value call_definition(Context& context, const ast::Definition& definition, const ast::Call& call, const ast::Span& at) {
   if (!may_own(context, definition, at) || !may_inline(context, definition, at)) return poison();
   if (call.alias && definition.kind != Kind::layer)
-    return fail(context, call.alias->span,
-                fmt::format("`{}` is a {}, which owns no parameters: only layer calls are named", definition.name.text,
-                            spelling(definition.kind)));
+    report(context, call.alias->span,
+           fmt::format("`{}` is a {}, which owns no parameters: `as` stands directly behind the call of a layer",
+                       definition.name.text, spelling(definition.kind)));
 
   const auto given = bind_arguments(context, definition, call);
   const auto arguments = given ? evaluate_arguments(context, definition, *given) : std::nullopt;
@@ -138,6 +143,7 @@ bool may_inline(Context& context, const ast::Definition& definition, const ast::
         fmt::format("recursion: {}`{}`; calls are inlined, so that this would not end", cycle, definition.name.text));
     return false;
   }
+  context.inlined.insert(&definition);
   if (open.size() < static_cast<std::size_t>(max_depth)) return true;
   exhaust(context, at, fmt::format("calls nest more than {} deep", max_depth));
   return false;
@@ -193,8 +199,7 @@ std::shared_ptr<const Initializer> initializer_call(Context& context, const ast:
   const Frame& frame = *context.frame;
   const auto* definition = context.declarations.find(Place::initializer, call.callee.text, frame.in_std);
   if (!definition) {
-    const std::string near =
-        ir::nearest_name(call.callee.text, context.declarations.names(Place::initializer, frame.in_std));
+    const std::string near = suggestion(call.callee.text, context.declarations.names(Place::initializer, frame.in_std));
     report(context, call.callee.span,
            fmt::format("unknown initializer `{}`{}", call.callee.text,
                        near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));

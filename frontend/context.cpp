@@ -73,7 +73,7 @@ bool add_slot(Context& context, ir::Slot slot, const ast::Span& at) {
   const auto known = context.slot_index.find(slot.path);
   if (known == context.slot_index.end()) {
     context.slot_index.emplace(slot.path, context.slots.size());
-    context.slots.push_back({std::move(slot), at});
+    context.slots.push_back({std::move(slot), at, context.frame ? context.frame->calls : std::vector<ast::Span>{}});
     return true;
   }
   const SlotInfo& old = context.slots[known->second];

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,6 +107,7 @@ struct Target {
 struct SlotInfo {
   ir::Slot slot;
   ast::Span at;
+  std::vector<ast::Span> calls;  // that led to the declaration, the user's first
 };
 
 struct Context {
@@ -122,10 +124,14 @@ struct Context {
   Target* initial = nullptr;      // the `init` graph
   std::vector<ScanScope*> scans;  // the open ones, outermost first, through all calls
 
+  std::set<const ast::Definition*> inlined;  // at least once
+
   std::vector<SlotInfo> slots;
   std::map<std::string, std::size_t> slot_index;
   std::map<std::string, const ast::Definition*> instances;  // of `train`, by path
   std::vector<std::pair<ast::Span, std::int64_t>> loops;    // iterations of each loop, in order
+
+  std::vector<std::pair<ast::Span, ir::Shape>> summed;  // what metrics of `train` sum up, in order
 
   std::int64_t ops = 0, iterations = 0, evaluations = 0;
   int nesting = 0;

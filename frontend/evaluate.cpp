@@ -2,10 +2,12 @@
 
 #include "frontend/apply.h"
 #include "frontend/static_math.h"
+#include "frontend/suggest.h"
 #include "ir/text.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace nnc::frontend {
@@ -34,6 +36,25 @@ Value runtime_scalar(Context& context, const std::string& name, const ast::Span&
   return {TensorValue{context.target->builder.cast(slot, ir::DType::f64), true}, at};
 }
 
+/// Why the name, a dimension of the signature of the body, is bound by nothing; empty if it is no such dimension.
+std::string unbound_dimension(const Frame& frame, const ast::Span& at) {
+  if (!frame.definition) return "";
+  const auto has = [&](const ast::TypeExpr& type) {
+    return type.dims && std::ranges::any_of(*type.dims, [&](const auto& dim) { return dim->span.at == at.at; });
+  };
+  for (const auto& parameter : frame.definition->parameters)
+    if (parameter.type && has(*parameter.type)) return "dimensions that arguments bind start in upper case";
+  for (const auto& type : frame.definition->results)
+    if (has(type)) return "no argument binds this dimension, and results bind none";
+  return "";
+}
+
+bool assigned_in(const ast::Block& block, const std::string& name) {
+  bool found = false;
+  for_each_target(block, [&](const ast::Name& target) { found = found || target.text == name; });
+  return found;
+}
+
 Value unknown_name(Context& context, const std::string& name, const ast::Span& at) {
   const Frame& frame = *context.frame;
   if (const auto untaken = frame.not_taken.find(name); untaken != frame.not_taken.end()) {
@@ -59,11 +80,21 @@ Value unknown_name(Context& context, const std::string& name, const ast::Span& a
   if (context.declarations.find(Place::value, name, frame.in_std) || ir::find_op(name))
     return fail(context, at, fmt::format("`{}` is a function, not a value: call it, `{}(...)`", name, name));
 
-  std::vector<std::string> candidates;
+  if (const std::string why = unbound_dimension(frame, at); !why.empty())
+    return fail(context, at, fmt::format("unknown name `{}`: {}", name, why));
+  if (frame.kind == Frame::Kind::file && name == "B")
+    return fail(context, at, "unknown name `B`: types in `data` describe one example, without the batch");
+  if (frame.kind == Frame::Kind::predict && assigned_in(context.declarations.train()->body, name))
+    return fail(context, at,
+                fmt::format("unknown name `{}`: it is a name of `train`; `predict` sees hypers, its own `data` and "
+                            "train's layers",
+                            name));
+
+  std::vector<std::string> candidates = {"true", "false", "none", "inf"};
   for (const auto& [candidate, variable] : frame.variables) candidates.push_back(candidate);
   if (!frame.in_std)
     for (const auto& [candidate, value] : context.hypers) candidates.push_back(candidate);
-  const std::string near = ir::nearest_name(name, candidates);
+  const std::string near = suggestion(name, candidates);
   return fail(context, at,
               fmt::format("unknown name `{}`{}", name, near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
 }

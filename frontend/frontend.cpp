@@ -1,5 +1,6 @@
 #include "frontend/frontend.h"
 
+#include "frontend/check_names.h"
 #include "frontend/declarations.h"
 #include "frontend/parser.h"
 #include "frontend/recipe.h"
@@ -30,6 +31,19 @@ Model::~Model() = default;
 const ast::Program& Model::program() const { return state_->program; }
 const ir::Recipe& Model::recipe() const { return state_->recipe; }
 
+namespace {
+
+/// Elaboration has read what it inlined.
+void check_uninlined(const Declarations& declarations, const ast::Program& program,
+                     const std::set<const ast::Definition*>& inlined, ir::Diagnostics& diagnostics) {
+  for (const auto& declaration : program.declarations)
+    if (const auto* definition = std::get_if<ast::Definition>(&declaration);
+        definition && !inlined.contains(definition))
+      check_names(*definition, declarations, diagnostics);
+}
+
+}  // namespace
+
 std::optional<Model> load(std::string file, std::string_view text, const Options& options,
                           ir::Diagnostics& diagnostics) {
   auto state = std::make_unique<Model::State>();
@@ -46,7 +60,10 @@ std::optional<Model> load(std::string file, std::string_view text, const Options
   state->declarations.emplace(state->program, state->std, diagnostics);
   state->hypers = read_hypers(*state->declarations, options, diagnostics);
   state->recipe = read_recipe(*state->declarations, state->hypers, options, diagnostics);
-  if (diagnostics.count() > errors) return std::nullopt;
+  if (diagnostics.count() > errors) {
+    check_uninlined(*state->declarations, state->program, {}, diagnostics);
+    return std::nullopt;
+  }
   return Model(std::move(state));
 }
 
@@ -67,7 +84,7 @@ void check_metrics(const ir::Block& report, const ir::Block& other, ir::Diagnost
 
 /// Elaborates again for twice the batch size into nothing: parameters, loops and what surrounds the sums of metrics
 /// must be the same. Other errors of it do not count, since no such batch was asked for.
-void check_batch_independence(Context& context, std::int64_t batch, const Target& report,
+void check_batch_independence(Context& context, std::int64_t batch, const Target& reported,
                               const std::vector<std::pair<ast::Span, std::int64_t>>& loops) {
   ir::Diagnostics ignored;
   ir::Diagnostics* const real = context.diagnostics;
@@ -76,15 +93,25 @@ void check_batch_independence(Context& context, std::int64_t batch, const Target
   probe.initial = &initial;
   Target probe_report(Target::Kind::rule, std::string(ir::report_graph));
   elaborate_phase(probe, Phase::train, 2 * batch, &probe_report);
-  check_metrics(report.graph.body, probe_report.graph.body, *real);
+  check_metrics(reported.graph.body, probe_report.graph.body, *real);
+  for (std::size_t i = 0; i < std::min(probe.summed.size(), context.summed.size()); ++i)
+    if (context.summed[i].second == probe.summed[i].second)
+      real->error(
+          context.summed[i].first.at,
+          fmt::format("this metric cannot be accumulated over an epoch: a reduction over the batch stands inside "
+                      "another, which sums up {}, the same for batches of any size",
+                      describe(context.summed[i].second)),
+          context.summed[i].first.width);
   for (const SlotInfo& slot : probe.slots) {
     const SlotInfo* other = context.find_slot(slot.slot.path);
     if (!other || other->slot.type == slot.slot.type) continue;
-    real->error(
-        slot.at.at,
+    Frame declared;
+    declared.calls = other->calls;
+    const Scoped<Frame*> inside(context.frame, &declared);
+    report(
+        context, other->at,
         fmt::format("the shape of `{}` depends on the batch size: {} for batches of {}, {} for batches of {}",
-                    slot.slot.path, ir::to_string(other->slot.type), batch, ir::to_string(slot.slot.type), 2 * batch),
-        slot.at.width);
+                    slot.slot.path, ir::to_string(other->slot.type), batch, ir::to_string(slot.slot.type), 2 * batch));
   }
   for (std::size_t i = 0; i < std::min(loops.size(), probe.loops.size()); ++i)
     if (loops[i].first.at == probe.loops[i].first.at && loops[i].second != probe.loops[i].second)
@@ -123,16 +150,10 @@ void note_ranges(ir::Module& module, const Declarations& declarations, ir::Diagn
   if (declarations.predict()) note(module.recipe.predict_data, declarations.predict()->body);
 }
 
-}  // namespace
-
-std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnostics& diagnostics) const {
-  diagnostics.add_source(state_->program.file, state_->text);
-  for (const StdSource& source : std_sources())
-    diagnostics.add_source(std::string(source.file), std::string(source.text));
+std::optional<ir::Module> elaborate_module(Context& context, const BatchSizes& sizes) {
+  ir::Diagnostics& diagnostics = *context.diagnostics;
   const int errors = diagnostics.count();
   const auto failed = [&] { return diagnostics.count() > errors; };
-
-  Context context(*state_->declarations, state_->recipe, state_->hypers, diagnostics);
   Target initial(Target::Kind::initial, std::string(ir::init_graph));
   Target report(Target::Kind::rule, std::string(ir::report_graph));
   context.initial = &initial;
@@ -151,13 +172,13 @@ std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnost
       graphs.push_back(std::move(target->graph));
     }
   }
-  if (state_->declarations->predict()) {
+  if (context.declarations.predict()) {
     auto target = elaborate_predict(context);
     if (failed()) return std::nullopt;
     graphs.push_back(std::move(target->graph));
   }
   ir::Module module;
-  module.recipe = state_->recipe;
+  module.recipe = context.recipe;
   add_updates(context, module);
   if (failed()) return std::nullopt;
   add_clipping(context, module);
@@ -172,8 +193,22 @@ std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnost
   module.graphs.push_back(std::move(initial.graph));
   for (ir::Graph& graph : graphs) module.graphs.push_back(std::move(graph));
   module.graphs.push_back(std::move(report.graph));
-  note_ranges(module, *state_->declarations, diagnostics);
+  note_ranges(module, context.declarations, diagnostics);
   if (failed()) return std::nullopt;
+  return module;
+}
+
+}  // namespace
+
+std::optional<ir::Module> Model::elaborate(const BatchSizes& sizes, ir::Diagnostics& diagnostics) const {
+  diagnostics.add_source(state_->program.file, state_->text);
+  for (const StdSource& source : std_sources())
+    diagnostics.add_source(std::string(source.file), std::string(source.text));
+  const int errors = diagnostics.count();
+  Context context(*state_->declarations, state_->recipe, state_->hypers, diagnostics);
+  std::optional<ir::Module> module = elaborate_module(context, sizes);
+  check_uninlined(*state_->declarations, state_->program, context.inlined, diagnostics);
+  if (diagnostics.count() > errors) module.reset();
   return module;
 }
 

@@ -1,6 +1,8 @@
 #include "frontend/groups.h"
 
 #include "frontend/evaluate.h"
+#include "frontend/instances.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -45,12 +47,16 @@ void check_pattern(Context& context, const std::vector<std::string>& parts, cons
     if (slot.slot.kind != ir::SlotKind::parameter) continue;
     const auto path = split(slot.slot.path);
     if (matches(parts, path)) return;
-    known.insert(known.end(), path.begin(), path.end());
+    // Runs of as many components as the pattern has.
+    for (std::size_t i = 0; i + parts.size() <= path.size(); ++i) {
+      const auto first = path.begin() + static_cast<std::ptrdiff_t>(i);
+      known.push_back(fmt::format("{}", fmt::join(first, first + static_cast<std::ptrdiff_t>(parts.size()), ".")));
+    }
   }
-  const std::string near = parts.size() == 1 ? ir::nearest_name(parts.front(), known) : "";
+  const std::string near = suggestion(fmt::format("{}", fmt::join(parts, ".")), known);
   report(context, at,
-         fmt::format("no parameter's path has `{}`{}", fmt::join(parts, "."),
-                     near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+         fmt::format("no parameter's path has `{}`{}", in_source(fmt::format("{}", fmt::join(parts, "."))),
+                     near.empty() ? "" : fmt::format("; did you mean `{}`?", in_source(near))));
 }
 
 void check_settings(Context& context, const ast::Group& group, const ast::Definition& optimizer) {
@@ -64,7 +70,7 @@ void check_settings(Context& context, const ast::Group& group, const ast::Defini
       report(context, setting.name.span, fmt::format("`{}` is given twice", name))
           .note(first->second.at, "it is first given here");
     } else if (!std::count(names.begin(), names.end(), name)) {
-      const std::string near = ir::nearest_name(name, names);
+      const std::string near = suggestion(name, names);
       report(context, setting.name.span,
              fmt::format("the optimizer `{}` has no parameter `{}`; {}", optimizer.name.text, name,
                          near.empty() ? fmt::format("a group sets {}", fmt::join(names, ", "))

@@ -1,5 +1,6 @@
 #include "frontend/evaluate.h"
 #include "frontend/recipe.h"
+#include "frontend/suggest.h"
 #include "ir/text.h"
 
 #include <fmt/format.h>
@@ -50,7 +51,7 @@ std::map<std::string, Value> read_hypers(const Declarations& declarations, const
   for (const ast::Hyper* hyper : declarations.hypers()) names.push_back(hyper->name.text);
   for (const auto& [name, text] : options.set) {
     if (std::count(names.begin(), names.end(), name)) continue;
-    const std::string near = ir::nearest_name(name, names);
+    const std::string near = suggestion(name, names);
     diagnostics.error(fmt::format("--set: {} has no hyper `{}`{}", declarations.user_file(), name,
                                   !near.empty()   ? fmt::format("; did you mean `{}`?", near)
                                   : names.empty() ? "; it has none"

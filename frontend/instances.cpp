@@ -1,6 +1,7 @@
 #include "frontend/instances.h"
 
 #include "frontend/evaluate.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -9,19 +10,6 @@
 namespace nnc::frontend {
 
 namespace {
-
-/// `h.0` as it is written: `h[0]`.
-std::string in_source(const std::string& key) {
-  std::string text;
-  bool index = false;
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    const bool digit_next = key[i] == '.' && i + 1 < key.size() && key[i + 1] >= '0' && key[i + 1] <= '9';
-    if (key[i] == '.' && index) text += ']';
-    if (key[i] == '.') index = digit_next;
-    text += key[i] == '.' ? (digit_next ? '[' : '.') : key[i];
-  }
-  return index ? text + ']' : text;
-}
 
 std::string root_of(const std::string& key) { return key.substr(0, key.find('.')); }
 
@@ -86,6 +74,18 @@ bool clashes(Context& context, const std::string& key, const ast::Span& at) {
 
 }  // namespace
 
+std::string in_source(const std::string& key) {
+  std::string text;
+  bool index = false;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const bool digit_next = key[i] == '.' && i + 1 < key.size() && key[i + 1] >= '0' && key[i + 1] <= '9';
+    if (key[i] == '.' && index) text += ']';
+    if (key[i] == '.') index = digit_next;
+    text += key[i] == '.' ? (digit_next ? '[' : '.') : key[i];
+  }
+  return index ? text + ']' : text;
+}
+
 std::optional<std::string> name_instance(Context& context, const ast::Definition& layer, const ast::Call& call,
                                          const ast::Span& at) {
   Frame& frame = *context.frame;
@@ -114,6 +114,7 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
           .note(instance.at.at, "the other one is here");
       return std::nullopt;
     }
+    ++instance.uses;
     if (instance.layer != &layer) {
       report(context, place,
              fmt::format("`{}` is shared by `{}` and `{}`: sharing calls are of one layer", in_source(*key),
@@ -121,7 +122,6 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
           .note(instance.at.at, "the other one is here");
       return std::nullopt;
     }
-    ++instance.uses;
   }
   if (!predicts) {
     context.instances.emplace(path, &layer);
@@ -131,7 +131,7 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
   if (trained != context.instances.end() && trained->second == &layer) return path;
   std::vector<std::string> paths;
   for (const auto& [known, definition] : context.instances) paths.push_back(known);
-  const std::string near = ir::nearest_name(path, paths);
+  const std::string near = suggestion(path, paths);
   report(context, place,
          trained == context.instances.end()
              ? fmt::format("`train` has no layer call named `{}`{}", in_source(path),
@@ -173,7 +173,7 @@ std::optional<Value> evaluate_parameter_of_instance(Context& context, const ast:
   std::vector<std::string> names;
   for (const SlotInfo& slot : context.slots)
     if (slot.slot.path.starts_with(owner + ".")) names.push_back(slot.slot.path.substr(owner.size() + 1));
-  const std::string near = ir::nearest_name(member.member.text, names);
+  const std::string near = suggestion(member.member.text, names);
   return fail(context, member.member.span,
               fmt::format("`{}` has no parameter `{}`; {}", in_source(owner), member.member.text,
                           !near.empty()   ? fmt::format("did you mean `{}`?", near)

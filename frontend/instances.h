@@ -16,6 +16,9 @@ namespace nnc::frontend {
 std::optional<std::string> name_instance(Context& context, const ast::Definition& layer, const ast::Call& call,
                                          const ast::Span& at);
 
+/// The path `h.0` as it is written: `h[0]`.
+std::string in_source(const std::string& path);
+
 /// At the end of a body: a name shared by one call only is an error.
 void check_shares(Context& context, const Frame& frame);
 

@@ -90,6 +90,7 @@ void Lexer::skip_space() {
       ++position_;
       ++column_;
     } else if (rest().starts_with("//")) {
+      comments_.emplace(line_, column_);
       position_ = std::min(text_.find('\n', position_), text_.size());
     } else {
       return;

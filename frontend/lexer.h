@@ -8,6 +8,7 @@
 #include "ir/diagnostics.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -91,6 +92,11 @@ class Lexer {
   /// The next token; of kind `end` once the text is at its end.
   Token next();
   const std::string& file() const { return file_; }
+  /// The column of the comment on a line read so far; 0 if there is none.
+  int comment_on(int line) const {
+    const auto at = comments_.find(line);
+    return at == comments_.end() ? 0 : at->second;
+  }
 
  private:
   char peek(std::size_t offset = 0) const {
@@ -113,6 +119,7 @@ class Lexer {
   std::string_view text_;
   ir::Diagnostics& diagnostics_;
   Token last_;
+  std::map<int, int> comments_;  // columns by line
   std::size_t position_ = 0;
   int line_ = 1;
   int column_ = 1;

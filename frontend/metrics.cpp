@@ -58,6 +58,7 @@ class Splitter {
     bool scalar = true;
     for (const ir::ValueId operand : op.operands) scalar = scalar && block_.type(operand).rank() == 0;
     if (!scalar && !depends(value)) return batch_free(value, result);
+    if (scalar && reduction && depends(value)) return refuse("a full reduction stands inside another");
     if (!scalar && reduction) return reduce(op, *reduction, result);
     if (!scalar) return refuse("its value is taken from single examples; `mean` or `sum` over the batch is needed");
     if (op.def->as<ir::SlotRead>()) return read(op, result);
@@ -81,6 +82,7 @@ class Splitter {
     ir::Builder& builder = context_.target->builder;
     builder.location = op.location;
     const ir::Expr elements = builder.cast(builder.expr(operand), ir::DType::f64);
+    context_.summed.emplace_back(at_, elements.shape());
     std::vector<std::int64_t> axes(static_cast<std::size_t>(elements.type().rank()));
     std::iota(axes.begin(), axes.end(), 0);
     const ir::Expr sum = builder.sum(elements, axes);

@@ -1,4 +1,5 @@
 #include "frontend/parser_rules.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -71,11 +72,15 @@ ast::Declaration Parser::declaration() {
     if (train) return ast::Train{std::move(body), span};
     return ast::Predict{std::move(body), span};
   }
-  const std::string near =
-      word.empty() ? "" : ir::nearest_name(word, {declaration_words.begin(), declaration_words.end()});
+  const std::string near = word.empty() ? "" : suggestion(word, {declaration_words.begin(), declaration_words.end()});
   const bool closing = stream_.at(TokenKind::close_brace);
+  const bool value = stream_.next().kind == TokenKind::assign;
+  const bool function =
+      word == "def" || word == "function" || word == "func" || word == "class" || word == "model" || word == "module";
   stream_.fail_expected("a declaration (layer, fn, optimizer, schedule, init, hyper, train or predict)",
                         closing        ? "every '{' before it is closed already"
+                        : value        ? fmt::format("a value for the whole file is declared by 'hyper {} = ...'", word)
+                        : function     ? "did you mean 'layer' or 'fn'?"
                         : near.empty() ? ""
                                        : fmt::format("did you mean '{}'?", near));
   return ast::Train{{}, span};
@@ -109,7 +114,12 @@ ast::Definition Parser::definition(ast::Definition::Kind kind) {
     node.body = block();
   } else {
     const bool arrow = row.has_results && node.results.empty();
-    stream_.fail_expected(fmt::format("{}{}'{{'", arrow ? "'->', " : "", row.has_short_form ? "'=' or " : ""));
+    std::string advice;
+    if (stream_.at(TokenKind::colon) && arrow) advice = "the result's type stands behind '->'";
+    if (stream_.at(TokenKind::assign)) advice = fmt::format("only a fn has the short form, not a {}", row.word);
+    stream_.fail_expected(fmt::format("{}{}'{{'", arrow ? (row.has_short_form ? "'->', " : "'->' or ") : "",
+                                      row.has_short_form ? "'=' or " : ""),
+                          advice);
   }
   return node;
 }
@@ -120,6 +130,8 @@ ast::Hyper Parser::hyper() {
   node.span = stream_.span();
   stream_.advance();
   node.name = lower_name("a name after 'hyper'");
+  if (stream_.at(TokenKind::colon))
+    stream_.fail_expected("'=' and the default value", "a hyper's type is that of its default");
   stream_.expect(TokenKind::assign, "'=' and the default value");
   node.value = expression();
   return node;
@@ -138,6 +150,8 @@ std::vector<ast::Parameter> Parser::parameters() {
     parameters.push_back(std::move(next));
     if (!stream_.accept(TokenKind::comma)) break;
   }
+  if (stream_.at(TokenKind::open_bracket) || stream_.at(TokenKind::name))
+    stream_.fail_expected("',' or ')'", "a parameter is written 'NAME: TYPE'");
   stream_.close(TokenKind::close_paren, "',' or ')'");
   return parameters;
 }
@@ -157,7 +171,7 @@ ast::TypeExpr Parser::type(bool of_data) {
   const int first = stream_.position();
   ast::TypeExpr node;
   const std::string name(stream_.token().text);
-  if (!stream_.expect(TokenKind::name, "a type")) return node;
+  if (!stream_.expect(TokenKind::name, "a type, such as f32[N, 10]")) return node;
   if (name == "int") {
     node.kind = ast::TypeExpr::Kind::integer;
   } else if (name == "bool") {
@@ -175,10 +189,13 @@ ast::TypeExpr Parser::type(bool of_data) {
   } else if (const std::optional<ir::DType> dtype = ir::dtype_named(name)) {
     node.dtype = *dtype;
   } else {
-    const std::string near = ir::nearest_name(name, type_names());
+    std::string near(element_type_called(name));
+    if (near.empty()) near = suggestion(name, type_names());
     stream_.fail(stream_.span_from(first), fmt::format("expected a type, found '{}'{}", name,
                                                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
+  if (stream_.at(TokenKind::open_paren))
+    stream_.fail(stream_.span(), fmt::format("dimensions stand in brackets: '{}[...]'", name));
   if (stream_.at(TokenKind::open_bracket)) dimensions(node);
   node.span = stream_.span_from(first);
   if (!stream_.failed()) check_type(node, of_data);

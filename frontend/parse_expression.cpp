@@ -182,7 +182,11 @@ ExprPtr Parser::postfix() {
       ast::Name member = foreign_name("a name after '.'");
       expr = make(first, ast::Member{std::move(expr), std::move(member)});
     } else if (stream_.at(TokenKind::open_paren)) {
-      stream_.fail(stream_.span(), "only a name can be called, and a call's result cannot");
+      const auto* member = std::get_if<ast::Member>(&expr->node);
+      stream_.fail(stream_.span(), member ? fmt::format("there are no methods: write '{}(...)' with what stands before "
+                                                        "the dot as argument",
+                                                        member->member.text)
+                                          : "only a name can be called, and a call's result cannot");
       return expr;
     } else {
       return expr;
@@ -232,6 +236,9 @@ ExprPtr Parser::primary() {
     case TokenKind::ellipsis:
       stream_.fail_expected("an expression", "'...' stands only in lists and in types' dimensions");
       break;
+    case TokenKind::star:
+      stream_.fail_expected("an expression", stream_.previous() == TokenKind::star ? "'^' is the power" : "");
+      break;
     default: stream_.fail_expected("an expression");
   }
   return make(first, ast::NoneLiteral{});
@@ -270,9 +277,22 @@ ExprPtr Parser::call_or_name() {
     call.arguments.push_back(std::move(next));
     if (!stream_.accept(TokenKind::comma)) break;
   }
+  refuse_between_arguments();
   stream_.close(TokenKind::close_paren, "',' or ')'");
   if (stream_.at(TokenKind::as_word)) call.alias = alias();
   return make(first, std::move(call));
+}
+
+// Behind an argument stands neither a comma nor the end: says what was probably meant.
+void Parser::refuse_between_arguments() {
+  std::string advice;
+  if (stream_.at(TokenKind::assign)) advice = "'==' compares";
+  if (stream_.at(TokenKind::name))
+    advice = stream_.previous() == TokenKind::close_paren
+                 ? fmt::format("a layer's call is named by 'as {}'", stream_.token().text)
+                 : "arguments are separated by commas";
+  if (stream_.at(TokenKind::colon)) advice = "an argument is named by '='";
+  if (!advice.empty()) stream_.fail_expected("',' or ')'", advice);
 }
 
 // argument := [ NAME "=" ] expression

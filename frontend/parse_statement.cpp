@@ -1,4 +1,5 @@
 #include "frontend/parser_rules.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -17,7 +18,12 @@ ast::Block Parser::block() {
 void Parser::statement_end() {
   if (stream_.accept(TokenKind::newline) || stream_.accept(TokenKind::semicolon)) return;
   if (stream_.at(TokenKind::close_brace) || stream_.at(TokenKind::end)) return;
-  stream_.fail_expected("the end of the statement");
+  std::string advice;
+  if (stream_.at(TokenKind::if_word)) advice = "a choice is written 'if c then a else b'";
+  if (stream_.previous() == TokenKind::name && stream_.at(TokenKind::name) &&
+      stream_.next().kind == TokenKind::open_paren)
+    advice = fmt::format("a call has parentheses: '{}(...)'", stream_.previous_text());
+  stream_.fail_expected("the end of the statement", advice);
 }
 
 // statement := for | if | scan | return | yield | assignment | a statement of the block's own words
@@ -89,10 +95,16 @@ void Parser::fail_no_statement() {
   const auto& own = statement_words(block_kind_);
   std::vector<std::string> words(own.begin(), own.end());
   words.insert(words.end(), {"for", "if", "scan", "return", "yield"});
-  const std::string near = next == TokenKind::name ? ir::nearest_name(name, words) : "";
+  const std::string near = next == TokenKind::name ? suggestion(name, words) : "";
+  std::string advice = near.empty() ? "" : fmt::format("did you mean '{}'?", near);
+  if (name == "while") advice = "loops have a known range: 'for i in 0..n', or 'scan' over time";
+  if (name == "let" || name == "var" || name == "const" || name == "auto")
+    advice = "an assignment has no word before its name";
+  if (next == TokenKind::colon) advice = "a name has the type of its value";
+  if (next == TokenKind::plus || next == TokenKind::dash || next == TokenKind::star || next == TokenKind::slash)
+    advice = fmt::format("a change is written '{0} = {0} {1} ...'", name, stream_.next().text);
   stream_.advance();
-  stream_.fail_expected(fmt::format("'=' after '{}'", name),
-                        near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  stream_.fail_expected(fmt::format("'=' after '{}'", name), advice);
 }
 
 // for := "for" NAME "in" expression ".." expression block
@@ -102,6 +114,7 @@ ast::For Parser::for_statement() {
   loop.variable = lower_name("a name for the loop's variable");
   stream_.expect(TokenKind::in_word);
   loop.from = expression();
+  if (!stream_.at(TokenKind::range)) stream_.fail_expected("'..'", "a loop runs over a range, as in '0..3'");
   stream_.expect(TokenKind::range, "'..'");
   loop.to = expression();
   loop_variables_.push_back(loop.variable.text);

@@ -12,6 +12,18 @@ namespace {
 constexpr auto setting_words = std::to_array<std::string_view>({"batch", "epochs", "steps", "clip_norm", "clip_value"});
 constexpr auto stop_words = std::to_array<std::string_view>({"patience", "min_delta"});
 
+/// How a statement that starts with this word is written.
+std::string_view form_of(std::string_view word) {
+  if (word == "param") return "write 'param NAME: TYPE = INITIALIZER'";
+  if (word == "state") return "write 'state NAME: TYPE = INITIALIZER'";
+  if (word == "data") return "write 'data NAME: TYPE'";
+  if (word == "loss") return "write 'loss EXPRESSION'";
+  if (word == "metric") return "write 'metric NAME = EXPRESSION'";
+  if (word == "optimizer") return "write 'optimizer NAME(...)'";
+  if (word == "group") return "write 'group PATTERN { ... }'";
+  return "write 'stop patience = 3'";
+}
+
 template <class Words>
 bool contains(const Words& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -65,8 +77,8 @@ std::optional<ast::Statement> Parser::word_statement() {
   if (!is_statement_word(word)) return std::nullopt;
   const bool setting = contains(setting_words, word);
   if (!setting && stream_.next().kind == TokenKind::assign) {
-    stream_.fail(stream_.span(),
-                 fmt::format("'{}' is a reserved word in '{}' and cannot be assigned", word, spelling(block_kind_)));
+    stream_.fail(stream_.span(), fmt::format("'{}' is a reserved word in '{}' and cannot be assigned: {}", word,
+                                             spelling(block_kind_), form_of(word)));
   } else if (scan_depth_ > 0) {
     stream_.fail(stream_.span(), fmt::format("'{}' may not stand in a scan", word));
   }

@@ -42,6 +42,7 @@ class Parser {
   ast::Argument argument();
   ast::Alias alias();
   void refuse_after_alias(const ast::Expr& call);
+  void refuse_between_arguments();
   void check_argument(const std::vector<ast::Argument>& before, const ast::Argument& argument);
   template <class Node>
   ast::ExprPtr make(int first, Node node);

@@ -3,6 +3,7 @@
 #include "frontend/apply.h"
 #include "frontend/calls.h"
 #include "frontend/evaluate.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -87,7 +88,7 @@ std::optional<std::vector<const ast::Argument*>> bind(Context& context, const ir
       for (std::size_t i = 0; i < slots.names.size(); ++i)
         if (slots.names[i] == argument.name->text) index = i;
       if (index >= slots.names.size()) {
-        const std::string near = ir::nearest_name(argument.name->text, {slots.names.begin(), slots.names.end()});
+        const std::string near = suggestion(argument.name->text, {slots.names.begin(), slots.names.end()});
         report(context, argument.name->span,
                fmt::format("`{}` has no parameter `{}`{}", *def.name, argument.name->text,
                            near.empty() ? fmt::format("; it has {}", fmt::join(slots.names, ", "))

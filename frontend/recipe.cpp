@@ -1,6 +1,7 @@
 #include "frontend/recipe.h"
 
 #include "frontend/evaluate.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -138,8 +139,14 @@ ir::Recipe read_recipe(const Declarations& declarations, const std::map<std::str
     return std::any_of(train->body.begin(), train->body.end(),
                        [](const ast::Statement& statement) { return std::holds_alternative<T>(statement.node); });
   };
-  const auto missing = [&](std::string_view what) {
-    report(context, train->span, fmt::format("`train` has no {}", what));
+  const auto missing = [&](std::string_view what, const std::string& word = "") {
+    ir::Diagnostic& diagnostic = report(context, train->span, fmt::format("`train` has no {}", what));
+    if (word.empty()) return;
+    for_each_target(train->body, [&](const ast::Name& name) {
+      if (name.text.find(word.substr(0, 5)) != std::string::npos || suggestion(name.text, {word}) == word)
+        diagnostic.note(name.span.at,
+                        fmt::format("`{}` is a name like any other: did you mean `{}`?", name.text, word));
+    });
   };
   const auto sets = [&](std::string_view name) {
     return std::any_of(train->body.begin(), train->body.end(), [&](const ast::Statement& statement) {
@@ -152,11 +159,11 @@ ir::Recipe read_recipe(const Declarations& declarations, const std::map<std::str
   if (!states(static_cast<const ast::UseOptimizer*>(nullptr)))
     missing("`optimizer`: write, say, `optimizer adam(lr = 1e-3)`");
   if (options.batch) recipe.batch = *options.batch;
-  if (!options.batch && !sets("batch")) missing("`batch`: write, say, `batch = 32`, or give --batch");
+  if (!options.batch && !sets("batch")) missing("`batch`: write, say, `batch = 32`, or give --batch", "batch");
   if (sets("epochs") && sets("steps"))
     report(context, train->span, "`train` has both `epochs` and `steps`: one of them says how long");
   if (!options.epochs && !sets("epochs") && !sets("steps") && !recipe.stop)
-    missing("`epochs`: write, say, `epochs = 10`, give --epochs, or let `stop` end the training");
+    missing("`epochs`: write, say, `epochs = 10`, give --epochs, or let `stop` end the training", "epochs");
   if (options.epochs) {
     recipe.epochs = *options.epochs;
     recipe.steps.reset();

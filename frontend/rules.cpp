@@ -8,6 +8,7 @@
 #include "frontend/groups.h"
 #include "frontend/recipe.h"
 #include "frontend/statements.h"
+#include "frontend/suggest.h"
 #include "frontend/training.h"
 
 #include <fmt/format.h>
@@ -131,7 +132,7 @@ void add_updates(Context& context, ir::Module& module) {
   const auto& call = std::get<ast::Call>(use->node);
   const ast::Definition* optimizer = context.declarations.find(Place::optimizer, call.callee.text, false);
   if (!optimizer) {
-    const std::string near = ir::nearest_name(call.callee.text, context.declarations.names(Place::optimizer, false));
+    const std::string near = suggestion(call.callee.text, context.declarations.names(Place::optimizer, false));
     report(context, call.callee.span,
            fmt::format("unknown optimizer `{}`; {}", call.callee.text,
                        near.empty() ? fmt::format("there are {}",

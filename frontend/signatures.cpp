@@ -88,7 +88,9 @@ std::optional<Value> convert(Context& context, const ast::Parameter& parameter, 
   if (!type.dims) {  // a number, static if the argument is
     if (ir::is_float(type.dtype) && value.number()) return Value{*value.number(), value.origin};
     if (ir::is_integer(type.dtype) && value.as<std::int64_t>()) return value;
-    if (!value.tensor() || value.tensor()->expr.type().rank() != 0) return wrong();
+    const bool tensor = value.tensor() && value.tensor()->expr.type().rank() != 0;
+    if (tensor) return wrong(fmt::format("; a tensor's type has dimensions: {}[...]", ir::name(type.dtype)));
+    if (!value.tensor()) return wrong();
     if (value.tensor()->weak) return value;
   } else if (!value.tensor() || value.tensor()->weak) {
     const bool scalar = type.dims->empty() && (value.tensor() || value.is_static_number());

@@ -154,8 +154,11 @@ bool TokenStream::unclosed() const {
 void TokenStream::fail_unclosed(std::string_view what) {
   if (poisoned_) return;
   const Token& opener = tokens_[open_.back()];
-  report(span_of(opener), fmt::format("'{}' is never closed: expected {}, found {}", opener.text, what, found_text()))
-      .note(found_span().at, "found here");
+  ir::Diagnostic& diagnostic = report(
+      span_of(opener), fmt::format("'{}' is never closed: expected {}, found {}", opener.text, what, found_text()));
+  diagnostic.note(found_span().at, "found here");
+  if (const int comment = lexer_.comment_on(opener.line); comment > opener.column && opener.text != "{")
+    diagnostic.note({lexer_.file(), opener.line, comment}, "the rest of the line is a comment: one '/' divides");
   poisoned_ = true;
 }
 

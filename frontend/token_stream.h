@@ -26,6 +26,9 @@ class TokenStream {
   bool at(TokenKind kind) const { return this->kind() == kind; }
   /// The current token, whatever newline comes before it.
   const Token& token() const { return tokens_[position_]; }
+  /// The kind of the token taken last.
+  TokenKind previous() const { return position_ == 0 ? TokenKind::newline : tokens_[position_ - 1].kind; }
+  std::string_view previous_text() const { return position_ == 0 ? "" : tokens_[position_ - 1].text; }
   /// The token after the current one in the same statement; of kind `end` if there is none.
   const Token& next() const;
 

@@ -3,8 +3,11 @@
 #include "frontend/evaluate.h"
 #include "frontend/instances.h"
 #include "frontend/statements.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
+
+#include <set>
 
 namespace nnc::frontend {
 
@@ -41,6 +44,30 @@ Frame block_frame(Frame::Kind kind, const ast::Block& body, std::int64_t batch, 
 
 std::string_view name(Phase phase) { return phase == Phase::train ? ir::train_graph : ir::eval_graph; }
 
+namespace {
+
+/// A number that `train` names and never uses is a setting misspelt, which would be ignored.
+void check_unused(Context& context, const ast::Train& train) {
+  std::set<std::string> used;
+  for_each_expr(train.body, [&](const ast::Expr& expr) {
+    if (const auto* use = std::get_if<ast::NameUse>(&expr.node)) used.insert(use->name);
+  });
+  for (const auto& statement : train.body) {
+    const auto* assign = std::get_if<ast::Assign>(&statement.node);
+    if (!assign || assign->targets.size() != 1 || used.contains(assign->targets[0].text)) continue;
+    const ast::Name& name = assign->targets[0];
+    const auto variable = context.frame->variables.find(name.text);
+    if (variable == context.frame->variables.end() || !variable->second.value.is_static_number()) continue;
+    report(context, name.span,
+           fmt::format("`{}` is no setting, and nothing uses it{}", name.text,
+                       did_you_mean(name.text, {"batch", "epochs", "steps", "clip_norm", "clip_value"},
+                                    "; settings are batch, epochs, steps, clip_norm and clip_value, and the "
+                                    "optimizer's numbers are its arguments")));
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int64_t batch, Target* report_target) {
   const ast::Train& train = *context.declarations.train();
   auto target = std::make_unique<Target>(Target::Kind::model, std::string(name(phase)), batch);
@@ -63,6 +90,7 @@ std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int6
     report(context, train.span, "`train` has no `loss`: write `loss EXPRESSION`, which training makes small");
     return target;
   }
+  if (phase == Phase::train) check_unused(context, train);
   add_losses(context, phase, objective, report_target);
   for (const auto& [metric, value] : objective.metrics) add_metric(context, phase, *metric, value, report_target);
   if (phase == Phase::train) {
