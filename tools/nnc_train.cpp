@@ -151,7 +151,8 @@ void declare(CLI::App& app, Flags& flags) {
   const auto positive = [&](const char* name, std::optional<std::int64_t>& value, const char* doc) {
     app.add_option(name, value, doc)->type_name("N")->transform(tools::whole_number(1));
   };
-  path("--data", flags.request.data, "Folder of IDX files, a .csv file, a text, or a token file", "PATH");
+  path("--data", flags.request.data,
+       "A folder of IDX or CIFAR-10 files or images, a .csv, .npy or .npz file, a text, or tokens", "PATH");
   path("--valid", flags.request.valid, "Data to validate on after each epoch", "PATH");
   app.add_option("--val-split", flags.request.val_split, "Part of the data to validate on instead, between 0 and 1")
       ->type_name("F")

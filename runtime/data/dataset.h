@@ -1,9 +1,9 @@
 // Datasets: named columns of examples, held in memory, checked against the model before the first step.
 //
-// A path says its format: a directory with IDX files (gzip or plain), or a `.csv` file. Columns are matched to the
-// model's fields by name (IDX: `image` and `label`; CSV: the header, a vector field taking in header order the columns
-// that no other field names), cast where that loses nothing, and checked: shape, type, and the range of fields that
-// index something.
+// A path says its format: a directory with IDX files, CIFAR-10's files or class folders; a `.csv`, `.npy` or `.npz`
+// file; a text or token file for a field of that kind. Columns are matched to the model's fields by name (images:
+// `image` and `label`; CSV: the header; NPZ: the keys) or by order where there are no names, cast where that loses
+// nothing, and checked: shape, type, and the range of fields that index something.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -32,7 +32,7 @@ struct Column {
   std::string file = {};  // it was read from; empty: none
   PlaceInFile place = {};
   std::vector<std::string> names = {};  // of the file's columns that an example's elements are from; empty: it has none
-  std::vector<std::string> symbols = {};  // what the values stand for, by value: characters; empty: for themselves
+  std::vector<std::string> symbols = {};  // what the values stand for, by value: characters, classes; empty: themselves
 };
 
 class Dataset {
@@ -60,7 +60,7 @@ class Dataset {
   std::vector<std::int64_t> numbers_;  // in the file; empty: as they stand
 };
 
-/// What a path holds: training examples, and those that the format sets apart for validation (IDX: the t10k files).
+/// What a path holds: training examples, and those that the format sets apart for validation (t10k files, test_batch.bin, val/).
 struct OpenedData {
   Dataset train;
   std::optional<Dataset> validation;
@@ -68,10 +68,10 @@ struct OpenedData {
 
 /// Reads `path` for `fields`; every problem is one error with its place (file, and line and column in text).
 /// Ranges are not known yet: see `check_ranges`. Without `want_validation` (--valid or --val-split says what validates)
-/// an IDX directory's t10k files are not opened.
+/// the format's own part for validation is not opened.
 std::optional<OpenedData> open_data(const std::string& path, const std::vector<ir::DataField>& fields,
                                     ir::Diagnostics& diagnostics, bool want_validation = true);
-/// The same for --valid: an IDX directory's t10k files if it has them, else its train files; any other format whole.
+/// The same for --valid: a format's own part for validation if there is one, else its part for training.
 /// A vector field takes the columns of the names that it took in `training`.
 std::optional<Dataset> open_validation(const std::string& path, const std::vector<ir::DataField>& fields,
                                        const Dataset& training, ir::Diagnostics& diagnostics);

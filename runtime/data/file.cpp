@@ -29,11 +29,12 @@ struct Descriptor {
   }
 };
 
-/// A zlib stream that expects gzip; ended with its scope.
+/// A zlib stream; ended with its scope.
 struct InflateStream {
   z_stream z{};
   bool ready;
-  InflateStream() : ready(inflateInit2(&z, 16 + MAX_WBITS) == Z_OK) {}
+  explicit InflateStream(Wrapping wrapping)
+      : ready(inflateInit2(&z, wrapping == Wrapping::gzip ? 16 + MAX_WBITS : -MAX_WBITS) == Z_OK) {}
   InflateStream(const InflateStream&) = delete;
   InflateStream& operator=(const InflateStream&) = delete;
   ~InflateStream() {
@@ -77,10 +78,11 @@ std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& d
   return bytes;
 }
 
-Inflated inflate_gzip(std::string_view compressed, std::size_t limit) {
+Inflated inflate(std::string_view compressed, std::size_t limit, Wrapping wrapping) {
   constexpr std::size_t most_at_once = std::size_t{1} << 24;
   Inflated out;
-  InflateStream stream;
+  InflateStream stream(wrapping);
+  const std::string_view kind = wrapping == Wrapping::gzip ? "gzip" : "deflate";
   if (!stream.ready) {
     out.problem = "no memory to decompress it";
     return out;
@@ -99,7 +101,7 @@ Inflated inflate_gzip(std::string_view compressed, std::size_t limit) {
     if (!full && out.bytes.size() < filled + room) out.bytes.resize(filled + room);
     stream.z.next_out = reinterpret_cast<Bytef*>(full ? &beyond : out.bytes.data() + filled);
     stream.z.avail_out = static_cast<uInt>(room);
-    const int result = inflate(&stream.z, Z_NO_FLUSH);
+    const int result = ::inflate(&stream.z, Z_NO_FLUSH);
     const std::size_t made = room - stream.z.avail_out;
     if (full && made > 0) {
       out.more = true;
@@ -108,17 +110,21 @@ Inflated inflate_gzip(std::string_view compressed, std::size_t limit) {
     filled += made;
     if (result == Z_STREAM_END) {
       if (stream.z.avail_in == 0 && left == 0) break;
+      if (wrapping == Wrapping::none) {
+        out.problem = "there are bytes after the deflate stream";
+        break;
+      }
       if (inflateReset(&stream.z) == Z_OK) continue;  // the next member
     }
     if (result == Z_BUF_ERROR && stream.z.avail_in == 0 && left == 0) {
-      out.problem = "the gzip stream is truncated";
+      out.problem = fmt::format("the {} stream is truncated", kind);
       break;
     }
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
-      const bool begun = filled > 0 || stream.z.total_in > 2;
-      out.problem = begun
-                        ? fmt::format("the gzip stream is corrupted ({})", stream.z.msg ? stream.z.msg : "zlib failed")
-                        : "not a gzip file, as its name says";
+      const bool begun = filled > 0 || stream.z.total_in > 2 || wrapping == Wrapping::none;
+      out.problem =
+          begun ? fmt::format("the {} stream is corrupted ({})", kind, stream.z.msg ? stream.z.msg : "zlib failed")
+                : "not a gzip file, as its name says";
       break;
     }
   }

@@ -4,6 +4,7 @@
 #include "ir/diagnostics.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,12 @@ ir::SourcePoint whole_file(std::string path);
 
 std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics);
 
-/// What came out of a gzip stream of one or more members.
+/// How a deflate stream is wrapped: a gzip stream of one or more members, or not at all.
+enum class Wrapping { gzip, none };
+/// No deflate stream holds more than so many times its own bytes (the exact bound is 1032).
+inline constexpr std::int64_t most_inflation = 1040;
+
+/// What came out of a deflate stream.
 struct Inflated {
   std::string bytes;
   bool more = false;    // there are bytes beyond the limit
@@ -23,7 +29,7 @@ struct Inflated {
 };
 
 /// Decompresses up to `limit` bytes, so that a small file cannot fill the memory.
-Inflated inflate_gzip(std::string_view compressed, std::size_t limit);
+Inflated inflate(std::string_view compressed, std::size_t limit, Wrapping wrapping);
 
 /// Line ends (`\n`, `\r\n`, `\r`) in [begin, end) of a text.
 int count_line_ends(std::string_view text, std::size_t begin, std::size_t end);

@@ -1,14 +1,14 @@
 #include "runtime/data/idx.h"
 
-#include "runtime/data/exact.h"
 #include "runtime/data/file.h"
+#include "runtime/data/fit.h"
+#include "runtime/data/raw.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstring>
 
 namespace nnc::runtime {
 
@@ -20,20 +20,18 @@ struct IdxColumn {
 };
 constexpr std::array<IdxColumn, 2> idx_columns{{{"image", "images"}, {"label", "labels"}}};
 
-/// An element type of the format and the one that holds it here.
+/// An element type of the format.
 struct IdxCode {
   int code;
-  std::int64_t size;
-  ir::DType dtype;
+  RawType raw;
 };
-constexpr std::array<IdxCode, 6> idx_codes{{{0x08, 1, ir::DType::u8},
-                                            {0x09, 1, ir::DType::i32},
-                                            {0x0b, 2, ir::DType::i32},
-                                            {0x0c, 4, ir::DType::i32},
-                                            {0x0d, 4, ir::DType::f32},
-                                            {0x0e, 8, ir::DType::f64}}};
+constexpr std::array<IdxCode, 6> idx_codes{{{0x08, {RawType::Kind::natural, 1, true}},
+                                            {0x09, {RawType::Kind::integer, 1, true}},
+                                            {0x0b, {RawType::Kind::integer, 2, true}},
+                                            {0x0c, {RawType::Kind::integer, 4, true}},
+                                            {0x0d, {RawType::Kind::real, 4, true}},
+                                            {0x0e, {RawType::Kind::real, 8, true}}}};
 constexpr std::size_t most_dimensions = 8;
-constexpr std::int64_t most_inflation = 1040;  // deflate cannot shrink more than 1032 times
 
 /// part "-" word ("-" | ".") "idx" digit "-ubyte" [".gz"]
 bool is_idx(std::string_view name, std::string_view part, std::string_view word) {
@@ -57,18 +55,11 @@ class IdxFile {
         packed_(path_.ends_with(".gz")),
         diagnostics_(diagnostics) {}
 
-  std::optional<ir::Tensor> read(const ir::DataField& field) {
-    if (!read_header() || !fits(field)) return std::nullopt;
+  std::optional<Column> read(const ir::DataField& field) {
+    if (!read_header() || !has_shape_of(field, dims_, {path_}, diagnostics_)) return std::nullopt;
     const std::string_view elements = data();
     if (elements.empty()) return std::nullopt;
-    ir::Tensor tensor = decode(elements);
-    if (const std::optional<Misfit> bad = find_misfit(tensor, field.type.dtype)) {
-      const std::int64_t per_example = tensor.elements() / dims_[0];
-      fail(fmt::format("field `{}`: example {} has {}, which {}", field.name, bad->position / per_example + 1,
-                       bad->value, bad->why));
-      return std::nullopt;
-    }
-    return tensor.type().dtype == field.type.dtype ? std::move(tensor) : tensor.converted(field.type.dtype);
+    return cast_exactly(decode(elements, code_.raw, dims_), field, {path_}, diagnostics_);
   }
 
  private:
@@ -83,7 +74,7 @@ class IdxFile {
       more_ = contents_.size() > count;
       return std::string_view(contents_).substr(0, count);
     }
-    unpacked_ = inflate_gzip(contents_, count);
+    unpacked_ = inflate(contents_, count, Wrapping::gzip);
     more_ = unpacked_.more;
     return unpacked_.bytes;
   }
@@ -108,7 +99,7 @@ class IdxFile {
       return fail(unpacked_.problem.empty() ? "expected an IDX header, the file ends within it" : unpacked_.problem);
     }
     const std::int64_t most = static_cast<std::int64_t>(contents_.size()) * (packed_ ? most_inflation : 1);
-    size_ = code_.size;
+    size_ = code_.raw.size;
     for (std::size_t at = 4; at < header_size_; at += 4) {
       dims_.push_back(std::int64_t{byte(at)} << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3));
       if (dims_.back() == 0)
@@ -122,13 +113,6 @@ class IdxFile {
       }
     }
     return true;
-  }
-
-  bool fits(const ir::DataField& field) {
-    const ir::Shape example(dims_.begin() + 1, dims_.end());
-    if (example == field.type.shape) return true;
-    return fail(fmt::format("field `{}` is {}, but an example of the file has the shape {}", field.name,
-                            ir::to_string(field.type), ir::to_string(example)));
   }
 
   /// The elements' bytes; empty after an error.
@@ -148,29 +132,6 @@ class IdxFile {
       return {};
     }
     return all.substr(header_size_);
-  }
-
-  ir::Tensor decode(std::string_view elements) const {
-    ir::Tensor tensor(ir::Type{code_.dtype, dims_, {}});
-    if (code_.size == 1 && code_.dtype == ir::DType::u8) {
-      std::memcpy(tensor.bytes().data(), elements.data(), elements.size());
-      return tensor;
-    }
-    const auto size = static_cast<std::size_t>(code_.size);
-    for (std::size_t i = 0; i * size < elements.size(); ++i) {
-      std::uint64_t bits = 0;
-      for (std::size_t b = 0; b < size; ++b) bits = bits << 8 | static_cast<unsigned char>(elements[i * size + b]);
-      if (code_.dtype == ir::DType::f64) {
-        std::memcpy(&tensor.as<double>()[i], &bits, sizeof(double));
-      } else if (code_.dtype == ir::DType::f32) {
-        const auto low = static_cast<std::uint32_t>(bits);
-        std::memcpy(&tensor.as<float>()[i], &low, sizeof(float));
-      } else {
-        const auto unused = static_cast<unsigned>(64 - 8 * size);  // shifted out and back in, with the sign
-        tensor.as<std::int32_t>()[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(bits << unused) >> unused);
-      }
-    }
-    return tensor;
   }
 
   std::string path_, contents_;
@@ -230,22 +191,13 @@ std::optional<Dataset> read_idx(const std::string& directory, const std::vector<
     const std::string path = file_of(field, directory, names, part, diagnostics);
     std::optional<std::string> contents;
     if (!path.empty()) contents = read_file(path, diagnostics);
-    std::optional<ir::Tensor> values;
-    if (contents) values = IdxFile(path, std::move(*contents), diagnostics).read(field);
-    failed = failed || !values;
-    if (values) columns.push_back({field, std::move(*values), path});
+    std::optional<Column> column;
+    if (contents) column = IdxFile(path, std::move(*contents), diagnostics).read(field);
+    failed = failed || !column;
+    if (column) columns.push_back(std::move(*column));
   }
   if (failed) return std::nullopt;
-  const std::int64_t examples = columns.empty() ? 0 : columns[0].values.type().shape[0];
-  for (const Column& column : columns) {
-    const std::int64_t others = column.values.type().shape[0];
-    if (others != examples) {
-      diagnostics.error(whole_file(column.file),
-                        fmt::format("{} examples, but {} has {}", others, columns[0].file, examples));
-      return std::nullopt;
-    }
-  }
-  return Dataset(std::move(columns), examples);
+  return join(std::move(columns), diagnostics);
 }
 
 }  // namespace nnc::runtime

@@ -17,6 +17,8 @@ MAY_INCLUDE = {
 LIBRARIES = {
     "fmt/": ["*"],
     "zlib.h": ["runtime/data/", "runtime/checkpoint*", "tests/"],
+    "png.h": ["runtime/data/"],
+    "jpeglib.h": ["runtime/data/"],
     "nlohmann/": ["runtime/data/", "runtime/checkpoint*", "runtime/safetensors*", "tools/", "tests/"],
     "CLI/": ["tools/"],
     "catch2/": ["tests/"],
