@@ -240,7 +240,9 @@ struct Scan {
 
 /// `param weight: f32[O, I] = uniform(bound)`
 struct Param {
-  Name name;
+  Name name;                 // of the variable: without the index
+  ExprPtr index;             // null unless there is one
+  std::size_t index_at = 0;  // where in `name` it stands
   TypeExpr type;
   ExprPtr initializer;
 };

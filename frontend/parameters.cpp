@@ -17,7 +17,6 @@ void bind_poison(Context& context, const ast::Name& name) {
 
 /// Whether the layer's body may declare a slot of that name here; the name is known afterwards.
 bool may_declare(Context& context, const ast::Name& name, std::string_view what) {
-  bind_poison(context, name);
   const auto [first, fresh] = context.frame->params.emplace(name.text, name.span);
   if (!fresh) {
     report(context, name.span, fmt::format("two parameters or states are named `{}`", name.text))
@@ -47,7 +46,18 @@ bool declare_slot(Context& context, const ir::Slot& slot, const ast::Span& at, c
 
 void declare_parameter(Context& context, const ast::Param& param) {
   Frame& frame = *context.frame;
-  if (!may_declare(context, param.name, "a parameter")) return;
+  bind_poison(context, param.name);
+  ast::Name name = param.name;
+  if (param.index) {
+    const auto index = evaluate_integer(context, *param.index, "an index in a name");
+    if (!index) return;
+    if (*index < 0) {
+      report(context, param.index->span, fmt::format("an index in a name is at least 0, found {}", *index));
+      return;
+    }
+    name.text.insert(param.index_at, std::to_string(*index));
+  }
+  if (!may_declare(context, name, "a parameter")) return;
   const auto type = evaluate_type(context, param.type);
   if (!type) return;
   if (!ir::is_float(type->dtype)) {
@@ -55,7 +65,7 @@ void declare_parameter(Context& context, const ast::Param& param) {
            fmt::format("a parameter is trained and thus f32 or f64, found {}", ir::name(type->dtype)));
     return;
   }
-  const ir::Slot slot{frame.path + "." + param.name.text, *type, ir::SlotKind::parameter, false};
+  const ir::Slot slot{frame.path + "." + name.text, *type, ir::SlotKind::parameter, false};
   if (!declare_slot(context, slot, param.name.span, *param.initializer)) return;
   const ir::Expr value = read_slot(context, slot, param.name.span);
   frame.variables.insert_or_assign(param.name.text, Variable{{TensorValue{value}, param.name.span}});
@@ -63,6 +73,7 @@ void declare_parameter(Context& context, const ast::Param& param) {
 
 void declare_layer_state(Context& context, const ast::State& state) {
   Frame& frame = *context.frame;
+  bind_poison(context, state.name);
   if (!may_declare(context, state.name, "a state")) return;
   if (!state.type) {
     report(context, state.name.span,

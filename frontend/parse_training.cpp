@@ -99,10 +99,17 @@ std::optional<ast::Statement> Parser::word_statement() {
   return made(stop());
 }
 
-// param := "param" NAME ":" type "=" expression
+// param := "param" NAME [ "[" expression "]" [ NAME ] ] ":" type "=" expression
 ast::Param Parser::param() {
   ast::Param node;
   node.name = lower_name("a name for the parameter");
+  if (stream_.at(TokenKind::open_bracket)) {
+    stream_.open(TokenKind::open_bracket);
+    node.index = expression();
+    node.index_at = node.name.text.size();
+    stream_.close(TokenKind::close_bracket, "']'");
+    if (stream_.at(TokenKind::name)) node.name.text += lower_name("the rest of the parameter's name").text;
+  }
   stream_.expect(TokenKind::colon, "':' and the parameter's type");
   node.type = type(false);
   stream_.expect(TokenKind::assign, "'=' and the parameter's initial value");

@@ -317,7 +317,13 @@ void Printer::print(const ast::Scan& node) {
 }
 
 void Printer::print(const ast::Param& node) {
-  put("param {}: ", node.name.text);
+  put("param {}", std::string_view(node.name.text).substr(0, node.index ? node.index_at : std::string::npos));
+  if (node.index) {
+    out_ += "[";
+    whole(node.index);
+    put("]{}", std::string_view(node.name.text).substr(node.index_at));
+  }
+  out_ += ": ";
   type(node.type);
   out_ += " = ";
   whole(node.initializer);

@@ -92,6 +92,7 @@ void for_each_expr(const ast::Block& block, const Visit& visit) {
                      for_each_expr(scan.body, visit);
                    },
                    [&](const ast::Param& param) {
+                     if (param.index) walk(param.index, visit);
                      walk(param.type, visit);
                      walk(param.initializer, visit);
                    },
