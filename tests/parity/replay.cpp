@@ -86,7 +86,10 @@ void record_slots(const ir::Module& module, const std::vector<ir::Update>& updat
   }
   for (const ir::Slot& slot : module.slots) {
     if (slot.kind == ir::SlotKind::parameter) names[slot.path] = "param." + slot.path;
-    if (slot.kind != ir::SlotKind::parameter && slot.kind != ir::SlotKind::optimizer) continue;
+    if (slot.kind == ir::SlotKind::statistic) names[slot.path] = "statistic." + slot.path;
+    if (slot.kind != ir::SlotKind::parameter && slot.kind != ir::SlotKind::statistic &&
+        slot.kind != ir::SlotKind::optimizer)
+      continue;
     if (!names.contains(slot.path)) throw std::runtime_error("no update has the state " + slot.path);
     record[fmt::format("{}.{}", step, names[slot.path])] = executor.slot(slot.path);
   }

@@ -126,6 +126,27 @@ def image_norms_loss(m, batch):
     return F.cross_entropy(m["head"](x), batch["label"].long())
 
 
+def batch_norm_loss(m, batch):
+    f = batch["features"]
+    x = torch.tanh(m["images"]((3 + 2 * m["fc1"](f)).reshape(-1, 4, 3, 4)))
+    x = m["sequences"]((0.1 * x).reshape(-1, 6, 8) * f[:, None, :8])
+    x = m["rows"](torch.tanh(x).mean(dim=2))
+    x = m["untracked"](torch.tanh(m["fc2"](x)))
+    return F.cross_entropy(m["head"](x), batch["label"].long())
+
+
+def batch_norm_model():
+    return modules(
+        fc1=linear(36, 48),
+        images=nn.BatchNorm2d(4),
+        sequences=nn.BatchNorm1d(6, eps=1e-3, momentum=0.3),
+        rows=nn.BatchNorm1d(6, affine=False),
+        fc2=linear(6, 3, bias=False),
+        untracked=nn.BatchNorm1d(3, track_running_stats=False),
+        head=linear(3, 4),
+    )
+
+
 def attention(size, heads, **settings):
     return nn.MultiheadAttention(size, heads, batch_first=True, **settings)
 
@@ -297,6 +318,13 @@ CASES = [
             eps=1e-4,
         ),
         schedule=one_cycle(max_lr=0.2),
+    ),
+    normal(
+        "batch_norm",
+        f32_error=3e-6,
+        model=batch_norm_model,
+        loss=batch_norm_loss,
+        optimizer=optimizer(torch.optim.Adam, lr=0.01, eps=1e-2),
     ),
     normal(
         "attention",

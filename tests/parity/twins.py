@@ -11,6 +11,8 @@ FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
 BREAST_CANCER = "examples/data/breast_cancer.csv"
 # 80 examples of 36 normal numbers and a label below 4: all batches of 8 are full, so that one graph serves them.
 NORMAL = "tests/parity/data/normal.csv"
+# 40 images of 28 x 28 bytes and a label below 10, in IDX files.
+IMAGES = "tests/parity/data/images"
 
 
 # The arguments of every relu and sign of a run, which must not be so near to 0 that rounding decides (kink_distance).
@@ -51,6 +53,7 @@ class Case:
     settings: dict = field(default_factory=dict)  # --set
     clip_norm: float = 0.0
     schedule: Callable = None
+    f32_error: float = 1e-6  # what f32 may be off by
     seed: int = 1  # one that kink_distance accepts, from --find-seed
 
     def __post_init__(self):
@@ -67,3 +70,15 @@ def adam(**settings):
 
 def optimizer(kind, **settings):
     return lambda named: kind(named.values(), **settings)
+
+
+def without_decay(kind, patterns, **settings):
+    """No weight decay for parameters that have one of these components in their path."""
+
+    def make(named):
+        def group(name, p):
+            return dict(params=[p]) | (dict(weight_decay=0.0) if set(patterns) & set(name.split(".")) else {})
+
+        return kind([group(*item) for item in named.items()], **settings)
+
+    return make
