@@ -67,7 +67,9 @@ const std::vector<Case>& cases() {
   %d = sub %x, %m : MAT
   %e = exp %d : MAT
   %s = sum %e {axis = [1], keepdim = true} : COL
-  %y = div %e, %s : MAT
+  %one = constant 1.0 : f32[]
+  %r = div %one, %s : COL
+  %y = mul %e, %r : MAT
   return @y = %y)"},
       {"softmax, gradient", R"(
   %p = slot @x : MAT

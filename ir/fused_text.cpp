@@ -122,7 +122,7 @@ bool parse_access(Cursor& cursor, Access& access) {
 
 /// schedule = "plan" "(" [ "parallel" dimension { "," dimension } "by" integer ]
 ///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] [ "," "tile" dimension ]
-///              [ "," "stream" integer { "," integer } ] ] ")"
+///              [ "," "stream" integer { "," integer } ] [ "," "prefetch" ] ] ")"
 bool parse_schedule(Cursor& cursor, Schedule& schedule) {
   cursor.advance();
   if (!cursor.expect("(") || !cursor.expect_word("parallel")) return false;
@@ -150,13 +150,17 @@ bool parse_schedule(Cursor& cursor, Schedule& schedule) {
       schedule.tile = static_cast<int>(dimension);
       more = cursor.accept(",");
     }
-    if (more) {
-      if (!cursor.expect_word("stream")) return false;
+    if (more && cursor.accept_word("stream")) {
       do {
         std::int64_t result = 0;
         if (!cursor.expect_integer("a result's number", 0, std::numeric_limits<int>::max(), result)) return false;
         schedule.streamed.push_back(static_cast<int>(result));
-      } while (cursor.accept(","));
+        more = cursor.accept(",");
+      } while (more && !cursor.at_word("prefetch"));
+    }
+    if (more) {
+      if (!cursor.expect_word("prefetch")) return false;
+      schedule.prefetch = true;
     }
   }
   return cursor.expect(")");
@@ -186,6 +190,7 @@ std::string print_schedule(const Schedule& schedule) {
     if (schedule.unroll != 1) text += fmt::format(", unroll {}", schedule.unroll);
     if (schedule.tile >= 0) text += fmt::format(", tile {}", dimension_name(static_cast<std::size_t>(schedule.tile)));
     if (!schedule.streamed.empty()) text += fmt::format(", stream {}", fmt::join(schedule.streamed, ", "));
+    if (schedule.prefetch) text += ", prefetch";
   }
   return fmt::format("plan({})", text);
 }

@@ -2,6 +2,7 @@
 //
 //   plan(parallel i, j by 32, vector k of 16, unroll 4)
 //   plan(parallel i, j by 32, vector j of 16, tile k, stream 0)
+//   plan(parallel i by 32, vector j of 16, unroll 4, stream 0, prefetch)
 //
 // The parallel dimensions are flattened in the order given, the last one fastest, and cut into chunks of `chunk`
 // positions: the last chunk has what is left. The number of chunks depends on the shape alone. Everything else follows
@@ -27,6 +28,9 @@ struct Schedule {
   int tile = -1;           // an inner dimension, not the one in the lanes; then `unroll` is 1
   /// Results, in ascending order, that are stored past the caches: larger than these are, and not read again soon.
   std::vector<int> streamed = {};
+  /// While the second nest works on a position, the operands of the next one are fetched into the cache: what the first
+  /// nest waits for would else keep the processor idle.
+  bool prefetch = false;
 
   bool operator==(const Schedule&) const = default;
   bool chosen() const { return chunk > 0; }

@@ -2,6 +2,7 @@
 
 #include "ir/check.h"
 #include "ir/fused.h"
+#include "ir/kernel_layout.h"
 #include "ir/linear.h"
 #include "ir/op.h"
 #include "passes/streaming.h"
@@ -38,6 +39,9 @@ using ir::ValueId;
 // latency; else up to 2. Large bodies have fewer: their values would not fit the registers. Random numbers are drawn in
 // blocks of 64 elements, a turn of the loop.
 //
+// Prefetch. Where all rows are more than the second cache holds, and the second of at least three nests of a row writes
+// nothing: what it fetches does not get in the way of stores.
+//
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
 //
@@ -65,6 +69,7 @@ class Chooser {
   Chooser(const ir::Graph& graph, const ir::Op& op, const ir::Target& target)
       : graph_(graph),
         op_(op),
+        l2_bytes_(target.l2_bytes()),
         l3_bytes_(target.l3_bytes()),
         view_(ir::view(graph.body, op)),
         fused_(op),
@@ -89,6 +94,7 @@ class Chooser {
     }
     plan.chunk = chunk(plan);
     plan.streamed = streamed_results(graph_, op_, l3_bytes_);
+    plan.prefetch = traffic() > l2_bytes_ && has_silent_nest(plan);
     return plan;
   }
 
@@ -246,6 +252,15 @@ class Chooser {
     return unroll;
   }
 
+  bool has_silent_nest(const Schedule& plan) const {
+    if (inner_.empty() || plan.tile >= 0 || contains(plan.parallel, plan.vector)) return false;
+    ir::Op planned = op_;
+    for (ir::Attr& attr : planned.attrs)
+      if (auto* schedule = std::get_if<Schedule>(&attr)) *schedule = plan;
+    const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
+    return layout.nests.size() > 2 && layout.nests[1].results.empty() && layout.nests[1].splits.empty();
+  }
+
   bool draws_random() const {
     return std::ranges::any_of(fused_.body.ops(), [&](const ir::Op& op) {
       return op.def->as<ir::Elementwise>() != nullptr &&
@@ -273,7 +288,7 @@ class Chooser {
 
   const ir::Graph& graph_;
   const ir::Op& op_;
-  std::int64_t l3_bytes_;
+  std::int64_t l2_bytes_, l3_bytes_;
   ir::OpView view_;
   FusedView fused_;
   int lanes_;

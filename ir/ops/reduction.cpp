@@ -109,16 +109,21 @@ using Better = Scalar (*)(Scalar, Scalar);
 Scalar larger(Scalar a, Scalar b) { return a > b || a != a; }
 Scalar smaller(Scalar a, Scalar b) { return a < b || a != a; }
 
-template <Better better>
+/// As processors do it: the comparison keeps `a` if one of them is NaN, and x replaces it if it is x.
+template <Better beyond>
+Scalar extreme(Scalar a, Scalar x) {
+  return select(x != x, x, select(beyond(x, a), x, a));
+}
+Scalar above(Scalar x, Scalar a) { return x > a; }
+Scalar below(Scalar x, Scalar a) { return x < a; }
+
+template <Better beyond>
 Reduction extremum(Scalars (*start)(const Args&)) {
-  return {.start = start,
-          .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars {
-            return {select(better(a[0], x), a[0], x)};
-          },
-          .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars {
-            return {select(better(a[0], b[0]), a[0], b[0])};
-          },
-          .finish = finish_first};
+  return {
+      .start = start,
+      .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars { return {extreme<beyond>(a[0], x)}; },
+      .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars { return {extreme<beyond>(a[0], b[0])}; },
+      .finish = finish_first};
 }
 
 /// The first of two candidates (value, index) unless the second is strictly better; index -1 is no candidate.
@@ -170,10 +175,11 @@ double oracle_mean(const Oracle& o) { return oracle_sum(o) / static_cast<double>
 /// Mean, sum of squared deviations from it, and number of the elements so far (Welford 1962). The number counts in the
 /// elements' type: no conversion an element, and exact for 2^24 of them in a part.
 Scalars start_moments(const Args& args) { return {args.constant(0), args.constant(0), args.constant(0)}; }
-Scalars step_moments(const Args&, const Scalars& a, Scalar x, Scalar) {
+Scalars step_moments(const Args& args, const Scalars& a, Scalar x, Scalar) {
   const Scalar count = a[2] + 1.0;
   const Scalar deviation = x - a[0];
-  const Scalar mean = a[0] + deviation / count;
+  // Not divided by: several parts that have the same count share its reciprocal.
+  const Scalar mean = a[0] + deviation * (args.constant(1) / count);
   return {mean, a[1] + deviation * (x - mean), count};
 }
 /// Chan et al. 1983; a part without elements changes nothing, whatever is in the other.
@@ -294,7 +300,7 @@ std::span<const OpDef> reduction_ops() {
        .operands = {{"x"}},
        .attrs = attrs(),
        .infer = infer_nonempty,
-       .kernel = extremum<larger>([](const Args& args) -> Scalars { return {args.lowest()}; }),
+       .kernel = extremum<above>([](const Args& args) -> Scalars { return {args.lowest()}; }),
        // d max(x) = the mean of dx over the elements equal to the maximum
        .grad = extremum_gradient,
        .precision = Precision::exact,
@@ -307,7 +313,7 @@ std::span<const OpDef> reduction_ops() {
        .operands = {{"x"}},
        .attrs = attrs(),
        .infer = infer_nonempty,
-       .kernel = extremum<smaller>([](const Args& args) -> Scalars { return {args.highest()}; }),
+       .kernel = extremum<below>([](const Args& args) -> Scalars { return {args.highest()}; }),
        // d min(x) = the mean of dx over the elements equal to the minimum
        .grad = extremum_gradient,
        .precision = Precision::exact,

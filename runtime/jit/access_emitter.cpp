@@ -242,6 +242,20 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
   }
 }
 
+void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, int copies, std::int64_t elements) {
+  constexpr std::int64_t line = 64;
+  constexpr std::uint32_t to_read = 0, level2 = 2, data = 1;
+  const auto is_bounded_along = [&](const auto& bounds) { return bounds != Access::everywhere; };
+  if (lane_stride(access) != 1 || access.index >= 0 || std::ranges::any_of(access.bounds, is_bounded_along)) return;
+  for (int copy = 0; copy < copies; ++copy) {
+    if (copy * layout_.lanes * ir::size_of(dtype) % line != 0) continue;
+    llvm::Value* const position = b_.CreateAdd(start(access, copy), b_.getInt64(static_cast<std::uint64_t>(elements)));
+    b_.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+        {element_address(base, dtype, position), b_.getInt32(to_read), b_.getInt32(level2), b_.getInt32(data)});
+  }
+}
+
 Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& access, int copies) {
   llvm::Value* const first = element_address(base, dtype, start(access, 0));
   Pack rows;

@@ -38,6 +38,8 @@ class AccessEmitter {
   /// The address of an element of an array of the kernel's own.
   llvm::Value* address(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, int copy,
                        std::int64_t scale = 1);
+  /// Fetches into the cache the vectors so many elements behind those of the place, where these are contiguous.
+  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, int copies, std::int64_t elements);
   /// Elements of a row buffer, of whole vectors: without masks.
   Pack load_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, Spread spread);
   void store_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, const Pack& pack, Spread spread);

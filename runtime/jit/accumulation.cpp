@@ -24,11 +24,28 @@ void AccumulationEmitter::step(const ir::KernelNest& nest, const ReductionEmitte
                                const AccumulatorRegisters& registers, bool lanes_apart) {
   const ir::ValueId operand = reduction.op().operands[0];
   const bool in_lanes = s_.place.in_lanes && s_.fused.varies(operand, s_.vector());
+  const bool in_step = are_in_step(nest, reduction, registers);
+  const Accumulators first = registers.load(s_.b, 0);
   for (int copy = 0; copy < s_.copies_varied(operand); ++copy) {
     const int held = registers.copies() == 1 ? 0 : copy;
-    const Accumulators before = registers.load(s_.b, held);
+    Accumulators before = registers.load(s_.b, held);
+    for (std::size_t kind = 0; in_step && kind < before.size(); ++kind)
+      if (reduction.counts_steps(kind)) before[kind] = first[kind];
     registers.store(s_.b, held, stepped(nest, reduction, before, copy, in_lanes, lanes_apart));
   }
+}
+
+bool AccumulationEmitter::are_in_step(const ir::KernelNest& nest, const ReductionEmitter& reduction,
+                                      const AccumulatorRegisters& registers) const {
+  if (registers.copies() == 1 || registers.copies() != s_.place.copies) return false;
+  // A split reduction goes on in the next position.
+  if (std::ranges::none_of(nest.reductions, [&](int op) { return &s_.op(op) == &reduction.op(); })) return false;
+  const auto inner = nest.loops.begin() + nest.kept;
+  if (std::find(inner, nest.loops.end(), s_.place.along) == nest.loops.end() || nest.loops.end() - inner == 1)
+    return true;
+  // What is left of the dimension at its end is for fewer copies, and the loop around it comes back from there.
+  const std::int64_t turn = std::int64_t{s_.lanes()} * (s_.place.along == s_.vector() ? s_.place.copies : 1);
+  return s_.extent(s_.place.along) % turn == 0;
 }
 
 void AccumulationEmitter::finish(const ir::KernelNest& nest, const std::vector<Accumulation>& accumulations) {

@@ -35,6 +35,9 @@ class AccumulationEmitter {
   Accumulators merged(const ReductionEmitter& reduction, const AccumulatorRegisters& registers);
 
  private:
+  /// Whether all copies in the registers have taken as many steps as the first one.
+  bool are_in_step(const ir::KernelNest& nest, const ReductionEmitter& reduction,
+                   const AccumulatorRegisters& registers) const;
   /// Whether the loops meet the elements of a reduction in the order of their numbers.
   bool is_in_order(const ir::KernelNest& nest, const ReductionEmitter& reduction) const;
   /// Row-major position within the dimensions removed.

@@ -239,7 +239,25 @@ class RunEmitter {
     if (buffers) s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value));
   }
 
+  /// Of the position after this one, along the vectors of the place.
+  void emit_prefetch() {
+    const auto& parallel = s_.fused.schedule.parallel;
+    const auto last = std::find_if(parallel.rbegin(), parallel.rend(), [&](int d) { return s_.extent(d) > 1; });
+    if (last == parallel.rend() || !s_.place.in_lanes) return;
+    const int copies = s_.place.along == s_.vector() ? s_.place.copies : 1;
+    for (std::size_t r = 0; r < s_.fused.reads.size(); ++r) {
+      const std::vector<std::int64_t>& strides = s_.fused.reads[r].strides;
+      bool in_loops = true;  // of the nest are all dimensions along which the operand moves
+      for (int d = 0; d < s_.fused.rank(); ++d)
+        in_loops &= strides[static_cast<std::size_t>(d)] == 0 || s_.extent(d) == 1 || s_.coordinate(d) != nullptr;
+      const std::int64_t ahead = strides[static_cast<std::size_t>(*last)];
+      if (!in_loops || ahead == 0) continue;
+      s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), s_.fused.reads[r], copies, ahead);
+    }
+  }
+
   void emit_innermost(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
+    if (s_.fused.schedule.prefetch && &nest - s_.layout.nests.data() == 1) emit_prefetch();
     for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations)
       accumulate_.step(nest, reduction, registers, lanes_apart);
     for (const int split : nest.splits) splits_.step(nest, split);

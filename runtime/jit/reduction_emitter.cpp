@@ -22,6 +22,19 @@ ReductionEmitter::ReductionEmitter(const ir::FusedView& fused, const ir::Op& op)
   for (const int d : reduced_) count_ *= fused.domain[static_cast<std::size_t>(d)];
 }
 
+bool ReductionEmitter::counts_steps(std::size_t kind) const {
+  const std::vector<ir::ScalarInstr>& instrs = programs_.step.instrs;
+  std::vector<int> work{programs_.step.results[kind]};
+  while (!work.empty()) {
+    const ir::ScalarInstr& instr = instrs[static_cast<std::size_t>(work.back())];
+    work.pop_back();
+    if (instr.op == ir::ScalarOp::input && instr.index != static_cast<int>(kind)) return false;
+    for (const int argument : {instr.a, instr.b, instr.c})
+      if (argument >= 0) work.push_back(argument);
+  }
+  return true;
+}
+
 Accumulators ReductionEmitter::start(llvm::IRBuilder<>& b, int lanes) const {
   Accumulators made = gathered(emit_program(b, programs_.start, nullptr));
   for (llvm::Value*& value : made) value = splat(b, value, lanes);

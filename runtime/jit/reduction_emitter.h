@@ -26,6 +26,8 @@ class ReductionEmitter {
   const std::vector<ir::DType>& kinds() const { return programs_.accumulators; }
   /// Whether a step asks for the number of its element.
   bool uses_index() const { return uses_index_; }
+  /// Whether an accumulator steps by itself, whatever the element: parts that took as many steps have it equal.
+  bool counts_steps(std::size_t kind) const;
   /// The dimensions removed.
   const std::vector<int>& reduced() const { return reduced_; }
 

@@ -62,6 +62,7 @@ class RandomOp {
         }
         for (int r = 0; r < static_cast<int>(op_.writes().size()); ++r)
           if (chance(3)) schedule.streamed.push_back(r);
+        schedule.prefetch = chance(2);
       }
       if (op_.fault(schedule).empty()) return schedule;
     }

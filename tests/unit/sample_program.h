@@ -41,7 +41,7 @@ kernel @k2 = fused {domain = dims(), reads = [at(0), at(0)], writes = [at(0)]} (
   yield %3
 }
 
-kernel @k3 = fused {domain = dims(i: 6), reads = [at(i)], writes = [at(i)], schedule = plan(parallel i by 64, vector i of 8, stream 0)} (%0: f32[6]) {
+kernel @k3 = fused {domain = dims(i: 6), reads = [at(i)], writes = [at(i)], schedule = plan(parallel i by 64, vector i of 8, stream 0, prefetch)} (%0: f32[6]) {
   %1 = exp %0 : f32[6]
   yield %1
 }
