@@ -33,6 +33,9 @@ struct Name {
   Span span;
 };
 
+/// `_` takes a value that is not wanted.
+inline bool is_discarded(const Name& target) { return target.text == "_"; }
+
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 

@@ -59,7 +59,7 @@ ast::Statement Parser::assign_or_scan() {
   do {
     ast::Name target = lower_name("a name to assign to");
     const auto same = [&](const ast::Name& other) { return other.text == target.text; };
-    if (!stream_.failed() && std::any_of(targets.begin(), targets.end(), same)) {
+    if (!stream_.failed() && !ast::is_discarded(target) && std::any_of(targets.begin(), targets.end(), same)) {
       stream_.report(target.span, fmt::format("'{}' is assigned twice in one statement", target.text));
     }
     if (std::find(loop_variables_.begin(), loop_variables_.end(), target.text) != loop_variables_.end()) {

@@ -196,6 +196,7 @@ void execute(Context& context, const ast::Block& block) { run(context, block, tr
 void execute_nested(Context& context, const ast::Block& block) { run(context, block, false); }
 
 void assign(Context& context, const ast::Name& target, Value value) {
+  if (ast::is_discarded(target)) return;
   if (!may_assign(context, target)) return;
   // A carry may have a state's name; it is a value of the scan's own.
   if (!context.frame->scan && context.frame->kept.contains(target.text))
