@@ -294,7 +294,9 @@ void run_scan(Context& context, const ast::Scan& scan) {
       results.push_back(tensor->value);
     }
   }
-  if (context.diagnostics->count() > errors) return give_up();
+  // What stands for a mistake outside of the scan gives no message here, and no tensor either.
+  const std::size_t wanted = scan.carries.size() + (scope.yields ? scope.yields->size() : 0);
+  if (context.diagnostics->count() > errors || results.size() != wanted) return give_up();
 
   const std::vector<Expr> made = close_scan(context, scope, initial, results);
   for (std::size_t i = 0; i < scan.carries.size(); ++i)

@@ -132,7 +132,8 @@ class MemoryChecker {
     std::ranges::sort(uses, {}, [](const Use& use) { return std::tuple(use.place.space, use.place.begin, use.set); });
     for (std::size_t a = 0; a < uses.size(); ++a)
       for (std::size_t b = a + 1; b < uses.size() && uses[a].place.overlaps(uses[b].place); ++b)
-        if (uses[a].set != uses[b].set && (uses[a].writes || uses[b].writes))
+        if (uses[a].set != uses[b].set && (uses[a].writes || uses[b].writes) &&
+            may_overlap(program_, uses[a].buffer, uses[b].buffer))
           return fail({Part::instruction, i}, fmt::format("its sets are not independent: {} and {} lie over each other",
                                                           name(uses[a].buffer), name(uses[b].buffer)));
   }

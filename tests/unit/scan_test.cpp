@@ -159,6 +159,48 @@ TEST_CASE("a scan in a scan sees rows of both") {
   loss s + mean(total * total))");
 }
 
+TEST_CASE("carries of a scan take each other's values of before the step") {
+  // Alike copies in one loop, each from the old row of one carry to the new row of another.
+  check_same(R"(
+  k = cell(x[:, 0], x[:, 1]) as first
+  scan t in 0..5 carry a = k, b = x[:, 2], c = x[:, 3], last = x[:, 4] {
+    last = a
+    old = a
+    a = b
+    b = c
+    c = old
+  }
+  loss mean(a * x[:, 0]) + mean(b * b * x[:, 1]) + mean(c * k) + mean(last ^ 3))",
+             R"(
+  k = cell(x[:, 0], x[:, 1]) as first
+  a = k; b = x[:, 2]; c = x[:, 3]; last = x[:, 4]
+  for t in 0..5 {
+    last = a
+    old = a
+    a = b
+    b = c
+    c = old
+  }
+  loss mean(a * x[:, 0]) + mean(b * b * x[:, 1]) + mean(c * k) + mean(last ^ 3))");
+  check_same(R"(
+  k = cell(x[:, 0], x[:, 1]) as first
+  scan t in 0..4 carry a = k, b = x[:, 2] {
+    sum = a + b * x[:, t]
+    a = b
+    b = sum
+  }
+  loss mean(a * b))",
+             R"(
+  k = cell(x[:, 0], x[:, 1]) as first
+  a = k; b = x[:, 2]
+  for t in 0..4 {
+    sum = a + b * x[:, t]
+    a = b
+    b = sum
+  }
+  loss mean(a * b))");
+}
+
 TEST_CASE("random numbers differ by the step of the scan") {
   const auto spread = [](std::string_view body) { return Run(program(body)).loss(); };
   const double same = spread("  loss mean(x) * 0");
