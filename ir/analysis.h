@@ -4,7 +4,11 @@
 #include "ir/module.h"
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <map>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,8 +19,32 @@ std::vector<bool> depends_on(const Block& block, const std::vector<ValueId>& roo
 /// For each value of the block, whether `values` depend on it.
 std::vector<bool> needed_for(const Block& block, const std::vector<ValueId>& values);
 
-/// How many values each data field may take, by field name: read off the index operands that the field reaches through
-/// ops that keep values (`OpDef::value_operands`). Fields that index nothing are absent.
+/// What the elements of an integer value are: elements of some of a block's parameters, unchanged, and else numbers from
+/// `low` to `high`.
+struct Elements {
+  std::set<std::size_t> params = {};
+  std::int64_t low = std::numeric_limits<std::int64_t>::max(), high = std::numeric_limits<std::int64_t>::min();
+
+  bool operator==(const Elements&) const = default;
+  void add(const Elements& other);
+  void add_interval(std::int64_t from, std::int64_t to);
+  /// Whether the numbers that are no parameter's are below `count`, and none is negative.
+  bool below(std::int64_t count) const { return low > high || (low >= 0 && high < count); }
+};
+
+/// An operand that names positions of a dimension of `extent`.
+struct IndexUse {
+  const Op* op;
+  std::size_t operand;
+  std::int64_t extent;
+  Elements elements;  // of the outermost block's parameters
+};
+/// All that the block and the loops in it have. Elements are followed through ops that keep values
+/// (`OpDef::value_operands`), into loops, and from step to step.
+std::vector<IndexUse> index_uses(const Block& block);
+
+/// How many values each data field may take, by field name: the least extent that the field's elements index. Fields that
+/// index nothing are absent.
 std::map<std::string, std::int64_t> index_ranges(const Module& module);
 
 }  // namespace nnc::ir

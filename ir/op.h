@@ -251,6 +251,8 @@ struct OpDef {
   bool commutative = false;
   /// Operands whose elements the result takes unchanged (as values; a cast may widen them).
   std::vector<int> value_operands = {};
+  /// How many values the elements of an integer result may take, from 0 on; 0: any. Null: of all results.
+  std::int64_t (*result_count)(const OpView&, std::size_t result) = nullptr;
   /// The result is the sum of the operands with these signs.
   std::vector<int> sum_signs = {};
   /// Cheaper forms with the same meaning, each "pattern -> replacement": see rewrite_rules.h.

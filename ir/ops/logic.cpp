@@ -208,7 +208,8 @@ std::span<const OpDef> logic_ops() {
            [](Samples& s) {
              s.add({}, {{"size", std::int64_t{7}}});
              s.add({}, {{"size", std::int64_t{3}}, {"trailing", std::int64_t{2}}});
-           }},
+           },
+       .result_count = [](const OpView& op, std::size_t) { return op.integer("size"); }},
   };
   return ops;
 }

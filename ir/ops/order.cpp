@@ -83,6 +83,9 @@ void order_gradient(GradCtx& g) {
 }
 
 /// The value with `rank` others before it, or its position: found by counting.
+/// Only the second result counts.
+std::int64_t positions(const OpView& op, std::size_t result) { return result == 1 ? rows_of(op).n : 0; }
+
 double order_oracle(const Oracle& o, bool descending) {
   const auto axis = static_cast<std::size_t>(o.op().integer("axis"));
   Integers at = o.at(), other = o.at();
@@ -130,7 +133,8 @@ std::span<const OpDef> order_ops() {
              s.add({f32({40, 2})}, {{"axis", std::int64_t{0}}, {"descending", true}}).keep_apart().range(-10, 10);
              s.add({f32({2, 5, 3})}, {{"axis", std::int64_t{1}}}).keep_apart();
              s.add({i32({4, 9})}, {{"descending", true}}).range(0, 4);  // with ties
-           }},
+           },
+       .result_count = positions},
 
       {.name = "top_k",
        .doc = "The k largest elements along `axis`, the largest first, or the smallest, and their positions, i32. Of "
@@ -153,7 +157,8 @@ std::span<const OpDef> order_ops() {
              s.add({f32({3, 7})}, {{"k", std::int64_t{2}}}).keep_apart();
              s.add({f32({6, 2})}, {{"k", std::int64_t{3}}, {"axis", std::int64_t{0}}, {"largest", false}}).keep_apart();
              s.add({i32({4, 9})}, {{"k", std::int64_t{5}}}).range(0, 4);  // with ties
-           }},
+           },
+       .result_count = positions},
   };
   return ops;
 }

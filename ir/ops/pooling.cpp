@@ -326,7 +326,10 @@ std::span<const OpDef> pooling_ops() {
              for (const Case& one : cases(true)) s.add({f32(one.x)}, one.attrs).keep_apart();
            },
        .flops = [](const OpView& op) { return window_work(pooling_of(op)); },
-       .promotion = Promotion::real},
+       .promotion = Promotion::real,
+       .result_count = [](const OpView& op, std::size_t result) -> std::int64_t {
+         return result == 1 ? pooling_of(op).window.elements() : 0;
+       }},
 
       {.name = "max_pool_gradient",
        .doc = "The gradient of `max_pool` with respect to its image, whose spatial extents are `extents`: each element "

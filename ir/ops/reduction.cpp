@@ -152,6 +152,11 @@ Reduction index_of_extremum() {
           .finish = [](const Args&, const Scalars& a, Scalar) -> Scalars { return {cast(a[1], DType::i32)}; }};
 }
 
+/// How many elements make one result.
+std::int64_t reduced_elements(const OpView& op, std::size_t) {
+  return op.operands[0].elements() / op.results[0].elements();
+}
+
 /// Position of the first element that `better` prefers to all before it.
 double index_oracle(const Oracle& o, bool (*better)(double, double)) {
   const std::vector<double> elements = o.reduced();
@@ -332,7 +337,8 @@ std::span<const OpDef> reduction_ops() {
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return index_oracle(o, [](double a, double b) { return a > b; }); },
        .samples = number_samples,
-       .promotion = Promotion::arithmetic},
+       .promotion = Promotion::arithmetic,
+       .result_count = reduced_elements},
 
       {.name = "argmin",
        .doc = "The position of the smallest element over the axes, the first of equal ones, counted in row-major order "
@@ -345,7 +351,8 @@ std::span<const OpDef> reduction_ops() {
        .precision = Precision::exact,
        .oracle = [](const Oracle& o) { return index_oracle(o, [](double a, double b) { return a < b; }); },
        .samples = number_samples,
-       .promotion = Promotion::arithmetic},
+       .promotion = Promotion::arithmetic,
+       .result_count = reduced_elements},
   };
   return ops;
 }
