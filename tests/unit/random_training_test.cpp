@@ -146,6 +146,7 @@ TEST_CASE("random training programs, compiled and by the reference") {
     const tests::RandomTraining training = tests::random_training(drawn);
     INFO("seed " << seed << "\n" << training.source);
     const std::string fault = fault_of(training, number);
+    CHECK(fault == "");
     if (fault.empty()) continue;
     const auto fails = [&](const std::vector<std::uint32_t>& choices) {
       Choices given(choices);
@@ -153,8 +154,7 @@ TEST_CASE("random training programs, compiled and by the reference") {
     };
     Choices simplest(tests::shrink(drawn.values(), fails));
     const tests::RandomTraining small = tests::random_training(simplest);
-    UNSCOPED_INFO("shrunk:\n" << small.source << fault_of(small, number));
-    CHECK(fault == "");
+    FAIL_CHECK("shrunk:\n" << small.source << fault_of(small, number));
   }
 }
 
