@@ -82,10 +82,10 @@ void order_gradient(GradCtx& g) {
                                  {{"size", g.operand(0).shape()[static_cast<std::size_t>(axis)]}, {"axis", axis}}));
 }
 
-/// The value with `rank` others before it, or its position: found by counting.
 /// Only the second result counts.
 std::int64_t positions(const OpView& op, std::size_t result) { return result == 1 ? rows_of(op).n : 0; }
 
+/// The value with `rank` others before it, or its position: found by counting.
 double order_oracle(const Oracle& o, bool descending) {
   const auto axis = static_cast<std::size_t>(o.op().integer("axis"));
   Integers at = o.at(), other = o.at();
