@@ -229,14 +229,18 @@ std::shared_ptr<const Initializer> evaluate_initializer(Context& context, const 
   return nullptr;
 }
 
-std::optional<std::int64_t> evaluate_integer(Context& context, const ast::Expr& expr, std::string_view what) {
-  const Value value = evaluate(context, expr);
+std::optional<std::int64_t> as_integer(Context& context, const Value& value, const ast::Span& at,
+                                       std::string_view what) {
   if (value.poisoned()) return std::nullopt;
   if (const auto* integer = value.as<std::int64_t>()) return *integer;
-  auto& diagnostic = report(context, expr.span,
-                            fmt::format("{} is an integer known at compile time, found {}", what, describe(value)));
-  note_origin(diagnostic, value, expr.span);
+  auto& diagnostic =
+      report(context, at, fmt::format("{} is an integer known at compile time, found {}", what, describe(value)));
+  note_origin(diagnostic, value, at);
   return std::nullopt;
+}
+
+std::optional<std::int64_t> evaluate_integer(Context& context, const ast::Expr& expr, std::string_view what) {
+  return as_integer(context, evaluate(context, expr), expr.span, what);
 }
 
 std::optional<bool> evaluate_condition(Context& context, const ast::Expr& expr) {

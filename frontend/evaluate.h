@@ -19,6 +19,9 @@ std::shared_ptr<const Initializer> evaluate_initializer(Context& context, const 
 
 /// An integer known at compile time; `what` names it in the error ("a dimension").
 std::optional<std::int64_t> evaluate_integer(Context& context, const ast::Expr& expr, std::string_view what);
+/// The same of a value that is there already.
+std::optional<std::int64_t> as_integer(Context& context, const Value& value, const ast::Span& at,
+                                       std::string_view what);
 /// A condition known at compile time.
 std::optional<bool> evaluate_condition(Context& context, const ast::Expr& expr);
 

@@ -27,6 +27,8 @@ bool matches(const std::vector<std::string>& pattern, const std::vector<std::str
   return std::search(path.begin(), path.end(), pattern.begin(), pattern.end()) != path.end();
 }
 
+bool is_index(std::string_view component) { return component[0] >= '0' && component[0] <= '9'; }
+
 std::optional<std::vector<std::string>> components(Context& context, const ast::Pattern& pattern) {
   std::vector<std::string> parts;
   for (const ast::PathPart& part : pattern.parts) {
@@ -47,8 +49,9 @@ void check_pattern(Context& context, const std::vector<std::string>& parts, cons
     if (slot.slot.kind != ir::SlotKind::parameter) continue;
     const auto path = split(slot.slot.path);
     if (matches(parts, path)) return;
-    // Runs of as many components as the pattern has.
+    // Runs of as many components as the pattern has that may be written: an index follows a name.
     for (std::size_t i = 0; i + parts.size() <= path.size(); ++i) {
+      if (is_index(path[i])) continue;
       const auto first = path.begin() + static_cast<std::ptrdiff_t>(i);
       known.push_back(fmt::format("{}", fmt::join(first, first + static_cast<std::ptrdiff_t>(parts.size()), ".")));
     }

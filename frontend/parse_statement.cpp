@@ -19,6 +19,7 @@ void Parser::statement_end() {
   if (stream_.accept(TokenKind::newline) || stream_.accept(TokenKind::semicolon)) return;
   if (stream_.at(TokenKind::close_brace) || stream_.at(TokenKind::end)) return;
   std::string advice;
+  if (stream_.at(TokenKind::comma)) advice = "on one line, ';' stands between statements";
   if (stream_.at(TokenKind::if_word)) advice = "a choice is written 'if c then a else b'";
   if (stream_.previous() == TokenKind::name && stream_.at(TokenKind::name) &&
       stream_.next().kind == TokenKind::open_paren)

@@ -53,8 +53,20 @@ std::optional<Range> slice_range(Context& context, const ast::Slice& slice, std:
   return Range{*start, *stop, step};
 }
 
-std::optional<std::int64_t> position(Context& context, const ast::Expr& expr, std::int64_t extent) {
-  const auto given = evaluate_integer(context, expr, "a position");
+/// The position along a dimension of a tensor, if `axis` is given, or in a list.
+std::optional<std::int64_t> position(Context& context, const ast::Expr& expr, std::int64_t extent,
+                                     std::optional<std::size_t> axis = {}) {
+  const Value value = evaluate(context, expr);
+  if (axis && value.tensor() && !is_float(value.tensor()->expr.dtype())) {
+    auto& diagnostic = report(
+        context, expr.span,
+        fmt::format("a position is an integer known at compile time, found {}; `take(x, index, axis = {})` takes what "
+                    "the integers of a tensor name",
+                    describe(value), *axis));
+    note_origin(diagnostic, value, expr.span);
+    return std::nullopt;
+  }
+  const auto given = as_integer(context, value, expr.span, "a position");
   if (!given) return std::nullopt;
   const std::int64_t at = *given < 0 ? *given + extent : *given;
   if (at >= 0 && at < extent) return at;
@@ -132,7 +144,7 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
         scanned.push_back({scope, d, subscript.span});
         continue;
       }
-      const auto at_position = position(context, **expr, shape[d]);
+      const auto at_position = position(context, **expr, shape[d], d);
       failed = failed || !at_position;
       start[d] = at_position.value_or(0);
       stop[d] = start[d] + 1;

@@ -1,6 +1,7 @@
 #include "passes/autodiff.h"
 
 #include "ir/analysis.h"
+#include "ir/ops/scan.h"
 #include "passes/dce.h"
 #include "passes/rebuild.h"
 #include "passes/slot_reads.h"
@@ -105,7 +106,31 @@ std::string why_stopped(const Block& block, const Op& op) {
                      to_string(block.type(op.results[0])));
 }
 
-/// Reports a parameter without gradient, with every op that stops the gradient on its way from the loss.
+/// Notes every op that stops the gradient on its way from values that are `needed` to those that are `active`; says
+/// whether there is one.
+bool note_stops(const Block& block, const std::vector<bool>& active, const std::vector<bool>& needed,
+                ir::Diagnostic& error) {
+  bool stopped = false;
+  for (const Op& op : block.ops()) {
+    const bool on_the_way =
+        std::any_of(op.operands.begin(), op.operands.end(), [&](ValueId operand) { return active[at(operand)]; }) &&
+        std::any_of(op.results.begin(), op.results.end(), [&](ValueId result) { return needed[at(result)]; });
+    if (!on_the_way) continue;
+    if (ir::is_scan(op)) {
+      const Block& body = op.regions[0];
+      std::vector<ValueId> results;
+      for (std::size_t i = 0; i < op.results.size(); ++i)
+        if (i < ir::carry_count(op) || needed[at(op.results[i])]) results.push_back(body.results[i]);
+      stopped = note_stops(body, differentiable_within(op, active), ir::needed_for(body, results), error) || stopped;
+    } else if (const std::string why = why_stopped(block, op); !why.empty()) {
+      error.note(op.location.point(), why);
+      stopped = true;
+    }
+  }
+  return stopped;
+}
+
+/// Reports a parameter without gradient, with what stops the gradient on its way from the loss.
 void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, std::string_view path,
                     ir::Diagnostics& diagnostics) {
   const Block& block = graph.body;
@@ -120,20 +145,8 @@ void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, 
     error.note({}, fmt::format("it is {}, and only floating values have gradients", to_string(block.type(reads[0]))));
     return;
   }
-  const std::vector<bool> active = differentiable_from(block, reads);
-  const std::vector<bool> needed = ir::needed_for(block, {loss});
-  bool stopped = false;
-  for (const Op& op : block.ops()) {
-    const bool on_the_way =
-        std::any_of(op.operands.begin(), op.operands.end(), [&](ValueId operand) { return active[at(operand)]; }) &&
-        std::any_of(op.results.begin(), op.results.end(), [&](ValueId result) { return needed[at(result)]; });
-    if (!on_the_way) continue;
-    if (const std::string why = why_stopped(block, op); !why.empty()) {
-      error.note(op.location.point(), why);
-      stopped = true;
-    }
-  }
-  if (!stopped) error.note({}, "it does not reach the loss");
+  if (!note_stops(block, differentiable_from(block, reads), ir::needed_for(block, {loss}), error))
+    error.note({}, "it does not reach the loss");
 }
 
 /// What a `train` graph has to have for a backward graph; reports what it lacks.

@@ -36,6 +36,9 @@ std::vector<ir::ValueId> differentiate(ir::Builder& builder, const std::vector<i
 /// by ops that have a gradient rule.
 std::vector<bool> differentiable_from(const ir::Block& block, const std::vector<ir::ValueId>& roots);
 
+/// The same for the values of a loop's body, given what `differentiable_from` says of the block around the loop.
+std::vector<bool> differentiable_within(const ir::Op& scan, const std::vector<bool>& active);
+
 /// Differentiates with respect to the parameters in `Module::updates`, and adds a gradient result for each.
 ir::Status autodiff(ir::Module& module, PassContext& context);
 

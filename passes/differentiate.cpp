@@ -1,4 +1,5 @@
 #include "ir/check.h"
+#include "ir/ops/scan.h"
 #include "passes/autodiff.h"
 
 #include <algorithm>
@@ -66,9 +67,18 @@ std::vector<bool> differentiable_from(const Block& block, const std::vector<Valu
     if (op.def->grad->kind != ir::Gradient::Kind::rule) continue;
     if (std::none_of(op.operands.begin(), op.operands.end(), [&](ValueId value) { return active[at(value)]; }))
       continue;
-    for (const ValueId result : op.results) active[at(result)] = is_float(block.type(result).dtype);
+    const std::vector<bool> within = ir::is_scan(op) ? differentiable_within(op, active) : std::vector<bool>();
+    for (std::size_t i = 0; i < op.results.size(); ++i)
+      active[at(op.results[i])] =
+          is_float(block.type(op.results[i]).dtype) && (within.empty() || within[at(op.regions[0].results[i])]);
   }
   return active;
+}
+
+std::vector<bool> differentiable_within(const Op& scan, const std::vector<bool>& active) {
+  std::vector<bool> wanted;
+  for (const ValueId operand : scan.operands) wanted.push_back(active[at(operand)]);
+  return ir::flows_in_body(scan.regions[0], ir::carry_count(scan), wanted, differentiable_from);
 }
 
 // 1. Mark the values through which a gradient can reach one of `wrt`; nothing else gets a gradient.

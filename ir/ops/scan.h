@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace nnc::ir {
 
@@ -25,6 +26,11 @@ struct ScanParts {
 /// Whether the op is a loop.
 bool is_scan(const Op& op);
 std::size_t carry_count(const Op& scan);
+
+/// For each value of a loop's body, whether a gradient can flow from it to one of the operands that are `wanted`. A carry
+/// counts as well if a later step makes it from something that does.
+std::vector<bool> flows_in_body(const Block& body, std::size_t carries, const std::vector<bool>& wanted,
+                                std::vector<bool> (*flows_to)(const Block&, const std::vector<ValueId>&));
 
 /// The gradient of a loop is a loop the other way round: see scan_gradient.cpp.
 void scan_gradient(GradCtx& g);

@@ -120,24 +120,11 @@ class ScanGradient {
     return operand >= parts_.carries && operand < parts_.carries + parts_.scanned;
   }
 
-  /// A carry is active as well if a later step makes it from something active.
   void find_active() {
-    std::vector<ValueId> roots;
-    active_carry_.assign(parts_.carries, false);
-    for (std::size_t i = 0; i < g_.op().operands.size(); ++i) {
-      if (!g_.wants(i)) continue;
-      roots.push_back(param(i));
-      if (i < parts_.carries) active_carry_[i] = true;
-    }
-    for (bool grows = true; grows;) {
-      grows = false;
-      const std::vector<bool> active = g_.differentiation().flows_to(body_, roots);
-      for (std::size_t i = 0; i < parts_.carries; ++i) {
-        if (active_carry_[i] || !active[at(body_.results[i])]) continue;
-        active_carry_[i] = grows = true;
-        roots.push_back(param(i));
-      }
-    }
+    std::vector<bool> wanted;
+    for (std::size_t i = 0; i < g_.op().operands.size(); ++i) wanted.push_back(g_.wants(i));
+    const std::vector<bool> active = flows_in_body(body_, parts_.carries, wanted, g_.differentiation().flows_to);
+    for (std::size_t i = 0; i < parts_.carries; ++i) active_carry_.push_back(active[at(param(i))]);
   }
 
   /// Appends the backward ops to the body, on parameters that stand for the gradients of the results.
@@ -304,6 +291,22 @@ class ScanGradient {
 };
 
 }  // namespace
+
+std::vector<bool> flows_in_body(const Block& body, std::size_t carries, const std::vector<bool>& wanted,
+                                std::vector<bool> (*flows_to)(const Block&, const std::vector<ValueId>&)) {
+  std::vector<ValueId> roots;
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (wanted[i]) roots.push_back(body.params()[i + 1]);
+  for (;;) {
+    std::vector<bool> flows = flows_to(body, roots);
+    const std::size_t known = roots.size();
+    for (std::size_t i = 0; i < carries; ++i) {
+      const ValueId carry = body.params()[i + 1];
+      if (!flows[at(carry)] && flows[at(body.results[i])]) roots.push_back(carry);
+    }
+    if (roots.size() == known) return flows;
+  }
+}
 
 void scan_gradient(GradCtx& g) { ScanGradient(g).run(); }
 

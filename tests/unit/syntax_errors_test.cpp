@@ -269,7 +269,8 @@ TEST_CASE("syntax errors: the words of each kind of block") {
       {"train {\n  group h.0 { a = 1 }\n}", {"2:10+2 an index stands in brackets: write '[0]'"}},
       {"train {\n  group h { a = 1; a = 2 }\n}", {"2:20+1 'a' is set twice in this group"}},
       {"train {\n  group h { a = 1, b = 2 }\n  x = y z\n}",
-       {"2:18+1 expected the end of the statement, found ','", "3:9+1 expected the end of the statement, found 'z'"}},
+       {"2:18+1 expected the end of the statement, found ','; on one line, ';' stands between statements",
+        "3:9+1 expected the end of the statement, found 'z'"}},
       {"predict {\n  loss x\n}", {"2:3+4 'loss' stands only in 'train', not in 'predict'"}},
       {"predict {\n  return a = x, a = y\n}", {"2:17+1 the result 'a' is named twice"}},
   }));
