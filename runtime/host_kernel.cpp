@@ -1,7 +1,9 @@
 #include "runtime/host_kernel.h"
 
 #include "ir/check.h"
+#include "ir/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace nnc::runtime {
@@ -32,7 +34,16 @@ HostKernel::HostKernel(const ir::Op& op) {
     const std::size_t bytes = width(body.type(value).dtype);
     return Transfer{argument, at(value), bytes, access.offset * static_cast<std::int64_t>(bytes)};
   };
-  for (std::size_t i = 0; i < fused.reads.size(); ++i) loads_.push_back(transfer(i, body.params()[i], fused.reads[i]));
+  for (std::size_t i = 0; i < fused.reads.size(); ++i) {
+    const ir::Access& access = fused.reads[i];
+    Transfer& load = loads_.emplace_back(transfer(i, body.params()[i], access));
+    if (access.index < 0) continue;
+    const ir::ValueId index = body.params()[static_cast<std::size_t>(access.index)];
+    load.index = at(index);
+    load.index_dtype = body.type(index).dtype;
+    load.index_stride = access.index_stride * static_cast<std::int64_t>(load.bytes);
+  }
+  std::ranges::stable_partition(loads_, [](const Transfer& load) { return load.index == Transfer::none; });
   for (const ir::Op& inner : body.ops()) {
     const ir::OpView view = ir::view(body, inner);
     if (inner.def->as<ir::Elementwise>()) {
@@ -81,9 +92,18 @@ void HostKernel::add_reduction(const ir::Reduction& reduction, ir::DType dtype, 
   add_step(std::move(programs.finish), finish, results);
 }
 
+std::int64_t HostKernel::position(const Transfer& load) const {
+  if (load.index == Transfer::none) return load.offset;
+  return ir::visit_dtype(load.index_dtype, [&]<class T>() {
+    T index;
+    std::memcpy(&index, numbers_[load.index].data(), sizeof index);
+    return load.offset + static_cast<std::int64_t>(index) * load.index_stride;
+  });
+}
+
 void HostKernel::run(void* const* args) {
   for (const Transfer& load : loads_)
-    std::memcpy(numbers_[load.number].data(), static_cast<const std::byte*>(args[load.argument]) + load.offset,
+    std::memcpy(numbers_[load.number].data(), static_cast<const std::byte*>(args[load.argument]) + position(load),
                 load.bytes);
   for (Step& step : steps_) {
     for (const auto& [storage, number] : step.inputs) std::memcpy(storage, numbers_[number].data(), sizeof(Number));

@@ -34,8 +34,15 @@ class HostKernel {
   struct Transfer {
     std::size_t argument, number, bytes;
     std::int64_t offset;  // bytes into the argument
+    // What is gathered lies as many bytes further as the index says, the integer `index`, times `index_stride`.
+    std::size_t index = none;
+    ir::DType index_dtype = ir::DType::i32;
+    std::int64_t index_stride = 0;
+
+    static constexpr std::size_t none = static_cast<std::size_t>(-1);
   };
 
+  std::int64_t position(const Transfer& load) const;
   std::size_t add_number();
   void add_step(ir::ScalarProgram program, const std::vector<std::size_t>& inputs,
                 const std::vector<std::size_t>& results);
@@ -44,7 +51,7 @@ class HostKernel {
 
   std::vector<Number> numbers_;  // of the values of the body, then others
   std::vector<Step> steps_;
-  std::vector<Transfer> loads_, stores_;
+  std::vector<Transfer> loads_, stores_;  // indices are loaded before what they gather
 };
 
 }  // namespace nnc::runtime

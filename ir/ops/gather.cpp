@@ -259,6 +259,8 @@ std::span<const OpDef> gather_ops() {
              s.add({f32({2, 4, 3}), i64({1, 5, 1})}, {{"axis", std::int64_t{1}}}).range(1, 0, 4);
              s.add({f32({4, 3}), i32({2, 3})}).range(1, 0, 4);
              s.add({i32({6}), i32({4})}).range(1, 0, 6);
+             s.add({f32({1, 5}), u8({1, 1})}, {{"axis", std::int64_t{1}}}).range(1, 0, 5);
+             s.add({f32({5}), i64({1})}).range(1, 0, 5);
              s.add({f32({2, 3, 2, 2}), i32({1, 4, 1, 2})}, {{"axis", std::int64_t{1}}}).range(1, 0, 3);
            },
        .value_operands = {0}},
