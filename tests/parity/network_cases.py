@@ -5,7 +5,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from std_cases import Lamb, attention, encoder_layer, inverse_sqrt, normal, scheduled
-from twins import IMAGES, Case, kink, linear, modules, optimizer, relu, without_decay
+from twins import (
+    COLOURS,
+    IMAGES,
+    SHAKESPEARE,
+    Case,
+    adam,
+    kink,
+    linear,
+    modules,
+    optimizer,
+    relu,
+    without_decay,
+)
 
 # --- Vision transformer -----------------------------------------------------------------------------------------------
 
@@ -98,8 +110,119 @@ def siamese_loss(m, batch):
     return (same * distance**2 + (1 - same) * relu(1 - distance) ** 2).mean()
 
 
-def example(name, settings, **case):
-    return Case(name, program=f"examples/{name}.nn", data=IMAGES, batch=4, settings=settings, f32_error=3e-6, **case)
+# --- Residual network -------------------------------------------------------------------------------------------------
+
+
+def conv_bn(inputs, outputs, kernel=3, stride=1):
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=False)
+    return modules(conv=conv, bn=nn.BatchNorm2d(outputs))
+
+
+def residual(inputs, outputs, stride):
+    layers = dict(a=conv_bn(inputs, outputs, stride=stride), b=conv_bn(outputs, outputs))
+    if stride != 1 or inputs != outputs:
+        layers |= dict(shortcut=conv_bn(inputs, outputs, kernel=1, stride=stride))
+    return modules(**layers)
+
+
+def resnet_model(width, blocks):
+    stages, inputs = [], width
+    for s in range(3):
+        stage = []
+        for i in range(blocks):
+            stage.append(residual(inputs, width * 2**s, stride=2 if i == 0 and s > 0 else 1))
+            inputs = width * 2**s
+        stages.append(nn.ModuleList(stage))
+    return modules(model=modules(stem=conv_bn(3, width), stage=nn.ModuleList(stages), fc=linear(inputs, 10)))
+
+
+def resnet_loss(m, batch):
+    def apply(layer, x):
+        return layer["bn"](layer["conv"](x))
+
+    m = m["model"]
+    x = relu(apply(m["stem"], (batch["image"] / 255 - 0.5) * 4))
+    for stage in m["stage"]:
+        for block in stage:
+            y = apply(block["b"], relu(apply(block["a"], x)))
+            x = relu((apply(block["shortcut"], x) if "shortcut" in block else x) + y)
+    return F.cross_entropy(m["fc"](x.mean(dim=(2, 3))), batch["label"].long())
+
+
+# --- Models of text ---------------------------------------------------------------------------------------------------
+
+
+def small_normal(layer, deviation):
+    """The layer with weights of that deviation, and biases of 0."""
+    nn.init.normal_(layer.weight, std=deviation)
+    if getattr(layer, "bias", None) is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def gpt_model(context, width, layers):
+    def block():
+        projection = 0.02 / (2 * layers) ** 0.5
+        return modules(
+            ln_1=nn.LayerNorm(width),
+            attn=modules(
+                c_attn=small_normal(linear(width, 3 * width), 0.02),
+                c_proj=small_normal(linear(width, width), projection),
+            ),
+            ln_2=nn.LayerNorm(width),
+            mlp=modules(
+                c_fc=small_normal(linear(width, 4 * width), 0.02),
+                c_proj=small_normal(linear(4 * width, width), projection),
+            ),
+        )
+
+    return modules(
+        transformer=modules(
+            wte=small_normal(nn.Embedding(65, width), 0.02),
+            wpe=small_normal(nn.Embedding(context, width), 0.02),
+            h=nn.ModuleList([block() for _ in range(layers)]),
+            ln_f=nn.LayerNorm(width),
+        )
+    )
+
+
+def gpt_loss(heads):
+    def split(x):
+        return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+    def attend(m, x):
+        q, k, v = m["c_attn"](x).chunk(3, dim=-1)
+        y = F.scaled_dot_product_attention(split(q), split(k), split(v), is_causal=True)
+        return m["c_proj"](y.transpose(1, 2).flatten(2))
+
+    def loss(m, batch):
+        m, text = m["transformer"], batch["text"].long()
+        x = m["wte"](text[:, :-1]) + m["wpe"](torch.arange(text.shape[1] - 1))
+        for block in m["h"]:
+            x = x + attend(block["attn"], block["ln_1"](x))
+            h = F.gelu(block["mlp"]["c_fc"](block["ln_2"](x)), approximate="tanh")
+            x = x + block["mlp"]["c_proj"](h)
+        scores = m["ln_f"](x) @ m["wte"].weight.mT
+        return F.cross_entropy(scores.flatten(0, 1), text[:, 1:].flatten())
+
+    return loss
+
+
+def char_lstm_model(units):
+    rnn, out = nn.LSTM(128, units, batch_first=True), linear(units, 65)
+    nn.init.normal_(out.weight, std=4)  # gradients long enough to be clipped
+    return modules(model=modules(embed=nn.Embedding(65, 128), rnn=rnn, out=out))
+
+
+def char_lstm_loss(m, batch):
+    m, text = m["model"], batch["text"].long()
+    scores = m["out"](m["rnn"](m["embed"](text[:, :-1]))[0])
+    return F.cross_entropy(scores.flatten(0, 1), text[:, 1:].flatten())
+
+
+def example(name, settings, data=IMAGES, batch=4, **case):
+    program = f"examples/{name}.nn"
+    return Case(name, program=program, data=data, batch=batch, settings=settings, f32_error=3e-6, **case)
 
 
 CASES = [
@@ -137,5 +260,41 @@ CASES = [
         loss=siamese_loss,
         optimizer=optimizer(torch.optim.RMSprop, lr=1e-3, momentum=0.5),
         schedule=inverse_sqrt(200),
+    ),
+    example(
+        "resnet20",
+        dict(width=2, blocks=1),
+        data=COLOURS,
+        batch=2,
+        seed=314,
+        model=lambda: resnet_model(width=2, blocks=1),
+        loss=resnet_loss,
+        optimizer=without_decay(
+            torch.optim.SGD, ("bn", "bias"), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4
+        ),
+        schedule=inverse_sqrt(400),
+    ),
+    example(
+        "gpt",
+        dict(context=8, width=8, heads=2, layers=2, eps=1e-3),
+        data=SHAKESPEARE,
+        window=9,
+        model=lambda: gpt_model(context=8, width=8, layers=2),
+        loss=gpt_loss(heads=2),
+        optimizer=without_decay(
+            torch.optim.AdamW, ("bias", "ln_1", "ln_2", "ln_f"), lr=1e-3, eps=1e-3, weight_decay=0.1
+        ),
+        schedule=inverse_sqrt(100),
+        clip_norm=1.0,
+    ),
+    example(
+        "char_lstm",
+        dict(window=8, units=4),
+        data=SHAKESPEARE,
+        window=9,
+        model=lambda: char_lstm_model(units=4),
+        loss=char_lstm_loss,
+        optimizer=adam(lr=2e-3),
+        clip_norm=1.0,
     ),
 ]

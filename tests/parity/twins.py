@@ -13,6 +13,9 @@ BREAST_CANCER = "examples/data/breast_cancer.csv"
 NORMAL = "tests/parity/data/normal.csv"
 # 40 images of 28 x 28 bytes and a label below 10, in IDX files.
 IMAGES = "tests/parity/data/images"
+# 12 colour images of 32 x 32 and a label below 10, in CIFAR-10's binary form.
+COLOURS = "tests/parity/data/colours"
+SHAKESPEARE = "examples/data/tinyshakespeare.txt"
 
 
 # The arguments of every relu and sign of a run, which must not be so near to 0 that rounding decides (kink_distance).
@@ -51,6 +54,7 @@ class Case:
     data: str = BREAST_CANCER
     batch: int = 64
     settings: dict = field(default_factory=dict)  # --set
+    window: int = 0  # the characters of an example, where the data is a text
     clip_norm: float = 0.0
     schedule: Callable = None
     f32_error: float = 1e-6  # what f32 may be off by

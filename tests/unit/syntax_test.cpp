@@ -50,8 +50,8 @@ std::string read(const std::filesystem::path& path) {
 
 std::vector<std::string> models() {
   std::vector<std::string> texts;
-  for (const char* path : {"examples/mlp.nn", "examples/custom_optimizer.nn", "tests/programs/cnn.nn",
-                           "tests/programs/char_lstm.nn", "tests/programs/gpt.nn", "tests/programs/resnet20.nn"}) {
+  for (const char* path : {"examples/mlp.nn", "examples/custom_optimizer.nn", "examples/cnn.nn",
+                           "examples/char_lstm.nn", "examples/gpt.nn", "examples/resnet20.nn"}) {
     texts.push_back(read(std::filesystem::path(NNC_SOURCE_DIR) / path));
   }
   return texts;
