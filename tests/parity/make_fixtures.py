@@ -19,7 +19,6 @@ fixture asks for more digits than f32 has.
 """
 
 import argparse
-import gzip
 import json
 import struct
 from pathlib import Path
@@ -32,29 +31,16 @@ from torch import nn
 import image_cases
 import network_cases
 import recurrent_cases
+import sequence_cases
 import std_cases
-from twins import (
-    COLOURS,
-    FASHION_MNIST,
-    IMAGES,
-    NORMAL,
-    SHAKESPEARE,
-    Case,
-    adam,
-    features,
-    kink,
-    kink_arguments,
-    linear,
-    modules,
-    relu,
-    sgd,
-)
+import vision_cases
+from datasets import read_data
+from twins import FASHION_MNIST, Case, adam, features, kink, kink_arguments, linear, modules, relu, sgd
 
 STEPS = 10
 RECORDED = (1, 10)
 MIN_KINK_DISTANCE = 20
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
@@ -74,76 +60,6 @@ def write_safetensors(path, tensors):
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def read_idx(path):
-    raw = Path(path).read_bytes()
-    if path.name.endswith(".gz"):
-        raw = gzip.decompress(raw)
-    rank = raw[3]
-    shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
-
-
-def read_data(path):
-    """The columns of a dataset as f32 (exact for u8), by field name."""
-    if path in (FASHION_MNIST, IMAGES):
-        directory, suffix = (Path(path), ".gz") if path == FASHION_MNIST else (REPOSITORY / path, "")
-        if path == IMAGES:
-            write_images(directory)
-        return {
-            "image": read_idx(directory / f"train-images-idx3-ubyte{suffix}").astype(np.float32),
-            "label": read_idx(directory / f"train-labels-idx1-ubyte{suffix}").astype(np.float32),
-        }
-    if path == COLOURS:
-        write_colours(REPOSITORY / path)
-        records = np.fromfile(REPOSITORY / path / "data_batch_1.bin", np.uint8).reshape(-1, 1 + 3 * 32 * 32)
-        return {
-            "image": records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32),
-            "label": records[:, 0].astype(np.float32),
-        }
-    if path == SHAKESPEARE:
-        text = np.fromfile(REPOSITORY / path, np.uint8)
-        return {"text": np.searchsorted(np.unique(text), text).astype(np.float32)}
-    if path == NORMAL:
-        write_normal(REPOSITORY / path)
-    lines = (REPOSITORY / path).read_text().splitlines()
-    label = lines[0].split(",").index("label")
-    table = np.array([[np.float32(cell) for cell in line.split(",")] for line in lines[1:]], np.float32)
-    return {"features": np.delete(table, label, axis=1), "label": table[:, label]}
-
-
-def write_normal(path):
-    numbers = np.random.default_rng(1)
-    lines = [",".join([f"x{i}" for i in range(36)] + ["label"])]
-    for row in numbers.standard_normal((80, 36)):
-        lines.append(",".join([f"{x:.3f}" for x in row] + [str(numbers.integers(4))]))
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
-
-
-def write_colours(directory):
-    """Noise, of a brightness of its own in each plane."""
-    directory.mkdir(parents=True, exist_ok=True)
-    numbers = np.random.default_rng(3)
-    images = numbers.integers(0, 160, (12, 3, 32, 32)) + numbers.integers(0, 96, (12, 3, 1, 1))
-    labels = numbers.integers(0, 10, (12, 1))
-    records = np.concatenate([labels, images.reshape(12, -1)], axis=1).astype(np.uint8)
-    records.tofile(directory / "data_batch_1.bin")
-
-
-def write_images(directory):
-    """A blot at a random place, each in a noise of its own."""
-    directory.mkdir(parents=True, exist_ok=True)
-    numbers = np.random.default_rng(2)
-    place = np.stack(np.meshgrid(np.arange(28), np.arange(28), indexing="ij"))
-    centre = numbers.uniform(6, 22, (40, 2, 1, 1))
-    distance = np.sqrt(((place - centre) ** 2).sum(axis=1))
-    images = (np.maximum(0, 220 - 20 * distance) + numbers.integers(0, 16, (40, 28, 28))).astype(np.uint8)
-    labels = numbers.integers(0, 10, 40).astype(np.uint8)
-    for name, values in {"images-idx3": images, "labels-idx1": labels}.items():
-        header = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-        (directory / f"train-{name}-ubyte").write_bytes(header + values.tobytes())
 
 
 # --- Twins of the programs --------------------------------------------------------------------------------------------
@@ -397,6 +313,8 @@ CASES = [
     *image_cases.CASES,
     *recurrent_cases.CASES,
     *network_cases.CASES,
+    *sequence_cases.CASES,
+    *vision_cases.CASES,
 ]
 
 

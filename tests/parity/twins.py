@@ -16,6 +16,10 @@ IMAGES = "tests/parity/data/images"
 # 12 colour images of 32 x 32 and a label below 10, in CIFAR-10's binary form.
 COLOURS = "tests/parity/data/colours"
 SHAKESPEARE = "examples/data/tinyshakespeare.txt"
+# 40 examples of 7 words below 12 and a label below 3; a source of 6 and a target of 7 tokens, 0 after their ends.
+SENTENCES = "tests/parity/data/sentences.npz"
+# 16 images of 3 x 16 x 16 bytes, a label below 5, a class below 3 of each pixel.
+PICTURES = "tests/parity/data/pictures.npz"
 
 
 # The arguments of every relu and sign of a run, which must not be so near to 0 that rounding decides (kink_distance).
