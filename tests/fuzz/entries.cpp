@@ -127,7 +127,7 @@ const std::vector<Entry>& entries() {
   static const std::vector<Entry> all{
       {"nn", run_nn,
        [] {
-         return files({"examples", "tests/programs", "tests/parity/programs", "tests/golden"}, ".nn");
+         return files({"examples", "tests/parity/programs", "tests/golden"}, ".nn");
        }},
       {"ir", run_ir, [] { return files({"tests/golden"}, ".ir"); }},
       {"safetensors", run_safetensors, [] { return files({"tests/fixtures"}, ".safetensors"); }, false},
