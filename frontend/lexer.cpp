@@ -2,6 +2,7 @@
 
 #include "frontend/source_text.h"
 #include "frontend/words.h"
+#include "ir/utf8.h"
 
 #include <fmt/format.h>
 
@@ -218,7 +219,7 @@ Token Lexer::invalid() {
     error(token, fmt::format("unexpected '{}': {}", token.text, advice->instead));
     return token;
   }
-  Token token = take(TokenKind::invalid, std::max<std::size_t>(1, character_size(text_, position_)));
+  Token token = take(TokenKind::invalid, std::max<std::size_t>(1, ir::character_size(text_, position_)));
   token.width = 1;
   error(token, fmt::format("unexpected character '{}'", token.text));
   return token;

@@ -22,7 +22,4 @@ struct SourceText {
 
 SourceText normalize(std::string_view bytes);
 
-/// Bytes of the valid UTF-8 character at `position`; 0 if there is none.
-std::size_t character_size(std::string_view text, std::size_t position);
-
 }  // namespace nnc::frontend

@@ -1,5 +1,7 @@
 #include "ir/diagnostics.h"
 
+#include "ir/utf8.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -93,8 +95,7 @@ std::string Diagnostics::excerpt(const SourcePoint& at, int width, bool colour) 
     else if ((byte & 0xC0) != 0x80)
       margin += ' ';
   }
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\t') c = '?';
+  line = printable_text(line);
   std::string result = fmt::format("{:>6} | {}\n", at.line, line);
   if (at.column >= 1) {
     const int room = std::max(1, static_cast<int>(line.size() - column));

@@ -62,6 +62,8 @@ Number number_in(std::string_view text) {
   return real;
 }
 
+bool is_number(std::string_view text) { return !std::holds_alternative<std::string>(number_in(text)); }
+
 class CsvReader {
  public:
   CsvReader(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics)
@@ -98,7 +100,10 @@ class CsvReader {
     for (const Cell& cell : cells_) {
       std::string name = printable(cell.text, 200);
       if (std::find(names_.begin(), names_.end(), name) != names_.end()) {
-        scanner_.error(cell.offset, cell.width, fmt::format("column `{}` is there twice", name), diagnostics_);
+        scanner_.error(cell.offset, cell.width,
+                       fmt::format("column `{}` is there twice{}", name,
+                                   is_number(name) ? "; the first line has the names of the columns" : ""),
+                       diagnostics_);
         good = false;
       }
       names_.push_back(std::move(name));
@@ -192,7 +197,10 @@ class CsvReader {
     std::string what = fmt::format("no column for field `{}`", field.name);
     what += near.empty() ? "." : fmt::format("; did you mean `{}`?", near);
     what += fmt::format(" The header has `{}`", fmt::join(names_, "`, `"));
-    if (names_.size() == 1 && names_[0].find_first_of(";|") != std::string::npos) what += ": a comma separates columns";
+    if (names_.size() == 1 && cells_[0].text.find_first_of(";|\t") != std::string::npos)
+      what += ": a comma separates columns";
+    else if (std::ranges::all_of(names_, is_number))
+      what += ": the first line has the names of the columns";
     scanner_.error(header_at_, scanner_.row_end() - header_at_, what, diagnostics_);
   }
 

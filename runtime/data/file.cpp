@@ -1,5 +1,7 @@
 #include "runtime/data/file.h"
 
+#include "ir/utf8.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -150,11 +152,8 @@ ir::SourcePoint place_in_text(const std::string& path, std::string_view text, st
 }
 
 std::string printable(std::string_view text, std::size_t most) {
-  std::string out(text.substr(0, most));
-  for (char& c : out) {
-    if (c == '\t') c = ' ';
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
+  std::string out = ir::printable_text(text.substr(0, most));
+  std::ranges::replace(out, '\t', ' ');
   if (text.size() > most) out += "...";
   return out;
 }

@@ -101,6 +101,12 @@ TEST_CASE("a missing column shows the header, the near name and the columns ther
   CHECK_THAT(Csv("u,v,w\n1,2,3\n").errors(),
              Contains("error: no column for field `label`. The header has `u`, `v`, `w`\n"));
   CHECK_THAT(Csv("label;a;b\n1;2;3\n").errors(), Contains("The header has `label;a;b`: a comma separates columns"));
+  CHECK_THAT(Csv("label\ta\n1\t2\n").errors(), Contains("The header has `label a`: a comma separates columns"));
+  CHECK_THAT(Csv("5.1,3.5,1\n4.9,3,2\n").errors(), Contains("the first line has the names of the columns"));
+  CHECK_THAT(Csv("1,2,1\n3,4,2\n").errors(),
+             Contains("`1` is there twice; the first line has the names of the columns"));
+  CHECK_THAT(Csv("\xFF\xFEl\x80,\xC3\xBC\xC2\x85\n1,2\n").errors(),
+             Contains("The header has `??l?`, `\xC3\xBC??`") && Contains("1 | ??l?,\xC3\xBC??\n"));
 }
 
 TEST_CASE("the vector field needs as many columns as it has elements") {
