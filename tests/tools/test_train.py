@@ -108,6 +108,17 @@ class Train(unittest.TestCase):
         self.assertEqual(losses[0], losses[1])
         self.assertNotEqual(losses[0], losses[2])
 
+    def test_images_are_augmented_as_the_seed_says(self):
+        common = [ROOT / "examples/resnet20.nn", "--data", ROOT / "tests/parity/data/colours", "--set", "width=2",
+                  "--set", "blocks=1", "--batch", 4, "--epochs", 1, "--seed", 3]
+        plain = self.figures(*common)["losses"]
+        augmented = [self.figures(*common, "--set", "augment=true", *options)["losses"]
+                     for options in ([], [], ["--reference"])]
+        self.assertEqual(augmented[0], augmented[1])
+        self.assertNotEqual(augmented[0], plain)
+        for ours, reference in zip(augmented[0], augmented[2], strict=True):
+            self.assertAlmostEqual(ours, reference, delta=1e-4)
+
     def test_max_steps_ends_within_an_epoch(self):
         figures = self.figures(self.line, "--data", self.points, "--max-steps", "4", "--out", self.dir / "out")
         self.assertEqual((figures["steps"], figures["epochs"], figures["stop_reason"]), (4, 1, "max_steps"))
