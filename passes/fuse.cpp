@@ -145,6 +145,32 @@ struct Grown {
   GrownGroups groups;
 };
 
+struct Seeds {
+  std::vector<GrownGroup> groups;
+  std::set<ValueId> wrong;
+};
+
+/// The groups with copies that are kernels, and the values whose copies make others illegal. One that is illegal without
+/// copies is left out, as what it lost held it together: its ops grow anew.
+Seeds legal_groups(const FusionBlock& block, const Recomputed& made) {
+  Seeds seeds;
+  for (std::size_t i = 0; i < made.groups.size(); ++i) {
+    std::vector<int> ops = made.groups[i];
+    std::erase_if(ops, [&](int op) { return !block.op(op).live; });
+    if (ops.empty()) continue;
+    std::variant<FusionPlan, std::string> plan = plan_fusion(block, ops);
+    if (auto* legal = std::get_if<FusionPlan>(&plan)) {
+      seeds.groups.push_back({std::move(ops), std::move(*legal)});
+      continue;
+    }
+    // Without the values that are wrong already it may be legal.
+    const auto is_wrong = [&](ValueId value) { return seeds.wrong.contains(value); };
+    if (std::ranges::any_of(made.copied[i], is_wrong)) continue;
+    seeds.wrong.insert(made.copied[i].begin(), made.copied[i].end());
+  }
+  return seeds;
+}
+
 /// Lets groups compute again what that is cheaper for; they go on growing with the copies. A group that the copies make
 /// illegal has to read its values. Null if nothing is saved.
 std::unique_ptr<Grown> recomputed(const Grown& grown) {
@@ -152,20 +178,12 @@ std::unique_ptr<Grown> recomputed(const Grown& grown) {
   while (!values.empty()) {
     Recomputed made = recompute(grown.view, grown.groups.groups, values);
     auto again = std::make_unique<Grown>(std::move(made.block));
-    std::variant<GrownGroups, std::size_t> groups = grow_groups(again->view, made.groups);
-    std::set<ValueId> wrong;
-    while (const std::size_t* illegal = std::get_if<std::size_t>(&groups)) {
-      wrong = made.copied[*illegal];
-      if (!wrong.empty()) break;
-      // What it lost held it together: its ops grow anew.
-      made.groups[*illegal].clear();
-      groups = grow_groups(again->view, made.groups);
-    }
-    if (!wrong.empty()) {
-      for (const ValueId value : wrong) values.erase(value);
+    Seeds seeds = legal_groups(again->view, made);
+    if (!seeds.wrong.empty()) {
+      for (const ValueId value : seeds.wrong) values.erase(value);
       continue;
     }
-    again->groups = std::move(std::get<GrownGroups>(groups));
+    again->groups = grow_groups(again->view, std::move(seeds.groups));
     const bool better =
         kernel_traffic(again->block, again->groups.groups) < kernel_traffic(grown.block, grown.groups.groups);
     return better ? std::move(again) : nullptr;

@@ -161,18 +161,12 @@ class Growing {
  public:
   explicit Growing(const FusionBlock& block) : block_(block), nodes_(block), parts_(parts_of(block)) {}
 
-  /// Whether these ops, as far as they are live, are a group.
-  bool seed(std::vector<int> ops) {
-    std::erase_if(ops, [&](int op) { return !block_.op(op).live; });
-    if (ops.empty()) return true;
-    std::variant<FusionPlan, std::string> plan = plan_fusion(block_, ops);
-    if (std::holds_alternative<std::string>(plan)) return false;
-    int node = ops.front();
-    for (const int op : ops) {
-      if (op != ops.front()) node = nodes_.merge(node, op);
+  void seed(GrownGroup group) {
+    int node = group.ops.front();
+    for (const int op : group.ops) {
+      if (op != group.ops.front()) node = nodes_.merge(node, op);
     }
-    plans_.emplace(node, std::move(std::get<FusionPlan>(plan)));
-    return true;
+    plans_.emplace(node, std::move(group.plan));
   }
 
   // 1. A group for each op that is in none and can be a kernel by itself.
@@ -313,14 +307,11 @@ class Growing {
 
 }  // namespace
 
-GrownGroups grow_groups(const FusionBlock& block) { return Growing(block).run(); }
+GrownGroups grow_groups(const FusionBlock& block) { return grow_groups(block, {}); }
 
-std::variant<GrownGroups, std::size_t> grow_groups(const FusionBlock& block,
-                                                   const std::vector<std::vector<int>>& seeds) {
+GrownGroups grow_groups(const FusionBlock& block, std::vector<GrownGroup> seeds) {
   Growing growing(block);
-  for (std::size_t i = 0; i < seeds.size(); ++i) {
-    if (!growing.seed(seeds[i])) return i;
-  }
+  for (GrownGroup& seed : seeds) growing.seed(std::move(seed));
   return growing.run();
 }
 

@@ -7,9 +7,7 @@
 #include "passes/fusion_block.h"
 #include "passes/fusion_plan.h"
 
-#include <cstddef>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace nnc::passes {
@@ -31,8 +29,7 @@ struct GrownGroups {
 };
 
 GrownGroups grow_groups(const FusionBlock& block);
-/// The same from groups that are there already, without their dead ops; or the first of them that is none.
-std::variant<GrownGroups, std::size_t> grow_groups(const FusionBlock& block,
-                                                   const std::vector<std::vector<int>>& seeds);
+/// The same from groups that are there already.
+GrownGroups grow_groups(const FusionBlock& block, std::vector<GrownGroup> seeds);
 
 }  // namespace nnc::passes
