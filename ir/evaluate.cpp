@@ -2,6 +2,7 @@
 
 #include "ir/check.h"
 #include "ir/scalar_evaluate.h"
+#include "ir/value_fault.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -206,6 +207,8 @@ std::vector<Tensor> evaluate_routine(const OpView& op, const Routine& routine,
   std::vector<std::max_align_t> scratch(
       (static_cast<std::size_t>(scratch_bytes(routine, op)) + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
   const Routine::Args args{&op, from, to, scratch.data()};
+  if (routine.fault != nullptr)
+    if (const std::string fault = routine.fault(args); !fault.empty()) throw ValueFault(fault, {});
   if (routine.prepare != nullptr) routine.prepare(args);
   (*routine.run)(args, 0, (*routine.parts)(op));
   return results;
@@ -250,7 +253,12 @@ std::vector<Tensor> evaluate(const Block& block, std::vector<Tensor> params, con
     }
     std::vector<const Tensor*> operands;
     for (ValueId operand : op.operands) operands.push_back(read[index(operand)]);
-    std::vector<Tensor> results = evaluate(view(block, op), operands);
+    std::vector<Tensor> results;
+    try {
+      results = evaluate(view(block, op), operands);
+    } catch (const ValueFault& fault) {
+      throw fault.location.empty() ? ValueFault(fault.what(), op.location) : fault;
+    }
     for (std::size_t r = 0; r < results.size(); ++r) values[index(op.results[r])] = std::move(results[r]);
     for (ValueId operand : op.operands)
       if (last_use[index(operand)] == i) values[index(operand)] = Tensor();

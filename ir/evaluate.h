@@ -18,7 +18,7 @@ std::vector<Tensor> evaluate(const OpView& op, std::span<const Tensor* const> op
 
 /// Reads a slot's old value.
 using SlotReader = std::function<const Tensor&(std::string_view path)>;
-/// Runs a block op by op. Values are freed after their last use.
+/// Runs a block op by op. Values are freed after their last use. Throws ValueFault (value_fault.h).
 std::vector<Tensor> evaluate(const Block& block, std::vector<Tensor> params, const SlotReader& slots);
 
 }  // namespace nnc::ir

@@ -18,8 +18,6 @@ struct ImageOp {
   std::string_view name;  // of the record
   /// Which operands and results are images.
   std::vector<int> operands, results;
-  /// The results made of ops that kernels can hold, or nothing where that is not possible; for after autodiff.
-  std::vector<Expr> (*expand)(SimplifyCtx&) = nullptr;
 };
 
 /// Null for an op without images.

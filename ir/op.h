@@ -23,6 +23,7 @@
 namespace nnc::ir {
 
 class Builder;
+struct Expr;
 class GradCtx;
 class Oracle;
 class Samples;
@@ -175,6 +176,8 @@ struct Routine {
   };
   Required<std::int64_t (*)(const OpView&)> parts;
   Required<void (*)(const Args&, std::int64_t begin, std::int64_t end)> run;
+  /// What is wrong with the operands' values, which is the user's mistake, or nothing; asked first, by one thread.
+  std::string (*fault)(const Args&) = nullptr;
   std::int64_t (*scratch_bytes)(const OpView&) = nullptr;  // none
   void (*prepare)(const Args&) = nullptr;                  // before the first part, by one thread
 };
@@ -261,6 +264,8 @@ struct OpDef {
   bool only_for_gradient = false;
   /// For rules that compute attributes: a cheaper value equal to the op's only result, or nothing.
   std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
+  /// The results made of ops that share kernels with others, or are cheaper there; nothing where that is not possible.
+  std::vector<Expr> (*expand)(SimplifyCtx&) = nullptr;
 
   template <class K>
   const K* as() const {

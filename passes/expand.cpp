@@ -1,6 +1,6 @@
 #include "passes/expand.h"
 
-#include "ir/images.h"
+#include "ir/simplify.h"
 #include "passes/dce.h"
 #include "passes/rebuild.h"
 
@@ -16,10 +16,7 @@ using ir::Op;
 void expand_block(Block& block) {
   for (Op& op : block.ops())
     for (Block& region : op.regions) expand_block(region);
-  const auto has_rule = [](const Op& op) {
-    const ir::ImageOp* images = ir::image_op(*op.def);
-    return images != nullptr && images->expand != nullptr;
-  };
+  const auto has_rule = [](const Op& op) { return op.def->expand != nullptr; };
   if (std::ranges::none_of(block.ops(), has_rule)) return;
   Rebuild next(block);
   ir::Builder builder(next.block());
@@ -30,7 +27,7 @@ void expand_block(Block& block) {
     builder.role = op.role;
     const Op copy = *next.block().definer(made[0]);  // the block grows
     ir::SimplifyCtx context(builder, copy);
-    const std::vector<ir::Expr> expanded = ir::image_op(*op.def)->expand(context);
+    const std::vector<ir::Expr> expanded = op.def->expand(context);
     for (std::size_t i = 0; i < expanded.size(); ++i) next.replace(op.results[i], expanded[i].value);
   }
   block = next.finish();

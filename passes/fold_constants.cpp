@@ -28,8 +28,10 @@ std::vector<const Tensor*> constant_operands(const Block& block, const Op& op) {
   return values;
 }
 
-/// Whether the host can evaluate the op, and in no time.
+/// Whether the host can evaluate the op, whatever the operands are, and in no time.
 bool is_foldable(const Block& block, const Op& op) {
+  const auto* routine = op.def->as<ir::Routine>();
+  if (routine != nullptr && routine->fault != nullptr) return false;
   const auto on_host = [&](ValueId value) { return block.type(value).dtype != ir::DType::bf16; };
   if (!op.regions.empty() || !std::ranges::all_of(op.operands, on_host) || !std::ranges::all_of(op.results, on_host)) {
     return false;

@@ -1,5 +1,6 @@
 // The whole middle of the compiler, in the order in which it runs.
 #include "passes/autodiff.h"
+#include "passes/check_indices.h"
 #include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/expand.h"
@@ -25,6 +26,7 @@ constexpr std::array table{
     // The training step: `nnc --emit=step`.
     Pass{"autodiff", "append the backward graph of the loss to `train`", autodiff, Stage::step, required},
     Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
+    Pass{"check-indices", "check indices that might be outside while running", check_indices, Stage::step, required},
 
     // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such; then
     // rules, which make ops equal that were not; what all three left unused goes before layout and kernels are chosen.
@@ -33,7 +35,7 @@ constexpr std::array table{
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
     Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
-    Pass{"expand", "make kernels of pooling where windows lie side by side", expand, Stage::optimized, optional},
+    Pass{"expand", "write ops as others that kernels hold, or that are cheaper there", expand, Stage::optimized, optional},
     Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},
     Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, optional},
 

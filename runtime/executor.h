@@ -22,7 +22,8 @@ class Executor {
   virtual ~Executor() = default;
 
   /// Runs graph `name` (at `batch`, where the graph carries one) on `params`; replaces the slots it binds and gives its
-  /// named results in order, which stay until the next run.
+  /// named results in order, which stay until the next run. Throws ir::ValueFault where a value is none that an op takes:
+  /// the slots are then worth nothing.
   virtual const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
                                               const std::vector<ir::Tensor>& params) = 0;
   /// A slot's value; slots start as zeros.

@@ -8,6 +8,7 @@
 #include "ir/kernel_layout.h"
 #include "ir/program.h"
 #include "ir/program_memory.h"
+#include "ir/value_fault.h"
 #include "runtime/arena.h"
 #include "runtime/host_kernel.h"
 
@@ -27,6 +28,7 @@ struct Step {
   std::unique_ptr<PreparedContraction> contraction;
   const ir::Routine* routine = nullptr;
   ir::OpView op{};  // of a routine
+  ir::Location location{};
 
   struct Set {
     std::size_t args = 0;        // where its pointers begin
@@ -115,6 +117,7 @@ class LoadedProgram {
                Contractions& contractions, std::byte* scratch) {
     Step step;
     step.threads = instruction.threads;
+    step.location = instruction.location;
     step.scratch = scratch;
     for (const ir::ArgumentSet& set : instruction.sets) {
       step.sets.push_back({.args = args_.size()});
@@ -244,6 +247,9 @@ class LoadedProgram {
     void* const* const args = &args_[step.sets[0].args];
     const std::size_t operands = step.op.operands.size();
     const ir::Routine::Args given{&step.op, {args, operands}, {args + operands, step.op.results.size()}, step.scratch};
+    if (step.routine->fault != nullptr)
+      if (const std::string fault = step.routine->fault(given); !fault.empty())
+        throw ir::ValueFault(fault, step.location);
     if (step.routine->prepare != nullptr) step.routine->prepare(given);
     share(step, [&](std::int64_t first, std::int64_t end, int) { (*step.routine->run)(given, first, end); });
   }

@@ -7,6 +7,7 @@
 #include "runtime/trainer.h"
 
 #include "ir/check.h"
+#include "ir/value_fault.h"
 #include "runtime/checkpoint.h"
 #include "runtime/epoch_order.h"
 #include "runtime/stop_rule.h"
@@ -33,6 +34,16 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 std::int64_t batches(std::int64_t examples, std::int64_t batch) { return examples / batch + (examples % batch != 0); }
+
+/// At the innermost line of the user's file; notes say what calls it, and where in the standard library it is met.
+void report_fault(const ir::ValueFault& fault, ir::Diagnostics& diagnostics) {
+  const ir::CallChain chain = fault.location.empty() ? ir::CallChain{{}} : fault.location.chains().front();
+  std::size_t shown = chain.size() - 1;
+  while (shown > 0 && chain[shown].file != chain[0].file) --shown;
+  ir::Diagnostic& error = diagnostics.error(chain[shown], fault.what());
+  if (shown + 1 < chain.size()) error.note(chain.back(), "the error is met here, in the standard library");
+  for (std::size_t i = shown; i-- > 0;) error.note(chain[i], "in the call here");
+}
 
 class Trainer {
  public:
@@ -284,7 +295,12 @@ std::optional<TrainResult> train(const ir::Module& module, Executor& executor, c
                                  const Watcher& watcher, ir::Diagnostics& diagnostics) {
   NNC_CHECK(training.examples() > 0 && (!validation || validation->examples() > 0), "a dataset without examples");
   NNC_CHECK(module.recipe.batch > 0, "a batch of {}", module.recipe.batch);
-  return Trainer(module, executor, training, validation, options, watcher, diagnostics).run();
+  try {
+    return Trainer(module, executor, training, validation, options, watcher, diagnostics).run();
+  } catch (const ir::ValueFault& fault) {
+    report_fault(fault, diagnostics);
+    return std::nullopt;
+  }
 }
 
 }  // namespace nnc::runtime

@@ -5,6 +5,7 @@
 #include "ir/samples.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 namespace nnc::ir {
@@ -221,6 +222,35 @@ double scatter_oracle(const Oracle& o) {
   return sum;
 }
 
+// --- checked_index ---------------------------------------------------------------------------------------------------
+
+constexpr std::int64_t checked_part = std::int64_t{1} << 14;
+
+std::string index_fault(const Routine::Args& args) {
+  const std::int64_t below = args.op->integer("below"), count = args.op->operands[0].elements();
+  std::string fault;
+  visit_dtype(args.op->operands[0].dtype, [&]<class I>() {
+    const I* const index = args.operand<I>(0);
+    const auto is_outside = [&](I i) {
+      const auto position = static_cast<std::int64_t>(i);
+      return position < 0 || position >= below;
+    };
+    const I* const found = std::find_if(index, index + count, is_outside);
+    if (found != index + count)
+      fault = fmt::format("the index {} is outside of the {} positions, 0 to {}", static_cast<std::int64_t>(*found),
+                          below, below - 1);
+  });
+  return fault;
+}
+
+void copy_index(const Routine::Args& args, std::int64_t begin, std::int64_t end) {
+  const Type& type = args.op->operands[0];
+  const std::int64_t first = begin * checked_part, last = std::min(end * checked_part, type.elements());
+  const std::int64_t bytes = size_of(type.dtype);
+  std::memcpy(args.result<std::byte>() + first * bytes, args.operand<std::byte>(0) + first * bytes,
+              static_cast<std::size_t>((last - first) * bytes));
+}
+
 AttrDef first_axis() { return {"axis", AttrKind::axis, Attr(std::int64_t{0})}; }
 
 }  // namespace
@@ -295,6 +325,35 @@ std::span<const OpDef> gather_ops() {
              s.add({i32({8}), i32({8})}, {{"size", std::int64_t{3}}}).range(1, 0, 3);
            },
        .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
+
+      {.name = "checked_index",
+       .doc = "x, of which each element is at least 0 and below `below`; anything else ends the run with an error.",
+       .operands = {{"x"}},
+       .attrs = {{"below", AttrKind::integer}},
+       .infer = [](const OpView& op) -> Inferred {
+         if (!is_integer(op.operands[0].dtype))
+           return Inferred::fail(fmt::format("expected integers, found {}", to_string(op.operands[0])));
+         if (op.integer("below") < 1) return Inferred::fail("`below` must be positive");
+         return {{op.operands[0]}, {}};
+       },
+       .kernel =
+           Routine{
+               .parts = [](const OpView& op) { return (op.operands[0].elements() + checked_part - 1) / checked_part; },
+               .run = copy_index,
+               .fault = index_fault},
+       .grad = no_gradient("its result is a position"),
+       .precision = Precision::exact,
+       .oracle = [](const Oracle& o) { return o.operand(0, o.at()); },
+       .samples =
+           [](Samples& s) {
+             s.add({i32({7, 2})}, {{"below", std::int64_t{5}}}).range(0, 0, 5);
+             s.add({u8({3})}, {{"below", std::int64_t{2}}}).range(0, 0, 2);
+             s.add({i64({5, 4000})}, {{"below", std::int64_t{9}}}).range(0, 0, 9);
+           },
+       .flops = [](const OpView&) { return std::int64_t{0}; },
+       .callable = false,
+       .value_operands = {0},
+       .result_count = [](const OpView& op, std::size_t) { return op.integer("below"); }},
   };
   return ops;
 }

@@ -329,7 +329,8 @@ std::span<const OpDef> pooling_ops() {
        .promotion = Promotion::real,
        .result_count = [](const OpView& op, std::size_t result) -> std::int64_t {
          return result == 1 ? pooling_of(op).window.elements() : 0;
-       }},
+       },
+       .expand = expand_max_pool},
 
       {.name = "max_pool_gradient",
        .doc = "The gradient of `max_pool` with respect to its image, whose spatial extents are `extents`: each element "
@@ -355,7 +356,8 @@ std::span<const OpDef> pooling_ops() {
              }
            },
        .flops = [](const OpView& op) { return op.operands[0].elements(); },
-       .callable = false},
+       .callable = false,
+       .expand = expand_max_pool_gradient},
 
       {.name = "average_pool",
        .doc = "The sum of each window of the image x, by the number of elements of a window; what lies outside of x "
@@ -389,7 +391,8 @@ std::span<const OpDef> pooling_ops() {
              for (const Case& one : cases(false)) s.add({f32(one.x)}, one.attrs);
            },
        .flops = [](const OpView& op) { return window_work(pooling_of(op)); },
-       .promotion = Promotion::real},
+       .promotion = Promotion::real,
+       .expand = expand_average_pool},
 
       {.name = "average_pool_gradient",
        .doc = "The gradient of `average_pool` with respect to its image, whose spatial extents are `extents`: each "
@@ -419,17 +422,18 @@ std::span<const OpDef> pooling_ops() {
              for (const Case& one : cases(false)) s.add({f32(result_of("average_pool", one).shape)}, with_extents(one));
            },
        .flops = [](const OpView& op) { return window_work(pooling_backward_of(op)); },
-       .callable = false},
+       .callable = false,
+       .expand = expand_average_pool_gradient},
   };
   return ops;
 }
 
 std::span<const ImageOp> pooling_images() {
   static const ImageOp ops[] = {
-      {.name = "max_pool", .operands = {0}, .results = {0, 1}, .expand = expand_max_pool},
-      {.name = "max_pool_gradient", .operands = {0, 1}, .results = {0}, .expand = expand_max_pool_gradient},
-      {.name = "average_pool", .operands = {0}, .results = {0}, .expand = expand_average_pool},
-      {.name = "average_pool_gradient", .operands = {0}, .results = {0}, .expand = expand_average_pool_gradient},
+      {.name = "max_pool", .operands = {0}, .results = {0, 1}},
+      {.name = "max_pool_gradient", .operands = {0, 1}, .results = {0}},
+      {.name = "average_pool", .operands = {0}, .results = {0}},
+      {.name = "average_pool_gradient", .operands = {0}, .results = {0}},
   };
   return ops;
 }

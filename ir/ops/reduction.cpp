@@ -2,6 +2,7 @@
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
 #include "ir/samples.h"
+#include "ir/simplify.h"
 
 #include <algorithm>
 #include <cmath>
@@ -204,6 +205,23 @@ Scalars finish_moments(const Args&, const Scalars& a, Scalar count) {
   return {select(a[1] == a[1], a[0], a[1]), a[1] / cast(count, a[1].dtype())};
 }
 
+/// A row that the caches hold is read twice: a sum and then a sum of squares take less than Welford's steps, and need
+/// no merging of means.
+std::vector<Expr> expand_moments(SimplifyCtx& c) {
+  constexpr std::int64_t longest_row = std::int64_t{1} << 16;
+  const std::vector<std::int64_t>& axes = c.view().integers("axis");
+  const std::int64_t rank = c.view().operands[0].rank();
+  const bool is_row = axes.back() == rank - 1 && axes.back() - axes.front() + 1 == std::ssize(axes);
+  if (!is_row || reduced_count(c.view()) > longest_row) return {};
+  const Expr x = c.operand(0);
+  const auto mean = [&](Expr of) { return c.builder().op("mean", {of}, {{"axis", axes}, {"keepdim", true}}); };
+  const Expr center = mean(x), deviation = x - center;
+  const Expr variance = mean(deviation * deviation);
+  const Shape shape = reduced_shape(c.view(), c.view().flag("keepdim"));
+  const Expr is_finite = c.builder().op("eq", {variance, variance});
+  return {c.builder().reshape(where(is_finite, center, variance), shape), c.builder().reshape(variance, shape)};
+}
+
 double oracle_moments(const Oracle& o) {
   const double mean = oracle_mean(o);
   if (o.result() == 0) return mean;
@@ -277,7 +295,8 @@ std::span<const OpDef> reduction_ops() {
        .precision = Precision::accumulated,
        .oracle = oracle_moments,
        .samples = samples,
-       .promotion = Promotion::real},
+       .promotion = Promotion::real,
+       .expand = expand_moments},
 
       {.name = "prod",
        .doc = "The product over the axes.",

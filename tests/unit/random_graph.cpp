@@ -82,10 +82,12 @@ class Generator {
     if (in_f32_ && (!has_f64_form(def, given) || accumulates_in_f64(def, given))) return;
     const Sample sample = in_f32_ ? given : in_f64(given);
     const bool jumps = in_f32_ && (def.grad->kind != ir::Gradient::Kind::rule || gives_positions(def, given));
+    const auto* routine = def.as<ir::Routine>();
+    const bool refuses = routine != nullptr && routine->fault != nullptr;
     const std::vector<Tensor> values = random_operands(sample, *random_);
     std::vector<Expr> operands;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const bool index = i < def.operands->size() && (*def.operands)[i].index_extent != nullptr;
+      const bool index = refuses || (i < def.operands->size() && (*def.operands)[i].index_extent != nullptr);
       operands.push_back(operand(values[i], index || (jumps && is_float(values[i].type().dtype))));
     }
     builder_.role = {static_cast<ir::Role::Kind>((*random_)() % 4), ""};
