@@ -40,6 +40,7 @@ std::vector<Case> all_cases() {
                    .program = root / std::string(row.at("program")),
                    .data = root / std::string(row.at("data")),  // an absolute path stays as it is
                    .batch = row.at("batch"),
+                   .reports = row.value("reports", false),
                    .set = {},
                    .initial_weights = fixtures / (name + ".init.safetensors"),
                    .expected = fixtures / (name + ".steps.safetensors")};

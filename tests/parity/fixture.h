@@ -16,6 +16,7 @@ struct Case {
   std::string program;
   std::string data;
   std::int64_t batch = 0;
+  bool reports = false;  // whether the fixture has the losses and metrics of an epoch
   std::vector<std::pair<std::string, std::string>> set;
   std::string initial_weights;  // safetensors: parameters by path
   std::string expected;         // safetensors: what PyTorch computed

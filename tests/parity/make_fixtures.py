@@ -9,6 +9,8 @@ fixtures/<case>.steps.safetensors, with N in 1, 10:
     stepN.param.<param>            parameters after step N
     stepN.state.<param>.<state>    optimizer states after step N
     stepN.statistic.<state>        layers' states after step N
+    report.train.<name>            of cases with metrics: the loss and the metrics of the last epoch, as far as it went
+    report.eval.<name>             the same of all data with the last weights, when not training
 
 fixtures/cases.json lists the cases with their program, data, settings and batch. Batches are in file order, the last
 one of an epoch smaller.
@@ -21,6 +23,7 @@ fixture asks for more digits than f32 has.
 import argparse
 import json
 import struct
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +33,13 @@ from torch import nn
 
 import image_cases
 import network_cases
+import option_cases
 import recurrent_cases
 import sequence_cases
 import std_cases
 import vision_cases
 from datasets import read_data
-from twins import FASHION_MNIST, Case, adam, features, kink, kink_arguments, linear, modules, relu, sgd
+from twins import FASHION_MNIST, Case, adam, features, kink, kink_arguments, linear, modules, relu, seen, sgd
 
 STEPS = 10
 RECORDED = (1, 10)
@@ -313,6 +317,7 @@ CASES = [
     *image_cases.CASES,
     *recurrent_cases.CASES,
     *network_cases.CASES,
+    *option_cases.CASES,
     *sequence_cases.CASES,
     *vision_cases.CASES,
 ]
@@ -328,12 +333,29 @@ def columns_of(case, columns):
     return {k: v[: len(v) // case.window * case.window].reshape(-1, case.window) for k, v in columns.items()}
 
 
-def batches(columns, batch, dtype):
-    examples = len(next(iter(columns.values())))
-    starts = range(0, examples, batch)
-    for step in range(STEPS):
-        start = starts[step % len(starts)]
+def epoch(columns, batch, dtype):
+    for start in range(0, len(next(iter(columns.values()))), batch):
         yield {k: torch.tensor(v[start : start + batch]).to(dtype) for k, v in columns.items()}
+
+
+class Report:
+    """The loss by example and the metrics of the batches since `begin`."""
+
+    def __init__(self, metrics):
+        self.metrics = metrics
+        self.begin()
+
+    def begin(self):
+        seen.clear()
+        self.losses, self.sizes = [], []
+
+    def add(self, batch, loss):
+        self.losses.append(loss.item())
+        self.sizes.append(len(next(iter(batch.values()))))
+
+    def values(self):
+        whole = {name: torch.cat([batch[name] for batch in seen]) for name in seen[0]}
+        return {"loss": np.average(self.losses, weights=self.sizes)} | self.metrics(**whole)
 
 
 def run(case, columns, dtype):
@@ -348,19 +370,27 @@ def run(case, columns, dtype):
     trained = {name: p for name, p in parameters.items() if p.requires_grad}
     optimizer = case.optimizer(trained)
     schedule = case.schedule(optimizer) if case.schedule else None
-    record, losses, norms = {}, [], []
+    record, losses, norms, largest, report = {}, [], [], 0, Report(case.metrics)
 
     def keep(name, tensor):
         record[name] = tensor.detach().double().numpy().copy()
 
-    for step, batch in enumerate(batches(columns, case.batch, dtype), start=1):
+    examples = list(islice(epoch(columns, case.batch, dtype), None if case.metrics else STEPS))
+    for step in range(1, STEPS + 1):
         optimizer.zero_grad()
+        batch = examples[(step - 1) % len(examples)]
+        if batch is examples[0]:
+            report.begin()
         loss = case.loss(model, batch)
         loss.backward()
+        report.add(batch, loss)
         losses.append(loss.item())
         if step in RECORDED:
             for name, p in trained.items():
                 keep(f"step{step}.grad.{name}", p.grad)
+        if case.clip_value:
+            largest = max(largest, *(p.grad.abs().max().item() for p in trained.values()))
+            nn.utils.clip_grad_value_(trained.values(), case.clip_value)
         if case.clip_norm:
             norms.append(float(nn.utils.clip_grad_norm_(trained.values(), case.clip_norm)))
         optimizer.step()
@@ -379,7 +409,18 @@ def run(case, columns, dtype):
     record["loss"] = np.array(losses)
     if case.clip_norm:
         assert case.clip_norm < max(norms), f"{case.name}: clip_norm {case.clip_norm} never met"
-    return initial, record, list(kink_arguments)
+    assert not case.clip_value or case.clip_value < largest, f"{case.name}: clip_value {case.clip_value} never met"
+    bends = list(kink_arguments)
+    if case.metrics:
+        reports = {"train": report.values()}
+        report.begin()
+        model.eval()
+        with torch.no_grad():
+            for batch in examples:
+                report.add(batch, case.loss(model, batch))
+        reports["eval"] = report.values()
+        record |= {f"report.{graph}.{name}": np.array(float(x)) for graph in reports for name, x in reports[graph].items()}
+    return initial, record, bends
 
 
 def relative_error(ours, theirs):
@@ -449,6 +490,7 @@ def main():
         listed = [
             {"name": c.name, "program": c.program, "data": c.data, "batch": c.batch}
             | {"set": [f"{k}={v}" for k, v in c.settings.items()]}
+            | ({"reports": True} if c.metrics else {})
             for c in CASES
         ]
         lines = ",\n".join("  " + json.dumps(case) for case in listed)

@@ -95,6 +95,40 @@ void record_slots(const ir::Module& module, const std::vector<ir::Update>& updat
   }
 }
 
+/// What the accumulators say, by names like `report.train.loss`, in the fixture's type.
+void record_report(runtime::Executor& executor, runtime::NamedTensors& record) {
+  for (const runtime::NamedTensor& result : executor.run(ir::report_graph, 0, {})) {
+    record["report." + result.name] =
+        ir::Tensor::splat(ir::Type{.dtype = ir::DType::f32, .shape = {}, .layout = {}}, result.value.real(0));
+  }
+}
+
+void zero_accumulators(const ir::Module& module, runtime::Executor& executor) {
+  for (const ir::Slot& slot : module.slots) {
+    if (slot.kind == ir::SlotKind::accumulator) executor.set_slot(slot.path, ir::Tensor(slot.type));
+  }
+}
+
+/// The examples of a dataset in file order, cut into batches of which the last may be smaller.
+class Batches {
+ public:
+  Batches(const runtime::Dataset& data, std::int64_t batch) : data_(data), batch_(batch) {}
+
+  std::int64_t count() const { return (data_.examples() + batch_ - 1) / batch_; }
+  std::int64_t size(std::int64_t index) const { return std::min(batch_, data_.examples() - index * batch_); }
+  std::vector<ir::Tensor> gather(std::int64_t index) const {
+    std::vector<std::int64_t> examples(static_cast<std::size_t>(size(index)));
+    std::iota(examples.begin(), examples.end(), index * batch_);
+    std::vector<ir::Tensor> fields;
+    data_.gather(examples, fields);
+    return fields;
+  }
+
+ private:
+  const runtime::Dataset& data_;
+  std::int64_t batch_;
+};
+
 double loss_of(const std::vector<runtime::NamedTensor>& results) {
   const auto loss = std::ranges::find(results, "loss", &runtime::NamedTensor::name);
   if (loss == results.end()) throw std::runtime_error("the train graph has no result `loss`");
@@ -110,18 +144,18 @@ runtime::NamedTensors replay(const Case& test_case, Execution execution) {
       require(frontend::load(test_case.program, read_text(test_case.program), options, diagnostics), diagnostics);
   const runtime::OpenedData data =
       require(runtime::open_data(test_case.data, model.recipe().data, diagnostics), diagnostics);
-  const std::int64_t examples = data.train.examples();
-  const std::vector<std::int64_t> sizes = runtime::batch_sizes(examples, test_case.batch);
-  ir::Module module = require(model.elaborate({.train = sizes, .eval = {}}, diagnostics), diagnostics);
+  const Batches batches(data.train, test_case.batch);
+  frontend::BatchSizes sizes{.train = runtime::batch_sizes(data.train.examples(), test_case.batch), .eval = {}};
+  if (test_case.reports) sizes.eval = sizes.train;
+  ir::Module module = require(model.elaborate(sizes, diagnostics), diagnostics);
   const std::vector<ir::Update> updates = module.updates;
   const std::unique_ptr<runtime::Executor> gradients =
       executor_of(differentiated(module, diagnostics), execution, diagnostics);
   require(passes::run_passes(module, passes::pipeline_to(passes::Stage::step), {}, diagnostics), diagnostics);
   const std::unique_ptr<runtime::Executor> executor = executor_of(module, execution, diagnostics);
-  const std::int64_t steps_per_epoch = (examples + test_case.batch - 1) / test_case.batch;
   if (const ir::Slot* total = module.find_slot(ir::total_steps_slot)) {
     const ir::Recipe& recipe = module.recipe;
-    const std::int64_t steps_in_all = recipe.steps ? *recipe.steps : recipe.epochs.value_or(1) * steps_per_epoch;
+    const std::int64_t steps_in_all = recipe.steps ? *recipe.steps : recipe.epochs.value_or(1) * batches.count();
     executor->set_slot(total->path, ir::Tensor::splat_integer(total->type, steps_in_all));
   }
   executor->run("init", 0, {});
@@ -130,12 +164,10 @@ runtime::NamedTensors replay(const Case& test_case, Execution execution) {
   runtime::NamedTensors record;
   ir::Tensor losses(ir::Type{.dtype = ir::DType::f32, .shape = {steps}, .layout = {}});
   for (std::int64_t step = 1; step <= steps; ++step) {
-    const std::int64_t begin = (step - 1) % steps_per_epoch * test_case.batch;
-    std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(test_case.batch, examples - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    std::vector<ir::Tensor> batch;
-    data.train.gather(indices, batch);
-    const auto size = static_cast<std::int64_t>(indices.size());
+    const std::int64_t index = (step - 1) % batches.count();
+    const std::int64_t size = batches.size(index);
+    const std::vector<ir::Tensor> batch = batches.gather(index);
+    if (index == 0) zero_accumulators(module, *executor);
     const bool recorded = step == first_recorded || step == steps;
     const std::string name = fmt::format("step{}", step);
     if (recorded) record_gradients(module, *gradients, *executor, batch, name, record);
@@ -143,6 +175,10 @@ runtime::NamedTensors replay(const Case& test_case, Execution execution) {
     if (recorded) record_slots(module, updates, *executor, name, record);
   }
   record["loss"] = std::move(losses);
+  if (test_case.reports) {
+    for (std::int64_t i = 0; i < batches.count(); ++i) executor->run("eval", batches.size(i), batches.gather(i));
+    record_report(*executor, record);
+  }
   return record;
 }
 

@@ -13,7 +13,9 @@ enum class Execution {
 
 /// Ten steps of the case's program from the fixture's initial weights on batches in file order. The result
 /// has the fixture's names: losses, and for the recorded steps every gradient (as autodiff gives it, before clip and
-/// update), parameter and optimizer state of the module. Anything that fails throws with the diagnostics.
+/// update), parameter and optimizer state of the module. For a case that reports, also the losses and metrics of the
+/// last epoch, as far as it went, and of an evaluation of all data after it. Anything that fails throws with the
+/// diagnostics.
 runtime::NamedTensors replay(const Case& test_case, Execution execution);
 
 }  // namespace nnc::parity

@@ -48,6 +48,15 @@ def features(x):
     return torch.log(1 + x["features"])
 
 
+# What `see` noted of each batch since the epoch began.
+seen = []
+
+
+def see(**tensors):
+    """Keeps what the metrics of a case need of a batch."""
+    seen.append({name: x.detach() for name, x in tensors.items()})
+
+
 @dataclass
 class Case:
     name: str
@@ -60,7 +69,9 @@ class Case:
     settings: dict = field(default_factory=dict)  # --set
     window: int = 0  # the characters of an example, where the data is a text
     clip_norm: float = 0.0
+    clip_value: float = 0.0
     schedule: Callable = None
+    metrics: Callable = None  # from what `see` noted of an epoch, each one tensor; then the epoch's report is recorded
     f32_error: float = 1e-6  # what f32 may be off by
     seed: int = 1  # one that kink_distance accepts, from --find-seed
 
