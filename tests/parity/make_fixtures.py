@@ -39,7 +39,7 @@ import sequence_cases
 import std_cases
 import vision_cases
 from datasets import read_data
-from twins import FASHION_MNIST, Case, adam, features, kink, kink_arguments, linear, modules, relu, seen, sgd
+from twins import FASHION_MNIST, Case, SignMomentum, adam, features, kink_arguments, linear, modules, relu, seen, sgd
 
 STEPS = 10
 RECORDED = (1, 10)
@@ -67,24 +67,6 @@ def write_safetensors(path, tensors):
 
 
 # --- Twins of the programs --------------------------------------------------------------------------------------------
-
-
-class SignMomentum(torch.optim.Optimizer):
-    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn and std's lion spell it: their states differ in name."""
-
-    def __init__(self, params, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0, state="m"):
-        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay))
-        self.state_name = state
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                m = self.state[p].setdefault(self.state_name, torch.zeros_like(p))
-                mix = group["beta1"] * m + (1 - group["beta1"]) * p.grad
-                kink(mix)
-                m.mul_(group["beta2"]).add_((1 - group["beta2"]) * p.grad)
-                p.sub_(group["lr"] * (torch.sign(mix) + group["weight_decay"] * p))
 
 
 def mlp_model(width):

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import lr_scheduler
 
-from std_cases import normal
-from twins import adam, kink, linear, modules, relu, see, sgd
+from std_cases import encoder_layer, normal
+from twins import SignMomentum, kink, linear, modules, optimizer, relu, see, sgd
 
 # --- Metrics ----------------------------------------------------------------------------------------------------------
 
@@ -92,25 +92,27 @@ def image_options_loss(m, batch):
 # --- Recurrent layers -------------------------------------------------------------------------------------------------
 
 
-def recurrent_options_model():
+def sequence_options_model():
     settings = dict(num_layers=2, bidirectional=True, bias=False, batch_first=True)
     return modules(
         rnn=nn.RNN(6, 4, **settings),
         lstm=nn.LSTM(8, 3, **settings),
         gru=nn.GRU(6, 4, **settings),
         relu=nn.RNN(8, 3, nonlinearity="relu", batch_first=True),
-        head=linear(17, 4),
+        decoder=encoder_layer(nn.TransformerDecoderLayer, feedforward=3),
+        head=nn.Bilinear(11, 9, 4),
     )
 
 
-def recurrent_options_loss(m, batch):
+def sequence_options_loss(m, batch):
     f = batch["features"]
     a, ha = m["rnn"](f.reshape(-1, 6, 6), f[:, :16].reshape(-1, 4, 4).transpose(0, 1).contiguous())
     b, (hb, cb) = m["lstm"](a)
     c, hc = m["gru"](b, ha)
     d, _ = m["relu"](c, hb[:1].abs())
-    used = torch.cat([d[:, -1], hc[1], hc[2], cb[0], cb[3]], dim=1)
-    return F.cross_entropy(m["head"](used), batch["label"].long())
+    e = m["decoder"](b, c[..., :6], tgt_mask=torch.eye(6, dtype=torch.bool))
+    scores = m["head"](torch.cat([d[:, -1], hc[1], hc[2]], dim=1), torch.cat([e[:, 0], cb[0]], dim=1))
+    return F.cross_entropy(scores, batch["label"].long())
 
 
 # --- Losses -----------------------------------------------------------------------------------------------------------
@@ -212,14 +214,19 @@ CASES = [
         schedule=late_cycle(0.5, warmup=3),
     ),
     normal(
-        "recurrent_options",
-        seed=5,
-        model=recurrent_options_model,
-        loss=recurrent_options_loss,
-        optimizer=adam(lr=0.01, eps=1e-3),
+        "sequence_options",
+        seed=15,
+        model=sequence_options_model,
+        loss=sequence_options_loss,
+        optimizer=optimizer(torch.optim.NAdam, lr=0.01, betas=(0.8, 0.999), eps=1e-3),
     ),
     normal(
         "loss_reductions", model=lambda: modules(fc1=linear(36, 36)), loss=loss_reductions_loss, optimizer=sgd(lr=0.1)
     ),
-    normal("functions", model=lambda: modules(fc1=linear(36, 36), head=linear(6, 4)), loss=functions_loss, optimizer=sgd(lr=0.1)),
+    normal(
+        "functions",
+        model=lambda: modules(fc1=linear(36, 36), head=linear(6, 4)),
+        loss=functions_loss,
+        optimizer=optimizer(SignMomentum, lr=0.003, beta1=0.8, beta2=0.6, state="exp_avg"),
+    ),
 ]

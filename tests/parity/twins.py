@@ -101,3 +101,21 @@ def without_decay(kind, patterns, **settings):
         return kind([group(*item) for item in named.items()], **settings)
 
     return make
+
+
+class SignMomentum(torch.optim.Optimizer):
+    """Lion (Chen et al. 2023), as examples/custom_optimizer.nn and std's lion spell it: their states differ in name."""
+
+    def __init__(self, params, lr=1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0, state="m"):
+        super().__init__(params, dict(lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay))
+        self.state_name = state
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault(self.state_name, torch.zeros_like(p))
+                mix = group["beta1"] * m + (1 - group["beta1"]) * p.grad
+                kink(mix)
+                m.mul_(group["beta2"]).add_((1 - group["beta2"]) * p.grad)
+                p.sub_(group["lr"] * (torch.sign(mix) + group["weight_decay"] * p))

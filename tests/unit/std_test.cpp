@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace {
 
@@ -87,8 +88,9 @@ double part(Holds holds) {
 
 bool is_zero(double gradient) { return std::abs(gradient) < 0.5; }
 
-bool draws(const ir::Graph& graph) {
-  return std::ranges::any_of(graph.body.ops(), [](const ir::Op& op) { return *op.def->name == "random"; });
+/// How many tensors of random numbers a graph draws.
+std::int64_t draws(const ir::Graph& graph) {
+  return std::ranges::count_if(graph.body.ops(), [](const ir::Op& op) { return *op.def->name == "random"; });
 }
 
 }  // namespace
@@ -152,14 +154,42 @@ TEST_CASE("dropout: one seed gives the same bits again, another seed others") {
 TEST_CASE("dropout: nothing is drawn outside of training, nor for p = 0") {
   Run run(dropping("  loss sum(dropout(scale(x) as a, 0.3))") + "predict {\n  data x: f32[" + std::to_string(width) +
           "]\n  return y = dropout(scale(x) as a, 0.3)\n}\n");
-  CHECK(draws(*run.module().find_graph("train", 1)));
-  CHECK_FALSE(draws(*run.module().find_graph("eval", 1)));
-  CHECK_FALSE(draws(*run.module().find_graph("predict", 1)));
+  CHECK(draws(*run.module().find_graph("train", 1)) == 1);
+  CHECK(draws(*run.module().find_graph("eval", 1)) == 0);
+  CHECK(draws(*run.module().find_graph("predict", 1)) == 0);
   CHECK(run.predict({row_of_ones()})[0].value == row_of_ones());
 
   const Run free(dropping("  loss sum(dropout(scale(x) as a, 0))")), without(dropping("  loss sum(scale(x) as a)"));
   CHECK(free.module().find_graph("train", 1)->body.ops().size() ==
         without.module().find_graph("train", 1)->body.ops().size());
+}
+
+TEST_CASE("dropout: recurrent layers and attention draw where PyTorch's do") {
+  // Results, the call, and how many masks it draws.
+  const std::tuple<const char*, const char*, std::int64_t> all[] = {
+      {"y, h", "rnn(x, 3, layers = 3, dropout = 0.5)", 2},
+      {"y, h, c", "lstm(x, 3, layers = 2, bidirectional = true, dropout = 0.5)", 1},
+      {"y, h", "gru(x, 3, dropout = 0.5)", 0},
+      {"y, h", "gru(x, 3, layers = 2, dropout = 0.5)", 1},
+      {"y", "multi_head_attention(x, 2, dropout = 0.1)", 1},
+      {"y", "transformer_encoder_layer(x, 2, feedforward = 3)", 4},
+      {"y", "transformer_decoder_layer(x, x, 2, feedforward = 3, dropout = 0.2)", 6}};
+  for (const auto& [results, call, masks] : all) {
+    INFO(call);
+    const Run run("layer net(x: f32[N, T, D]) {\n  " + std::string(results) + " = " + call +
+                  " as inner\n  return y\n}\n" + train("  data x: f32[3, 4]\n  loss mean(net(x) as net)"));
+    CHECK(draws(*run.module().find_graph("train", 1)) == masks);
+    CHECK(draws(*run.module().find_graph("eval", 1)) == 0);
+  }
+}
+
+TEST_CASE("random_bernoulli holds with the probability asked for") {
+  for (const auto& [call, p] :
+       {std::pair("random_bernoulli([1, 100000])", 0.5), {"random_bernoulli([1, 100000], p = 0.2)", 0.2}}) {
+    Run run(dropping(std::string("  loss sum(where(") + call + ", scale(x) as a, 0))"));
+    const std::vector<double> gradient = run.gradient("a.weight", {row_of_ones()});
+    CHECK(part([&](std::size_t i) { return !is_zero(gradient[i]); }) == Approx(p).margin(0.005));
+  }
 }
 
 TEST_CASE("bce_with_logits: value and gradient at any logit") {

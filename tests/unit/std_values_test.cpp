@@ -169,12 +169,16 @@ TEST_CASE("initializers: the deviation and the bounds of what they draw") {
       {"truncated_normal(a = -0.2, b = 0.2)", 0, 0.2 / std::sqrt(3), 0.2},
       {"kaiming_uniform()", 0, std::sqrt(2 / 300.0), std::sqrt(6 / 300.0)},
       {"kaiming_uniform(a = 2)", 0, std::sqrt(2 / 5.0 / 300), std::sqrt(6 / 5.0 / 300)},
+      {"kaiming_uniform(mode = \"fan_out\", nonlinearity = \"sigmoid\")", 0, std::sqrt(1 / 1200.0),
+       std::sqrt(3 / 1200.0)},
+      {"kaiming_normal(a = 1)", 0, std::sqrt(1 / 300.0), any},
       {"kaiming_normal(mode = \"fan_out\", nonlinearity = \"tanh\")", 0, 5 / 3.0 / std::sqrt(1200), any},
       {"kaiming_normal(nonlinearity = \"selu\")", 0, 0.75 / std::sqrt(300), any},
       {"kaiming_normal(nonlinearity = \"relu\")", 0, std::sqrt(2 / 300.0), any},
       {"kaiming_normal(nonlinearity = \"linear\")", 0, 1 / std::sqrt(300), any},
       {"xavier_uniform(gain = 2)", 0, 2 * std::sqrt(2 / 1500.0), 2 * std::sqrt(6 / 1500.0)},
-      {"xavier_normal()", 0, std::sqrt(2 / 1500.0), any}};
+      {"xavier_normal()", 0, std::sqrt(2 / 1500.0), any},
+      {"xavier_normal(gain = 3)", 0, 3 * std::sqrt(2 / 1500.0), any}};
   for (const auto& [initializer, middle, spread, bound] : all) {
     INFO(initializer);
     const std::vector<double> values = drawn(initializer);
