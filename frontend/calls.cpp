@@ -44,7 +44,8 @@ Value unknown_callee(Context& context, const ast::Call& call) {
   for (const auto& [place, what] : elsewhere)
     if (context.declarations.find(place, name, frame.in_std))
       return fail(context, call.callee.span, fmt::format("`{}` is {}", name, what));
-  const std::string near = suggestion(name, candidates);
+  std::string near(name == "int" ? "i32" : element_type_called(name));
+  if (near.empty() || near.ends_with(']')) near = suggestion(name, candidates);
   report(context, call.callee.span,
          fmt::format("unknown function or layer `{}`{}", name,
                      near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));

@@ -1,6 +1,7 @@
 #include "frontend/evaluate.h"
 
 #include "frontend/apply.h"
+#include "frontend/calls.h"
 #include "frontend/static_math.h"
 #include "frontend/suggest.h"
 #include "ir/text.h"
@@ -134,9 +135,13 @@ Value evaluate_member(Context& context, const ast::Member& member, const ast::Sp
     if (auto value = evaluate_parameter_of_instance(context, member, at)) return *value;
     const Value object = evaluate(context, *member.object);
     if (object.poisoned()) return poison();
+    const std::string& name = member.member.text;
+    const bool callable = context.declarations.find(Place::value, name, context.frame->in_std) ||
+                          std::ranges::count(builtin_names(), name) > 0 || ir::find_op(name);
     return fail(context, member.member.span,
-                fmt::format("{} has no member `{}`; `.mT` swaps the last two dimensions", describe(object),
-                            member.member.text));
+                fmt::format("{} has no member `{}`; {}", describe(object), name,
+                            callable ? fmt::format("it is an argument, as in `{}(x)`", name)
+                                     : "`.mT` swaps the last two dimensions"));
   }
   const Value object = evaluate(context, *member.object);
   if (object.poisoned()) return poison();

@@ -162,7 +162,17 @@ std::optional<Value> evaluate_parameter_of_instance(Context& context, const ast:
       owner = key;
     }
   }
-  if (owner.empty()) return std::nullopt;
+  if (owner.empty()) {
+    if (frame.variables.contains(parts->front())) return std::nullopt;
+    std::vector<std::string> indexed;
+    for (const auto& [known, instance] : frame.instances)
+      if (known.starts_with(parts->front() + ".")) indexed.push_back("`" + in_source(known) + "`");
+    if (indexed.empty()) return std::nullopt;
+    if (indexed.size() > 3) indexed.erase(indexed.begin() + 1, indexed.end() - 1);
+    return fail(context, member.object->span,
+                fmt::format("no layer call here is named `{}`; there are {}", in_source(key),
+                            fmt::join(indexed, indexed.size() == 2 ? " to " : ", ")));
+  }
   if (const SlotInfo* slot = context.find_slot(owner + "." + member.member.text)) {
     if (!context.target || context.target->kind != Target::Kind::model)
       return fail(context, at, "a parameter is known in the training step only");

@@ -50,9 +50,32 @@ constexpr auto advices = std::to_array<Advice>({
     {"||", "write 'or'"},
     {"!", "write 'not'"},
     {"#", "comments start with '//'"},
+    {"/*", "comments start with '//' and end with the line"},
     {"'", "strings stand in double quotes"},
+    {"\u2018", "strings stand in double quotes"},
+    {"\u2019", "strings stand in double quotes"},
+    {"\u201c", "strings stand in plain double quotes, '\"'"},
+    {"\u201d", "strings stand in plain double quotes, '\"'"},
+    {"&", "write 'and'"},
+    {"|", "write 'or'"},
+    {"~", "write 'not'"},
+    {"%", "the remainder is written 'a - floor(a / b) * b', of real numbers"},
+    {"?", "a choice is written 'if c then a else b'"},
+    {"\u00a0", "it looks like a space: write a plain one"},
+    {"\ufeff", "a byte order mark: save the file without it"},
+    {"\u2013", "write '-'"},
+    {"\u2212", "write '-'"},
+    {"\u00d7", "write '*'"},
+    {"\\", "a line goes on after an operator or a comma, or in parentheses"},
 });
 
+const Advice* find_advice(std::string_view text) {
+  const auto* found =
+      std::find_if(advices.begin(), advices.end(), [&](const Advice& a) { return text.starts_with(a.text); });
+  return found == advices.end() ? nullptr : found;
+}
+
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
@@ -64,7 +87,7 @@ Token Lexer::next() {
   if (position_ == text_.size()) {
     last_ = take(TokenKind::end, 0);
     last_.width = 1;
-  } else if (is_letter(c)) {
+  } else if (is_letter(c) || foreign_letter(0) > 0) {
     last_ = name();
   } else if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
     last_ = number();
@@ -111,10 +134,31 @@ Token Lexer::take(TokenKind kind, std::size_t bytes) {
   return token;
 }
 
+// Bytes of a character beyond ASCII that is none of the signs that have an advice; 0 if there is none.
+std::size_t Lexer::foreign_letter(std::size_t ahead) const {
+  if (is_ascii(peek(ahead)) || find_advice(rest().substr(ahead)) != nullptr) return 0;
+  const std::size_t size = ir::character_size(text_, position_ + ahead);
+  return size == 0 || ir::is_control(text_.substr(position_ + ahead, size)) ? 0 : size;
+}
+
 // name := (letter | "_") { letter | digit | "_" }
 Token Lexer::name() {
-  std::size_t size = 1;
-  while (is_letter(peek(size)) || is_digit(peek(size))) ++size;
+  std::size_t size = 0;
+  bool foreign = false;
+  while (true) {
+    const std::size_t letter = is_letter(peek(size)) || is_digit(peek(size)) ? 1 : foreign_letter(size);
+    if (letter == 0) break;
+    foreign = foreign || letter > 1;
+    size += letter;
+  }
+  if (foreign) {
+    Token token = take(TokenKind::name, size);
+    const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+    token.width -= static_cast<int>(std::ranges::count_if(token.text, continues));
+    error(token,
+          fmt::format("'{}' is no name: names are made of the letters a to z and A to Z, digits and '_'", token.text));
+    return token;
+  }
   const std::string_view text = text_.substr(position_, size);
   const auto* word = std::find(words.begin(), words.end(), text);
   const auto index = static_cast<std::size_t>(word - words.begin());
@@ -152,7 +196,7 @@ Token Lexer::number() {
   Token token = take(kind, size);
   if (leading_dot && adjacent) {
     token.kind = TokenKind::invalid;
-    error(token, fmt::format("an index stands in brackets: write '[{}]'", token.text.substr(1)));
+    error(token, fmt::format("an index stands in brackets: write '[{}]'", token.text.substr(1, number - 1)));
   } else if (leading_dot) {
     error(token, fmt::format("a number may not start with a dot: write '0{}'", token.text));
   } else if (trailing_dot) {
@@ -208,14 +252,14 @@ Token Lexer::string() {
 Token Lexer::punctuation() {
   const auto* found =
       std::find_if(spellings.begin(), spellings.end(), [&](const Spelling& p) { return rest().starts_with(p.text); });
-  return found == spellings.end() ? invalid() : take(found->kind, found->text.size());
+  const bool comment = rest().starts_with("/*");
+  return found == spellings.end() || comment ? invalid() : take(found->kind, found->text.size());
 }
 
 Token Lexer::invalid() {
-  const auto* advice =
-      std::find_if(advices.begin(), advices.end(), [&](const Advice& a) { return rest().starts_with(a.text); });
-  if (advice != advices.end()) {
-    const Token& token = take(TokenKind::invalid, advice->text.size());
+  if (const Advice* advice = find_advice(rest())) {
+    Token token = take(TokenKind::invalid, advice->text.size());
+    if (!is_ascii(token.text.front())) token.width = 1;
     error(token, fmt::format("unexpected '{}': {}", token.text, advice->instead));
     return token;
   }

@@ -111,6 +111,7 @@ class Lexer {
   Token invalid();
   void convert(Token& token);
   bool after_object() const;
+  std::size_t foreign_letter(std::size_t ahead) const;
   /// The next `bytes` as a token.
   Token take(TokenKind kind, std::size_t bytes);
   void error(const Token& token, std::string message);

@@ -75,10 +75,12 @@ ast::Declaration Parser::declaration() {
   const std::string near = word.empty() ? "" : suggestion(word, {declaration_words.begin(), declaration_words.end()});
   const bool closing = stream_.at(TokenKind::close_brace);
   const bool value = stream_.next().kind == TokenKind::assign;
+  const bool import = word == "import" || word == "from" || word == "using" || word == "include";
   const bool function =
       word == "def" || word == "function" || word == "func" || word == "class" || word == "model" || word == "module";
   stream_.fail_expected("a declaration (layer, fn, optimizer, schedule, init, hyper, train or predict)",
                         closing        ? "every '{' before it is closed already"
+                        : import       ? "there are no imports: the standard library is known everywhere"
                         : value        ? fmt::format("a value for the whole file is declared by 'hyper {} = ...'", word)
                         : function     ? "did you mean 'layer' or 'fn'?"
                         : near.empty() ? ""
@@ -116,6 +118,7 @@ ast::Definition Parser::definition(ast::Definition::Kind kind) {
     const bool arrow = row.has_results && node.results.empty();
     std::string advice;
     if (stream_.at(TokenKind::colon) && arrow) advice = "the result's type stands behind '->'";
+    if (stream_.at(TokenKind::newline)) advice = "'{' stands on the line of what it belongs to";
     if (stream_.at(TokenKind::assign)) advice = fmt::format("only a fn has the short form, not a {}", row.word);
     stream_.fail_expected(fmt::format("{}{}'{{'", arrow ? (row.has_short_form ? "'->', " : "'->' or ") : "",
                                       row.has_short_form ? "'=' or " : ""),

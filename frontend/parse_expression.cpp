@@ -1,4 +1,5 @@
 #include "frontend/parser_rules.h"
+#include "frontend/suggest.h"
 
 #include <fmt/format.h>
 
@@ -182,16 +183,28 @@ ExprPtr Parser::postfix() {
       ast::Name member = foreign_name("a name after '.'");
       expr = make(first, ast::Member{std::move(expr), std::move(member)});
     } else if (stream_.at(TokenKind::open_paren)) {
-      const auto* member = std::get_if<ast::Member>(&expr->node);
-      stream_.fail(stream_.span(), member ? fmt::format("there are no methods: write '{}(...)' with what stands before "
-                                                        "the dot as argument",
-                                                        member->member.text)
-                                          : "only a name can be called, and a call's result cannot");
+      refuse_call_of(*expr);
       return expr;
     } else {
       return expr;
     }
   }
+}
+
+// What is called is no name: says how the call is written.
+void Parser::refuse_call_of(const ast::Expr& callee) {
+  const auto* member = std::get_if<ast::Member>(&callee.node);
+  if (member == nullptr) return stream_.fail(stream_.span(), "only a name can be called, and a call's result cannot");
+  const std::string& name = member->member.text;
+  const auto* object = std::get_if<ast::NameUse>(&member->object->node);
+  if (object != nullptr && object->name == "self")
+    return stream_.fail(callee.span,
+                        "there is no 'self': a layer is called where it is used and named there, as in "
+                        "'linear(x, 512) as fc1'");
+  if (object != nullptr && is_module_elsewhere(object->name))
+    return stream_.fail(callee.span, fmt::format("there are no modules: write '{}(...)' alone", name));
+  stream_.fail(stream_.span(),
+               fmt::format("there are no methods: write '{}(...)' with what stands before the dot as argument", name));
 }
 
 void Parser::refuse_after_alias(const ast::Expr& call) {
@@ -223,6 +236,8 @@ ExprPtr Parser::primary() {
     case TokenKind::open_paren: {
       stream_.open(TokenKind::open_paren);
       ExprPtr inner = expression();
+      if (stream_.at(TokenKind::comma))
+        stream_.fail_expected("')'", "a list stands in brackets; several results stand bare, as in 'return a, b'");
       stream_.close(TokenKind::close_paren, "')'");
       return inner;
     }

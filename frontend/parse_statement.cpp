@@ -24,6 +24,7 @@ void Parser::statement_end() {
   if (stream_.previous() == TokenKind::name && stream_.at(TokenKind::name) &&
       stream_.next().kind == TokenKind::open_paren)
     advice = fmt::format("a call has parentheses: '{}(...)'", stream_.previous_text());
+  if (stream_.previous_text() == "lambda") advice = "a function is declared outside of blocks: 'fn f(x) = ...'";
   stream_.fail_expected("the end of the statement", advice);
 }
 
@@ -58,6 +59,8 @@ ast::Statement Parser::assign_or_scan() {
   }
   std::vector<ast::Name> targets;
   do {
+    if (stream_.at(TokenKind::open_paren) && !targets.empty())
+      stream_.fail_expected("a name to assign to", "names stand side by side: 'a, b, c = ...'");
     ast::Name target = lower_name("a name to assign to");
     const auto same = [&](const ast::Name& other) { return other.text == target.text; };
     if (!stream_.failed() && !ast::is_discarded(target) && std::any_of(targets.begin(), targets.end(), same)) {
@@ -81,6 +84,17 @@ void Parser::fail_no_statement() {
   if (next == TokenKind::open_paren) {
     return stream_.fail(span, fmt::format("a call is not a statement: use its result, as in 'y = {}(...)'", name));
   }
+  if (next == TokenKind::dot) {
+    while (stream_.at(TokenKind::name) || stream_.at(TokenKind::dot)) stream_.advance();
+    if (stream_.at(TokenKind::open_paren))
+      return stream_.fail(span,
+                          "there are no methods, and a call is not a statement: 'loss' and 'optimizer' in 'train' "
+                          "say what is minimized and how");
+    if (name == "self")
+      return stream_.fail(span,
+                          "there is no 'self': a layer is called where it is used and named there, as in "
+                          "'linear(x, 512) as fc1'");
+  }
   if (next == TokenKind::open_bracket || next == TokenKind::dot) {
     return stream_.fail(span, fmt::format("a part of '{}' cannot be assigned: assign a new value to a name", name));
   }
@@ -101,6 +115,8 @@ void Parser::fail_no_statement() {
   if (name == "while") advice = "loops have a known range: 'for i in 0..n', or 'scan' over time";
   if (name == "let" || name == "var" || name == "const" || name == "auto")
     advice = "an assignment has no word before its name";
+  if (name == "scheduler" || name == "schedule" || name == "lr_scheduler")
+    advice = "a schedule is an argument of the optimizer: 'sgd(lr = cosine(0.1))'";
   if (next == TokenKind::colon) advice = "a name has the type of its value";
   if (next == TokenKind::plus || next == TokenKind::dash || next == TokenKind::star || next == TokenKind::slash)
     advice = fmt::format("a change is written '{0} = {0} {1} ...'", name, stream_.next().text);

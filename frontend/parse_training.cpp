@@ -142,6 +142,9 @@ ast::Data Parser::data() {
 ast::Metric Parser::metric() {
   ast::Metric node;
   node.name = foreign_name("a name for the metric");
+  if (stream_.at(TokenKind::open_paren))
+    stream_.fail_expected("'=' and the metric's value",
+                          fmt::format("a metric has a name: 'metric {0} = {0}(...)'", node.name.text));
   stream_.expect(TokenKind::assign, "'=' and the metric's value");
   node.value = expression();
   return node;

@@ -41,6 +41,7 @@ class Parser {
   ast::Subscript subscript();
   ast::Argument argument();
   ast::Alias alias();
+  void refuse_call_of(const ast::Expr& callee);
   void refuse_after_alias(const ast::Expr& call);
   void refuse_between_arguments();
   void check_argument(const std::vector<ast::Argument>& before, const ast::Argument& argument);
@@ -117,6 +118,9 @@ class Parser {
 template <class Rule>
 void Parser::braced(Rule rule) {
   const Nesting nesting(*this);
+  if (stream_.at(TokenKind::colon)) return stream_.fail_expected("'{'", "a block stands in braces");
+  if (stream_.at(TokenKind::newline))
+    return stream_.fail_expected("'{'", "it stands on the line of what it belongs to");
   if (!stream_.open(TokenKind::open_brace)) return;
   const std::size_t brackets = stream_.open_brackets();
   const bool in_train = block_kind_ == BlockKind::train;

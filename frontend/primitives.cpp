@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nnc::frontend {
 
 namespace {
@@ -173,9 +175,11 @@ Value call_primitive(Context& context, const ir::OpDef& def, const ast::Call& ca
       continue;
     }
     if (attr.kind == AttrKind::result_shape && !checked_elements(std::get<std::vector<std::int64_t>>(*converted))) {
+      const auto& shape = std::get<std::vector<std::int64_t>>(*converted);
+      const bool inferred = std::ranges::count(shape, -1) > 0;
       report(context, expr.span,
-             fmt::format("a tensor of shape {} is too large or has a dimension below 1",
-                         describe(std::get<std::vector<std::int64_t>>(*converted))));
+             fmt::format("a tensor of shape {} is too large or has a dimension below 1{}", describe(shape),
+                         inferred ? "; none is inferred for -1: write, say, `size(x) / N`, or `flatten`" : ""));
       failed = true;
       continue;
     }

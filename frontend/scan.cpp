@@ -195,7 +195,9 @@ bool fits_targets(Context& context, const ast::Scan& scan, const ScanScope& scop
   const std::size_t wanted = scan.targets.size(), found = scope.yields ? scope.yields->size() : 0;
   if (wanted == found) return true;
   if (!scope.yields)
-    report(context, scan.word, "the scan yields nothing: it is a statement of its own, without names on the left");
+    report(context, scan.word,
+           "the scan yields nothing to assign: `yield` hands on a value of each step; without it a scan is a statement "
+           "of its own");
   else if (wanted == 0)
     report(context, scope.yield_at, "nothing takes what the scan yields: `ys = scan ...` does");
   else

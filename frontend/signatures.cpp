@@ -112,10 +112,11 @@ bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame*
   const auto positions = align(dims, match.shape);
   if (!positions) {
     report_match(context, match, reported_in,
-                 fmt::format("{} is {}, found {}: {} dimensions where {} are expected", match.subject,
-                             print(*match.type), match.found, match.shape.size(),
-                             ellipsis_position(dims) < dims.size() ? fmt::format("at least {}", dims.size() - 1)
-                                                                   : std::to_string(dims.size())))
+                 fmt::format("{} is {}, found {}: {} dimension{} where {} expected", match.subject, print(*match.type),
+                             match.found, match.shape.size(), match.shape.size() == 1 ? "" : "s",
+                             ellipsis_position(dims) < dims.size() ? fmt::format("at least {} are", dims.size() - 1)
+                             : dims.size() == 1                    ? "1 is"
+                                                                   : fmt::format("{} are", dims.size())))
         .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
     return false;
   }

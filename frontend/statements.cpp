@@ -47,8 +47,9 @@ void run_assign(Context& context, const ast::Assign& assignment) {
   const bool fits = found == assignment.targets.size();
   if (!fits && !value.poisoned())
     report(context, assignment.value->span,
-           fmt::format("{} name{} on the left, {} value{} on the right", assignment.targets.size(),
-                       assignment.targets.size() == 1 ? "" : "s", found, found == 1 ? "" : "s"));
+           fmt::format("{} name{} on the left, {} value{} on the right{}", assignment.targets.size(),
+                       assignment.targets.size() == 1 ? "" : "s", found, found == 1 ? "" : "s",
+                       found > assignment.targets.size() ? "; a `_` takes what is not wanted" : ""));
   for (std::size_t i = 0; i < assignment.targets.size(); ++i)
     assign(context, assignment.targets[i], !fits || value.poisoned() ? poison() : several ? several->values[i] : value);
 }

@@ -49,6 +49,17 @@ constexpr auto elsewhere = std::to_array<Pair>({
     {"numel", "size"},
     {"mean_squared_error", "mse"},
     {"mse_loss", "mse"},
+    {"MSELoss", "mse"},
+    {"L1Loss", "l1"},
+    {"l1_loss", "l1"},
+    {"NLLLoss", "nll"},
+    {"nll_loss", "nll"},
+    {"BCELoss", "bce"},
+    {"CrossEntropyLoss", "cross_entropy"},
+    {"BCEWithLogitsLoss", "bce_with_logits"},
+    {"BatchNorm1d", "batch_norm"},
+    {"BatchNorm2d", "batch_norm"},
+    {"MultiheadAttention", "multi_head_attention"},
     {"batch_size", "batch"},
     {"clip", "clip_norm"},
     {"grad_clip", "clip_norm"},
@@ -78,7 +89,12 @@ constexpr auto types_elsewhere = std::to_array<Pair>({
     {"Tensor", "f32[...]"},
 });
 
+constexpr auto modules_elsewhere = std::to_array<std::string_view>(
+    {"torch", "nn", "F", "np", "numpy", "math", "jnp", "jax", "tf", "keras", "layers", "optim", "init", "super"});
+
 }  // namespace
+
+bool is_module_elsewhere(std::string_view name) { return std::ranges::count(modules_elsewhere, name) > 0; }
 
 std::string suggestion(std::string_view name, const std::vector<std::string>& candidates) {
   for (const auto& [foreign, own] : elsewhere)

@@ -20,4 +20,7 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string>& 
 /// The element type that other languages call so: `float32` is f32; empty if there is none.
 std::string_view element_type_called(std::string_view name);
 
+/// Whether `name.f(...)` is a function of a module where people come from: `torch`, `math`.
+bool is_module_elsewhere(std::string_view name);
+
 }  // namespace nnc::frontend

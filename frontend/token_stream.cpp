@@ -210,7 +210,12 @@ void TokenStream::recover(std::size_t open_brackets, bool in_train) {
 void TokenStream::recover_declaration(int start) {
   open_.clear();
   if (position() == start) skip();
-  while (token().kind != TokenKind::end && !starts_declaration(false)) skip();
+  // Within braces, `optimizer NAME` is a statement of a train block whose head is wrong.
+  int depth = 0;
+  for (; token().kind != TokenKind::end && !starts_declaration(depth > 0); skip()) {
+    if (token().kind == TokenKind::open_brace) ++depth;
+    if (token().kind == TokenKind::close_brace) depth = std::max(0, depth - 1);
+  }
   poisoned_ = false;
 }
 

@@ -136,6 +136,14 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
+/// Without what people spell differently: `BatchNorm` and `batch_norm` are one.
+std::string folded(std::string_view name) {
+  std::string letters;
+  for (const char c : name)
+    if (c != '_') letters += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return letters;
+}
+
 }  // namespace
 
 // Of a program with thousands of names and as many slips, the first names will do.
@@ -143,13 +151,14 @@ constexpr std::size_t most_candidates = 1000;
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best;
-  std::size_t best_distance = name.size() > 64 ? 0 : 1 + name.size() / 3;  // a third of the letters may be wrong
-  if (name.size() <= 2) best_distance = 1;
-  ++best_distance;
+  const std::string wanted = folded(name);
+  // A third of the letters may be wrong, of a short name one.
+  std::size_t best_distance = 1 + (name.size() > 64 ? 0 : name.size() <= 4 ? 1 : 1 + name.size() / 3);
   for (const std::string& candidate : std::span(candidates).first(std::min(candidates.size(), most_candidates))) {
     if (candidate.size() > 64 || candidate == name) continue;
-    const std::size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance && distance < std::max(name.size(), candidate.size())) {
+    const std::string given = folded(candidate);
+    const std::size_t distance = edit_distance(wanted, given);
+    if (distance < best_distance && distance < std::max(wanted.size(), given.size())) {
       best_distance = distance;
       best = candidate;
     }

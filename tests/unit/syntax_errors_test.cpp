@@ -40,6 +40,8 @@ TEST_CASE("syntax errors: tokens") {
       {"hyper a = 1.", {"1:11+2 a number may not end with a dot: write '1' or '1.0'"}},
       {"hyper a = .5", {"1:11+2 a number may not start with a dot: write '0.5'"}},
       {"hyper a = h.0", {"1:12+2 an index stands in brackets: write '[0]'"}},
+      {"hyper a = h.0.b", {"1:12+3 an index stands in brackets: write '[0]'"}},
+      {"/* a */\nhyper a = 1", {"1:1+2 unexpected '/*': comments start with '//' and end with the line"}},
       {"hyper a = 2D", {"1:11+2 '2D' is neither a number nor a name: no letter may follow a number"}},
       {"hyper a = 1e5x", {"1:11+4 '1e5x' is neither a number nor a name: no letter may follow a number"}},
       {"hyper a = 5\xC3\xA9", {"1:11+3 '5\xC3\xA9' is neither a number nor a name: no letter may follow a number"}},
@@ -56,8 +58,9 @@ TEST_CASE("syntax errors: tokens") {
       {"hyper a = 'x'",
        {"1:11+1 unexpected ''': strings stand in double quotes",
         "1:13+1 unexpected ''': strings stand in double quotes"}},
-      {"hyper a = b % c", {"1:13+1 unexpected character '%'"}},
-      {"hyper \xC3\xA9 = 1", {"1:7+1 unexpected character '\xC3\xA9'"}},
+      {"hyper a = b % c", {"1:13+1 unexpected '%': the remainder is written 'a - floor(a / b) * b', of real numbers"}},
+      {"hyper \xC3\xA9 = 1",
+       {"1:7+1 '\xC3\xA9' is no name: names are made of the letters a to z and A to Z, digits and '_'"}},
   }));
   CAPTURE(c.source);
   CHECK(errors_of(c.source) == c.errors);
@@ -115,7 +118,8 @@ TEST_CASE("syntax errors: expressions") {
       {"hyper a = x.for", {"1:13+3 expected a name after '.', found the reserved word 'for'"}},
       {"hyper a = x[]", {"1:13+1 expected an index or a slice, found ']'"}},
       {"hyper a = x[1:2:3:4]", {"1:18+1 expected ',' or ']', found ':'"}},
-      {"hyper a = (b, c)", {"1:13+1 expected ')', found ','"}},
+      {"hyper a = (b, c)",
+       {"1:13+1 expected ')', found ','; a list stands in brackets; several results stand bare, as in 'return a, b'"}},
       {"hyper a = [b, , c]", {"1:15+1 expected an expression, found ','"}},
   }));
   CAPTURE(c.source);
@@ -169,7 +173,8 @@ TEST_CASE("syntax errors: declarations and types") {
       {"layer f(x) -> f32 = x", {"1:19+1 expected '{', found '='; only a fn has the short form, not a layer"}},
       {"optimizer f(x) -> f32 {}", {"1:16+2 expected '{', found '->'"}},
       {"fn f(x)", {"1:8+1 expected '->', '=' or '{', found the end of the file"}},
-      {"fn f(x)\n{\n}", {"1:8+1 expected '->', '=' or '{', found the end of the line"}},
+      {"fn f(x)\n{\n}",
+       {"1:8+1 expected '->', '=' or '{', found the end of the line; '{' stands on the line of what it belongs to"}},
       {"fn f(X) = 1", {"1:6+1 expected a parameter's name in lower case, found 'X': upper case names dimensions"}},
       {"fn f(x, x) = 1", {"1:9+1 the parameter 'x' is declared twice", "note 1:6 it is declared here before"}},
       {"layer f(param) {}", {"1:9+5 expected a parameter's name, found 'param', a reserved word in 'layer'"}},
@@ -216,7 +221,9 @@ TEST_CASE("syntax errors: statements") {
       {"for i = 3 { a = i }", {"2:7+1 expected 'in', found '='"}},
       {"for I in 0..3 { a = I }",
        {"2:5+1 expected a name for the loop's variable in lower case, found 'I': upper case names dimensions"}},
-      {"if x\n{ a = 1 }", {"2:5+1 expected '{', found the end of the line", "3:1+1 expected a statement, found '{'"}},
+      {"if x\n{ a = 1 }",
+       {"2:5+1 expected '{', found the end of the line; it stands on the line of what it belongs to",
+        "3:1+1 expected a statement, found '{'"}},
       {"if x { a = 1 } b = 2", {"2:16+1 expected the end of the statement, found 'b'"}},
       {"scan t in 0..3 carry h = 1, h = 2 { a = 1 }", {"2:29+1 'h' is carried twice"}},
       {"scan t in 0..3 carry 3 { a = 1 }", {"2:22+1 expected a name to carry, found '3'"}},
@@ -281,7 +288,7 @@ TEST_CASE("syntax errors: the words of each kind of block") {
 TEST_CASE("syntax errors: several in one run, in the text's order") {
   const Lines expected = {
       "1:11+2 a number may not end with a dot: write '1' or '1.0'",
-      "3:10+1 expected an expression, found '*'",
+      "3:9+2 unexpected '/*': comments start with '//' and end with the line",
       "4:17+1 expected '{', found '='",
       "6:15+1 expected the end of the statement, found 'y'",
       "8:1+4 expected a declaration (layer, fn, optimizer, schedule, init, hyper, train or predict), "
