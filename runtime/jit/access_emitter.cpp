@@ -2,6 +2,7 @@
 
 #include "ir/check.h"
 #include "ir/program.h"
+#include "runtime/jit/control_flow.h"
 #include "runtime/jit/scalar_emitter.h"
 #include "runtime/jit/transpose.h"
 
@@ -96,7 +97,7 @@ llvm::Value* AccessEmitter::within(const Access& access, int copy) {
   return inside;
 }
 
-llvm::Value* AccessEmitter::lanes_within(const Access& access, llvm::Value* rest, int copy) {
+llvm::Value* AccessEmitter::lanes_within(const Access& access, int copy) {
   llvm::Value* mask = place_.mask;
   if (is_bounded(access, layout_.vector)) {
     const std::int64_t first = is_tile() ? 0 : std::int64_t{copy} * layout_.lanes;
@@ -104,10 +105,7 @@ llvm::Value* AccessEmitter::lanes_within(const Access& access, llvm::Value* rest
                                             lane_numbers(b_.getContext(), first, layout_.lanes));
     mask = both(b_, mask, between(b_, lanes, access.bounds[static_cast<std::size_t>(layout_.vector)]));
   }
-  if (rest == nullptr) return mask;
-  // Not `and`: LLVM 19 takes half of (splat & constant) for all lanes where it halves the vector.
-  if (mask == nullptr) return splat(b_, rest, layout_.lanes);
-  return b_.CreateSelect(rest, mask, llvm::Constant::getNullValue(mask->getType()));
+  return mask;
 }
 
 llvm::Value* AccessEmitter::first_lanes(int count) {
@@ -187,6 +185,23 @@ llvm::Value* AccessEmitter::load_lanes(llvm::Value* base, DType dtype, const Acc
   return from_memory(b_, loaded, dtype);
 }
 
+llvm::Value* AccessEmitter::load_lanes_if(llvm::Value* inside, llvm::Value* base, DType dtype, const Access& access,
+                                          llvm::Value* position, llvm::Value* row, llvm::Value* mask) {
+  if (inside == nullptr) return load_lanes(base, dtype, access, position, row, mask);
+  if (mask == nullptr) return load_lanes(base, dtype, access, position, row, splat(b_, inside, layout_.lanes));
+  if (!llvm::isa<llvm::Constant>(mask)) {
+    mask = b_.CreateSelect(inside, mask, llvm::Constant::getNullValue(mask->getType()));
+    return load_lanes(base, dtype, access, position, row, mask);
+  }
+  // Lanes known to be out of bounds under a condition that is not: where LLVM 19 halves such a vector, it loads the half
+  // that has no lanes whole. So the mask stays a constant, behind a branch.
+  llvm::Value* const fill = splat(b_, number(b_.getContext(), access.fill, dtype), layout_.lanes);
+  llvm::AllocaInst* const loaded = emit_variable(b_, fill->getType());
+  b_.CreateStore(fill, loaded);
+  emit_if(b_, inside, [&] { b_.CreateStore(load_lanes(base, dtype, access, position, row, mask), loaded); });
+  return b_.CreateLoad(fill->getType(), loaded);
+}
+
 Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, const Pack* index, Spread spread) {
   if (is_tiled(access, spread)) return load_tile(base, dtype, access, spread.copies);
   const auto index_stride = [&](llvm::Value* value) {
@@ -209,12 +224,12 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
       loaded.push_back(load_one(base, dtype, position, inside, access.fill));
       continue;
     }
-    llvm::Value* const mask = lanes_within(access, inside, copy);
+    llvm::Value* const mask = lanes_within(access, copy);
     if (row != nullptr || lane_stride(access) != 0) {
-      loaded.push_back(load_lanes(base, dtype, access, position, row, mask));
+      loaded.push_back(load_lanes_if(inside, base, dtype, access, position, row, mask));
       continue;
     }
-    // Equal in all lanes but for the bounds.
+    // Equal in all lanes but for their bounds.
     llvm::Value* const one = splat(b_, load_one(base, dtype, position, inside, access.fill), layout_.lanes);
     llvm::Value* const fill = splat(b_, number(b_.getContext(), access.fill, dtype), layout_.lanes);
     loaded.push_back(mask == nullptr ? one : b_.CreateSelect(mask, one, fill));

@@ -64,11 +64,14 @@ class AccessEmitter {
   bool is_aligned(const ir::Access& access, ir::DType dtype, int contiguous) const;
   /// Whether the coordinates of single elements are within the bounds; null: they are.
   llvm::Value* within(const ir::Access& access, int copy);
-  /// The same for the lanes of a copy, `within` included.
-  llvm::Value* lanes_within(const ir::Access& access, llvm::Value* rest, int copy);
+  /// Whether the lanes of a copy are within the bounds of the vector dimension.
+  llvm::Value* lanes_within(const ir::Access& access, int copy);
   llvm::Value* load_one(llvm::Value* base, ir::DType dtype, llvm::Value* position, llvm::Value* inside, double fill);
   llvm::Value* load_lanes(llvm::Value* base, ir::DType dtype, const ir::Access& access, llvm::Value* position,
                           llvm::Value* row, llvm::Value* mask);
+  /// The same where `inside` holds, else the fill.
+  llvm::Value* load_lanes_if(llvm::Value* inside, llvm::Value* base, ir::DType dtype, const ir::Access& access,
+                             llvm::Value* position, llvm::Value* row, llvm::Value* mask);
   Pack load_tile(llvm::Value* base, ir::DType dtype, const ir::Access& access, int copies);
   void store_tile(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack& pack, int copies,
                   bool stream);

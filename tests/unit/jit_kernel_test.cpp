@@ -123,6 +123,18 @@ TEST_CASE("accesses: transposed, sliced, padded, strided and gathered") {
   check_kernel(op, {.parallel = {1, 0}, .chunk = 64, .vector = 0, .lanes = 4, .unroll = 2});
 }
 
+TEST_CASE("lanes that are out of bounds everywhere are not read, in vectors of several registers") {
+  for (const DType dtype : {DType::f32, DType::i64}) {
+    FusedOp op({5, 9});
+    op.write(op.read(dtype, {.offset = -21, .strides = {9, 1}, .bounds = {{2, 3}, {3, 6}}, .fill = 1}));
+    op.write(op.read(dtype, {.offset = -24, .strides = {9, 2}, .bounds = {{2, 4}, {3, 6}}, .fill = 2}));
+    op.write(op.read(dtype, {.offset = -18, .strides = {9, 0}, .bounds = {{2, 4}, {3, 6}}, .fill = 3}));
+    for (const int lanes : {4, 8, 16})
+      for (const runtime::jit::Cpu& cpu : {runtime::jit::avx2_cpu(), runtime::jit::host_cpu()})
+        check_kernel(op, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = lanes}, {.run = {.cpu = cpu}});
+  }
+}
+
 TEST_CASE("every element type is loaded, converted and stored") {
   for (const DType from : all_dtypes()) {
     if (from == DType::bf16) continue;
