@@ -3,6 +3,7 @@
 #include "runtime/data/csv_scanner.h"
 #include "runtime/data/exact.h"
 #include "runtime/data/file.h"
+#include "runtime/data/fit.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -129,13 +130,13 @@ class CsvReader {
         vector_field = &field;
         continue;
       }
-      const auto found = std::find(names_.begin(), names_.end(), field.name);
-      if (found == names_.end()) {
+      const std::optional<std::size_t> found = column_for(field.name, names_, fields);
+      if (!found) {
         missing(field);
         good = false;
         continue;
       }
-      takers_.back().columns.push_back(static_cast<std::size_t>(found - names_.begin()));
+      takers_.back().columns.push_back(*found);
       named.insert(takers_.back().columns.back());
     }
     // With a column missing, what the vector field takes means nothing.
@@ -199,6 +200,8 @@ class CsvReader {
     what += fmt::format(" The header has `{}`", fmt::join(names_, "`, `"));
     if (names_.size() == 1 && cells_[0].text.find_first_of(";|\t") != std::string::npos)
       what += ": a comma separates columns";
+    else if (cells_[0].text.find('\0') != std::string::npos)
+      what += ": the file is not text in UTF-8, perhaps in UTF-16";
     else if (std::ranges::all_of(names_, is_number))
       what += ": the first line has the names of the columns";
     scanner_.error(header_at_, scanner_.row_end() - header_at_, what, diagnostics_);

@@ -5,9 +5,36 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace nnc::runtime {
+
+namespace {
+
+/// As a field may be spelt: lower case, and `_` for what is neither a letter nor a digit.
+std::string spelt(const std::string& name) {
+  std::string result = name;
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+    if (!plain) c = '_';
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<std::size_t> column_for(const std::string& field, const std::vector<std::string>& names,
+                                      const std::vector<ir::DataField>& fields) {
+  std::vector<std::size_t> alike;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == field) return i;
+    const bool anothers = std::ranges::count(fields, names[i], &ir::DataField::name) > 0;
+    if (!anothers && spelt(names[i]) == spelt(field)) alike.push_back(i);
+  }
+  return alike.size() == 1 ? std::optional(alike.front()) : std::nullopt;
+}
 
 bool fail(const ColumnSource& source, const std::string& what, ir::Diagnostics& diagnostics) {
   diagnostics.error(whole_file(source.file), source.within + what);

@@ -18,6 +18,11 @@ struct ColumnSource {
   std::string within = {};
 };
 
+/// The place among `names` of a column for the field: of its name; if none has it, of the only one that is spelt so in
+/// other case and with other signs for `_`, as in `Median value` for `median_value`. No column that another field names.
+std::optional<std::size_t> column_for(const std::string& field, const std::vector<std::string>& names,
+                                      const std::vector<ir::DataField>& fields);
+
 /// Reports a problem with a column; false.
 bool fail(const ColumnSource& source, const std::string& what, ir::Diagnostics& diagnostics);
 

@@ -104,7 +104,7 @@ class NpzReader {
     bool good = true;
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const std::string wanted = by_order ? fmt::format("arr_{}", i) : fields[i].name;
-      std::optional<Column> column = read_field(fields[i], wanted);
+      std::optional<Column> column = read_field(fields[i], wanted, fields);
       good = good && column;
       if (column) columns.push_back(std::move(*column));
     }
@@ -120,18 +120,19 @@ class NpzReader {
     return true;
   }
 
-  std::optional<Column> read_field(const ir::DataField& field, const std::string& name) {
-    const auto found = std::find(names_.begin(), names_.end(), name);
-    if (found == names_.end()) {
+  std::optional<Column> read_field(const ir::DataField& field, const std::string& name,
+                                   const std::vector<ir::DataField>& fields) {
+    const std::optional<std::size_t> found = column_for(name, names_, fields);
+    if (!found) {
       const std::string near = ir::nearest_name(name, names_);
       diagnostics_.error(whole_file(path_), fmt::format("no array for field `{}`{} The file has `{}`", field.name,
                                                         near.empty() ? "." : fmt::format("; did you mean `{}`?", near),
                                                         fmt::join(names_, "`, `")));
       return std::nullopt;
     }
-    const ColumnSource source{path_, fmt::format("array `{}`: ", name)};
+    const ColumnSource source{path_, fmt::format("array `{}`: ", names_[*found])};
     std::string problem;
-    const ZipMember& member = arrays_[static_cast<std::size_t>(found - names_.begin())];
+    const ZipMember& member = arrays_[*found];
     const std::optional<std::string> array = unpack(file_, member, problem);
     if (!array) {
       fail(source, problem, diagnostics_);

@@ -71,6 +71,18 @@ TEST_CASE("quoted cells, CRLF, lone CR, empty lines, blanks, a byte order mark a
   CHECK(numbers(data.columns()[1].values) == Numbers{1, 3, 4, 6});
 }
 
+TEST_CASE("a field takes the only column that differs from its name in case or has other signs for _") {
+  const std::vector<ir::DataField> two = {field("house_age", ir::DType::u8), field("x", ir::DType::f32)};
+  const auto data = Csv("X,House age\n1,2\n").data(two);
+  CHECK(numbers(data.columns()[0].values) == Numbers{2});
+  CHECK(numbers(data.columns()[1].values) == Numbers{1});
+  CHECK(numbers(Csv("House age,house_age,X,x\n1,2,3,4\n").data(two).columns()[0].values) == Numbers{2});
+  CHECK_THAT(Csv("House age,House.age,x\n1,2,3\n").errors(two), Contains("no column for field `house_age`"));
+  // `ab` is the other field's.
+  CHECK_THAT(Csv("ab\n1\n").errors({field("ab", ir::DType::u8), field("aB", ir::DType::u8)}),
+             Contains("no column for field `aB`"));
+}
+
 TEST_CASE("columns that no field takes are not read; a field may have several dimensions") {
   CHECK(Csv("name,label\nanna,1\nbert,0\n").data({field("label", ir::DType::boolean)}).examples() == 2);
   const auto data = Csv("label,p0,p1,p2,p3\n1,2,3,4,5\n").data({field("image", ir::DType::u8, {2, 2}), fields[0]});
