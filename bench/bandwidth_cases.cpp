@@ -2,7 +2,8 @@
 
 namespace nnc::bench {
 
-// MAT, ROW and COL stand for the types of a matrix, of a row and of a column; MATT for the type of a transposed matrix, ROWS for the rows, BATCH for a 16th of them.
+// MAT, ROW and COL stand for the types of a matrix, of a row and of a column; MATT for the type of a transposed matrix, ROWS for the rows, BATCH for a 16th of them,
+// HEADS for a 128th of the columns.
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
       {"scale", R"(
@@ -144,14 +145,14 @@ const std::vector<Case>& cases() {
        false, true},
       {"split heads", R"(
   %x = slot @x : MAT
-  %s = reshape %x : f32[16,BATCH,32,128]
-  %p = permute %s {order = [0, 2, 1, 3]} : f32[16,32,BATCH,128]
+  %s = reshape %x : f32[16,BATCH,HEADS,128]
+  %p = permute %s {order = [0, 2, 1, 3]} : f32[16,HEADS,BATCH,128]
   %y = reshape %p : MAT
   return @y = %y)"},
       {"split heads, transposed", R"(
   %x = slot @x : MAT
-  %s = reshape %x : f32[16,BATCH,32,128]
-  %p = permute %s {order = [0, 2, 3, 1]} : f32[16,32,128,BATCH]
+  %s = reshape %x : f32[16,BATCH,HEADS,128]
+  %p = permute %s {order = [0, 2, 3, 1]} : f32[16,HEADS,128,BATCH]
   %y = reshape %p : MAT
   return @y = %y)"},
       {"x * tanh(softplus(x))", R"(

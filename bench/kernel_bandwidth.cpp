@@ -1,6 +1,6 @@
 // GB/s of kernels on data beyond the caches, and their share of what this machine's memory gives.
 //
-//   kernel_bandwidth [--threads N] [--seconds S] [--rows N] [CASE]...    # all cases; those whose name has one of the words
+//   kernel_bandwidth [--threads N] [--seconds S] [--rows N] [--columns N] [CASE]...    # all cases; those whose name has one of the words
 //
 // Every kernel is compiled as a program is: passes, schedule, machine code; its bytes are its unique inputs and outputs.
 // The ceiling is the fastest of three loops of intrinsics (stream.h): a copy and a triad with stores that pass the caches
@@ -33,14 +33,12 @@ using namespace nnc;
 
 namespace {
 
-constexpr std::int64_t columns = 4096;
-
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
 
-std::string module_text(const bench::Case& c, std::int64_t rows) {
+std::string module_text(const bench::Case& c, std::int64_t rows, std::int64_t columns) {
   std::string text = "nnc module 1\n\nbatch 1\n\n";
   for (const char* name : {"x", "b", "y", "z"})
     if (c.body.find(fmt::format("@{} ", name)) != std::string::npos)
@@ -59,6 +57,7 @@ std::string module_text(const bench::Case& c, std::int64_t rows) {
   replace_all(text, "ROW", fmt::format("f32[{}]", columns));
   replace_all(text, "COL", fmt::format("f32[{},1]", rows));
   replace_all(text, "BATCH", std::to_string(rows / 16));
+  replace_all(text, "HEADS", std::to_string(columns / 128));
   return text;
 }
 
@@ -69,9 +68,10 @@ struct Compiled {
   std::string schedule;
 };
 
-std::optional<Compiled> compile(const bench::Case& c, std::int64_t rows, const tools::Machine& machine) {
+std::optional<Compiled> compile(const bench::Case& c, std::int64_t rows, std::int64_t columns,
+                                const tools::Machine& machine) {
   ir::Diagnostics diagnostics;
-  std::optional<ir::Module> module = ir::parse_module(c.name, module_text(c, rows), diagnostics);
+  std::optional<ir::Module> module = ir::parse_module(c.name, module_text(c, rows, columns), diagnostics);
   if (module) {
     std::vector<const passes::Pass*> passes = passes::pipeline_to(passes::Stage::program);
     passes.erase(passes.begin(), passes.begin() + std::ssize(passes::pipeline_to(passes::Stage::step)));
@@ -117,7 +117,7 @@ double seconds_of(int threads, const std::function<void()>& run) {
 struct Options {
   int threads = 2;
   double seconds = 1;
-  std::int64_t rows = 4096;
+  std::int64_t rows = 4096, columns = 4096;
   std::vector<std::string> words;
 };
 
@@ -132,6 +132,8 @@ Options parse(int argc, char** argv) {
       options.seconds = std::strtod(argv[++i], nullptr);
     else if (is("--rows"))
       options.rows = std::max(16L, std::strtol(argv[++i], nullptr, 10) / 16 * 16);
+    else if (is("--columns"))
+      options.columns = std::max(128L, std::strtol(argv[++i], nullptr, 10) / 128 * 128);
     else
       options.words.push_back(word);
   }
@@ -152,7 +154,7 @@ double median(std::vector<double> values) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  const std::int64_t elements = options.rows * columns;
+  const std::int64_t elements = options.rows * options.columns;
   const tools::Machine machine = tools::Machine::native(options.threads);
   runtime::Arena arena(static_cast<std::size_t>(4 * elements) * sizeof(float));
   float* const a = reinterpret_cast<float*>(arena.begin());
@@ -167,7 +169,7 @@ int main(int argc, char** argv) {
              options.threads, "", "GB/s", "ceiling", "% of it", "ms");
   for (const bench::Case& c : bench::cases()) {
     if (!is_wanted(c, options)) continue;
-    const std::optional<Compiled> compiled = compile(c, options.rows, machine);
+    const std::optional<Compiled> compiled = compile(c, options.rows, options.columns, machine);
     if (!compiled) return 1;
     const auto bytes = static_cast<double>(compiled->bytes);
     double best = 0, best_ceiling = 0;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 
 namespace nnc::passes {
@@ -24,7 +25,7 @@ using ir::ValueId;
 // leaves more than a quarter of the lanes empty), and the last of the other parallel dimensions is long, that one is in
 // the lanes instead.
 //
-// Parallel. All that may be, except
+// Parallel. All that may be, in the order of the largest operand's memory, except
 //  * v, where enough rows remain: a row is then a loop of vectors within a position. With a used reduction v has to
 //    stay, as its sums belong to one position of v;
 //  * without a used reduction, what other reductions remove, where enough positions remain: they are loops within a
@@ -55,6 +56,7 @@ constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t chunk_granule = 64;
+constexpr std::int64_t line_elements = 16;
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr int random_block = 64;  // elements that are drawn together
 constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
@@ -160,6 +162,7 @@ class Chooser {
     for (int d = 0; d < fused_.rank(); ++d) {
       if (d != v && !contains(inner_, d)) rows.push_back(d);
     }
+    follow_reads(rows, v);
     const bool v_may_be_parallel = !contains(inner_, v);
     const bool free_rows = inner_.empty();
 
@@ -178,6 +181,22 @@ class Chooser {
       std::erase(rest, d);
       if (positions(rest) >= enough_rows) plan.parallel = std::move(rest);
     }
+  }
+
+  /// In the order of the largest operand's memory, which the processor then fetches ahead. Stores need no order, as
+  /// long as no line of the cache belongs to two positions.
+  void follow_reads(std::vector<int>& rows, int vector) const {
+    if (extent(vector) < line_elements) return;
+    const Access* largest = nullptr;
+    std::int64_t most = 0;
+    for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
+      if (fused_.reads[i].index >= 0 || view_.operands[i].bytes() <= most) continue;
+      most = view_.operands[i].bytes();
+      largest = &fused_.reads[i];
+    }
+    const auto stride = [&](int d) { return std::abs(largest->strides[static_cast<std::size_t>(d)]); };
+    if (largest == nullptr || std::ranges::any_of(rows, [&](int d) { return stride(d) == 0; })) return;
+    std::ranges::stable_sort(rows, std::greater{}, stride);
   }
 
   /// Bytes of accesses that are contiguous along d, and move along `across` as well.
@@ -221,6 +240,7 @@ class Chooser {
     for (int d = 0; d < fused_.rank(); ++d) {
       if (d != plan.vector && d != plan.tile && !contains(inner_, d)) plan.parallel.push_back(d);
     }
+    follow_reads(plan.parallel, plan.vector);
     plan.parallel.push_back(plan.vector);
     return true;
   }
