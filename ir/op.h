@@ -29,6 +29,7 @@ class Oracle;
 class Samples;
 class SimplifyCtx;
 struct OpView;
+struct StepsCtx;
 
 /// A member that has to be written: it has no default constructor.
 template <class T>
@@ -266,6 +267,10 @@ struct OpDef {
   std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
   /// The results made of ops that share kernels with others, or are cheaper there; nothing where that is not possible.
   std::vector<Expr> (*expand)(SimplifyCtx&) = nullptr;
+  /// For an op in a loop: its results of all steps, stacked, as one op around the loop; and their sum. Nothing where
+  /// that takes more than one op does, null where it always would.
+  std::optional<Expr> (*all_steps)(const StepsCtx&) = nullptr;
+  std::optional<Expr> (*sum_of_steps)(const StepsCtx&) = nullptr;
 
   template <class K>
   const K* as() const {

@@ -6,6 +6,7 @@
 #include "passes/expand.h"
 #include "passes/fold_constants.h"
 #include "passes/fuse.h"
+#include "passes/hoist.h"
 #include "passes/layout.h"
 #include "passes/lower.h"
 #include "passes/pass.h"
@@ -28,14 +29,16 @@ constexpr std::array table{
     Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
     Pass{"check-indices", "check indices that might be outside while running", check_indices, Stage::step, required},
 
-    // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such; then
-    // rules, which make ops equal that were not; what all three left unused goes before layout and kernels are chosen.
+    // The optimized step: `nnc --emit=optimized`. Loops are relieved and folding done first, so that rules meet large
+    // products and constants as such; then rules, which make ops equal that were not; what all three left unused goes before layout and kernels are chosen.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
+    Pass{"hoist", "take out of loops what can be done once for all steps", hoist, Stage::optimized, optional},
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
     Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
-    Pass{"expand", "write ops as others that kernels hold, or that are cheaper there", expand, Stage::optimized, optional},
+    Pass{"expand", "write ops as others that kernels hold, or that are cheaper there", expand, Stage::optimized,
+         optional},
     Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},
     Pass{"schedule", "choose how the loops of kernels run on the target", schedule, Stage::optimized, optional},
 

@@ -5,6 +5,7 @@
 #include "ir/ops/transpose.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
+#include "ir/steps.h"
 
 #include <algorithm>
 
@@ -109,11 +110,14 @@ std::vector<Tensor> evaluate_matmul(const EvalArgs& args) {
   return {std::move(result)};
 }
 
+/// The attributes of the op, transposed as given.
+std::vector<NamedAttr> attrs_of(const OpView& op, bool transpose_a, bool transpose_b) {
+  return {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}, {"accumulate", op.get<DType>("accumulate")}};
+}
+
 /// a @ b with the given transposes, in g's accumulation type.
 Expr product(GradCtx& g, Expr a, Expr b, bool transpose_a, bool transpose_b) {
-  return g.builder().op(
-      "matmul", {a, b},
-      {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}, {"accumulate", g.view().get<DType>("accumulate")}});
+  return g.builder().op("matmul", {a, b}, attrs_of(g.view(), transpose_a, transpose_b));
 }
 
 /// With C = A B: dA = dC B^T and dB = A^T dC; a transposed operand swaps the sides. Rows that share one b are one long
@@ -150,12 +154,24 @@ std::optional<ValueId> absorb_transposes(SimplifyCtx& c) {
       changed = true;
     }
   if (!changed) return std::nullopt;
-  return c.builder()
-      .op("matmul", operands,
-          {{"transpose_a", bool(transposed[0])},
-           {"transpose_b", bool(transposed[1])},
-           {"accumulate", c.view().get<DType>("accumulate")}})
-      .value;
+  return c.builder().op("matmul", operands, attrs_of(c.view(), transposed[0], transposed[1])).value;
+}
+
+/// The steps are a leading dimension like any other, where they come before all that the result has.
+std::optional<Expr> matmul_of_all_steps(const StepsCtx& c) {
+  for (std::size_t i = 0; i < 2; ++i)
+    if (c.stacked[i] && c.op.operands[i].rank() != c.op.results[0].rank()) return std::nullopt;
+  if (!c.stacked[0] && !c.stacked[1]) return std::nullopt;
+  return c.builder.op("matmul", c.operands, attrs_of(c.op, c.op.flag("transpose_a"), c.op.flag("transpose_b")));
+}
+
+/// The sum over the steps of A^T B is A^T B of the matrices whose rows are those of all steps.
+std::optional<Expr> sum_of_products(const StepsCtx& c) {
+  const bool rows_inside = c.op.flag("transpose_a") && !c.op.flag("transpose_b") && c.op.results[0].rank() == 2;
+  if (!rows_inside || !c.stacked[0] || !c.stacked[1]) return std::nullopt;
+  std::vector<Expr> rows;
+  for (const Expr& x : c.operands) rows.push_back(c.builder.reshape(x, {x.shape()[0] * x.shape()[1], x.shape()[2]}));
+  return c.builder.op("matmul", rows, attrs_of(c.op, true, false));
 }
 
 }  // namespace
@@ -214,7 +230,9 @@ std::span<const OpDef> contraction_ops() {
            },
        .symbol = "@",
        .promotion = Promotion::real,
-       .simplify = absorb_transposes},
+       .simplify = absorb_transposes,
+       .all_steps = matmul_of_all_steps,
+       .sum_of_steps = sum_of_products},
   };
   return ops;
 }

@@ -185,6 +185,26 @@ std::span<const OpDef> math_ops() {
            },
        .promotion = Promotion::real},
 
+      {.name = "sigmoid",
+       .doc = "1 / (1 + exp(-x)), without overflow and with all its digits for any x.",
+       .operands = {{"x"}},
+       .infer = infer_real,
+       .kernel = Elementwise{.formula =
+                                 [](const ScalarArgs& x) {
+                                   const Scalar e = exp(-abs(x[0]));
+                                   return select(x[0] < 0.0, e, x.builder->constant(1, x[0].dtype())) / (e + 1.0);
+                                 }},
+       // d sigmoid(x) = y (1 - y) dx with y = sigmoid(x)
+       .grad = [](GradCtx& g) { g.accumulate(0, g.dy() * (g.result() * (1.0 - g.result()))); },
+       .precision = Precision::approximate,
+       .oracle = [](const Oracle& o) { return 1 / (1 + std::exp(-o[0])); },
+       .samples =
+           [](Samples& s) {
+             s.add({f32({3, 5})});
+             s.add({f32({3, 5})}).range(-80, 80);
+           },
+       .promotion = Promotion::real},
+
       {.name = "erf",
        .doc = "The error function.",
        .operands = {{"x"}},

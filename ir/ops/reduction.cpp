@@ -3,6 +3,7 @@
 #include "ir/ops/infer.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
+#include "ir/steps.h"
 
 #include <algorithm>
 #include <cmath>
@@ -238,6 +239,14 @@ void moments_gradient(GradCtx& g) {
   g.accumulate(0, expand(g, g.dy(0) / count) + deviation * expand(g, g.dy(1) * 2.0 / count));
 }
 
+/// The steps are one more axis.
+std::optional<Expr> sum_of_sums(const StepsCtx& c) {
+  if (!c.stacked[0]) return std::nullopt;
+  std::vector<std::int64_t> axes{0};
+  for (const std::int64_t axis : c.op.integers("axis")) axes.push_back(axis + 1);
+  return c.builder.reshape(c.builder.sum(c.operands[0], axes), c.op.results[0].shape);
+}
+
 }  // namespace
 
 std::span<const OpDef> reduction_ops() {
@@ -257,7 +266,8 @@ std::span<const OpDef> reduction_ops() {
        .precision = Precision::accumulated,
        .oracle = oracle_sum,
        .samples = number_samples,
-       .promotion = Promotion::arithmetic},
+       .promotion = Promotion::arithmetic,
+       .sum_of_steps = sum_of_sums},
 
       {.name = "mean",
        .doc = "The mean over the axes.",

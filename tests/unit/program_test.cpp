@@ -226,8 +226,8 @@ Lowered lowered(Random& random, int ops, const std::vector<std::string>& pipelin
   return made;
 }
 
-const std::vector<std::string> all_passes{"fold-constants", "simplify", "cse",      "dce",   "layout",
-                                          "expand",         "fuse",     "schedule", "lower", "plan-memory"};
+const std::vector<std::string> all_passes{"fold-constants", "hoist", "simplify", "cse",   "dce",        "layout",
+                                          "expand",         "fuse",  "schedule", "lower", "plan-memory"};
 
 bool is_reported(const Module& module) {
   Diagnostics diagnostics;
