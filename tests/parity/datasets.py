@@ -2,11 +2,12 @@
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from twins import COLOURS, FASHION_MNIST, IMAGES, NORMAL, PICTURES, SENTENCES, SHAKESPEARE
+from twins import COLOURS, FASHION_MNIST, IMAGES, NORMAL, PHOTOGRAPHS, PICTURES, SENTENCES, SHAKESPEARE
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -37,6 +38,11 @@ def read_data(path):
             "image": records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32),
             "label": records[:, 0].astype(np.float32),
         }
+    if path == PHOTOGRAPHS:
+        images, labels = photographs()
+        for image, label in zip(images, labels):
+            write_png(REPOSITORY / path / "abcd"[label] / "image.png", image)
+        return {"image": images.astype(np.float32), "label": labels.astype(np.float32)}
     if path == SHAKESPEARE:
         text = np.fromfile(REPOSITORY / path, np.uint8)
         return {"text": np.searchsorted(np.unique(text), text).astype(np.float32)}
@@ -93,6 +99,34 @@ def pictures():
     image = numbers.integers(0, 80, (16, 3, 16, 16)) + np.where(distance[:, None] < 5, colour, 0)
     columns = {"image": image, "mask": (distance < 5) * 1 + (distance < 3), "label": label}
     return {name: values.astype(np.uint8) for name, values in columns.items()}
+
+
+def photographs():
+    """Waves of three colours, their lengths by the label; little noise, so that the files are small."""
+    numbers = np.random.default_rng(6)
+    place = np.arange(48)
+    labels = np.arange(4)
+    images = []
+    for label in labels:
+        lengths = numbers.uniform(3 + 4 * label, 7 + 4 * label, (2, 3, 1))
+        across, down = np.sin(place / lengths + numbers.uniform(0, 6, (2, 3, 1)))
+        images.append(120 + 50 * across[:, None] + 50 * down[:, :, None] + 8 * numbers.integers(0, 2, (3, 48, 48)))
+    return np.array(images).astype(np.uint8), labels
+
+
+def write_png(path, image):
+    """Of planes; each row is stored as its differences from the row above."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = image.transpose(1, 2, 0).reshape(image.shape[1], -1)
+    rows = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))  # modulo 256
+    data = np.insert(rows, 0, 2, axis=1).tobytes()
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", image.shape[2], image.shape[1], 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 9)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
 
 
 def write_images(directory):

@@ -10,13 +10,17 @@
 
 namespace nnc::parity {
 
+/// What a tensor may be off by, where the case does not say otherwise.
+inline constexpr double tolerance = 1e-5;
+
 /// One row of fixtures/cases.json; paths are absolute.
 struct Case {
   std::string name;
   std::string program;
   std::string data;
   std::int64_t batch = 0;
-  bool reports = false;  // whether the fixture has the losses and metrics of an epoch
+  double tolerance = parity::tolerance;  // of tensors other than losses and metrics
+  bool reports = false;                  // whether the fixture has the losses and metrics of an epoch
   std::vector<std::pair<std::string, std::string>> set;
   std::string initial_weights;  // safetensors: parameters by path
   std::string expected;         // safetensors: what PyTorch computed
@@ -29,7 +33,6 @@ runtime::NamedTensors read_expected(const Case& test_case);
 /// Steps (from 1) after which gradients, parameters and states are recorded, and how many there are.
 inline constexpr std::int64_t first_recorded = 1;
 inline constexpr std::int64_t steps = 10;
-inline constexpr double tolerance = 1e-5;
 
 /// A tensor, or one loss, that is off: what a test prints.
 struct Mismatch {
@@ -39,6 +42,7 @@ struct Mismatch {
 
 /// Compares by name, each tensor by |ours - theirs| / |theirs| (L2) and each element of `loss` alone. A name or shape
 /// that only one side has is a mismatch.
-std::vector<Mismatch> compare(const runtime::NamedTensors& ours, const runtime::NamedTensors& theirs);
+std::vector<Mismatch> compare(const Case& test_case, const runtime::NamedTensors& ours,
+                              const runtime::NamedTensors& theirs);
 
 }  // namespace nnc::parity

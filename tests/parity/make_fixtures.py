@@ -473,6 +473,7 @@ def main():
             {"name": c.name, "program": c.program, "data": c.data, "batch": c.batch}
             | {"set": [f"{k}={v}" for k, v in c.settings.items()]}
             | ({"reports": True} if c.metrics else {})
+            | ({"tolerance": c.tolerance} if c.tolerance != 1e-5 else {})
             for c in CASES
         ]
         lines = ",\n".join("  " + json.dumps(case) for case in listed)

@@ -20,6 +20,8 @@ SHAKESPEARE = "examples/data/tinyshakespeare.txt"
 SENTENCES = "tests/parity/data/sentences.npz"
 # 16 images of 3 x 16 x 16 bytes, a label below 5, a class below 3 of each pixel.
 PICTURES = "tests/parity/data/pictures.npz"
+# 4 PNG images of 3 x 48 x 48 in four folders.
+PHOTOGRAPHS = "tests/parity/data/photographs"
 
 
 # The arguments of every relu and sign of a run, which must not be so near to 0 that rounding decides (kink_distance).
@@ -73,6 +75,7 @@ class Case:
     schedule: Callable = None
     metrics: Callable = None  # from what `see` noted of an epoch, each one tensor; then the epoch's report is recorded
     f32_error: float = 1e-6  # what f32 may be off by
+    tolerance: float = 1e-5  # what gradients, parameters and states of ours may be off by
     seed: int = 1  # one that kink_distance accepts, from --find-seed
 
     def __post_init__(self):
