@@ -23,7 +23,6 @@ class Savings {
   Savings(const Block& block, const ScanParts& parts, std::size_t params, std::size_t forward_ops,
           const std::vector<ValueId>& wanted)
       : block_(block),
-        forward_ops_(forward_ops),
         needed_(static_cast<std::size_t>(block.value_count())),
         free_(needed_.size()),
         kept_(needed_.size()) {
@@ -93,7 +92,6 @@ class Savings {
   }
 
   const Block& block_;
-  std::size_t forward_ops_;
   std::vector<bool> needed_, free_, kept_;
 };
 
