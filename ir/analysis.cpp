@@ -45,8 +45,15 @@ class ElementFlow {
     }
     const std::vector<int>& kept = op.def->value_operands;
     if (result > 0 || kept.empty()) return any(dtype);
-    for (std::size_t i = 0; i < op.operands.size(); ++i)
-      if (op.def->variadic || std::ranges::count(kept, static_cast<int>(i)) > 0) made.add((*this)[op.operands[i]]);
+    bool choosing = false;
+    for (std::size_t i = 0; i < op.operands.size(); ++i) {
+      if (op.def->variadic || std::ranges::count(kept, static_cast<int>(i)) > 0)
+        made.add((*this)[op.operands[i]]);
+      else
+        choosing = true;
+    }
+    if (choosing) made.chosen.merge(made.params);
+    if (choosing) made.params.clear();
     const Elements all = any(dtype);
     if (made.low <= made.high && (made.low < all.low || made.high > all.high)) made.add(all);
     return made;
@@ -104,6 +111,7 @@ class ElementFlow {
 
 void Elements::add(const Elements& other) {
   params.insert(other.params.begin(), other.params.end());
+  chosen.insert(other.chosen.begin(), other.chosen.end());
   if (other.low <= other.high) add_interval(other.low, other.high);
 }
 
@@ -140,13 +148,15 @@ std::vector<bool> needed_for(const Block& block, const std::vector<ValueId>& val
   return needed;
 }
 
-std::map<std::string, std::int64_t> index_ranges(const Module& module) {
+std::map<std::string, std::int64_t> index_ranges(const Module& module, bool chosen) {
   std::map<std::string, std::int64_t> ranges;
   for (const Graph& graph : module.graphs) {
     const std::vector<DataField>* fields = fields_of(module, graph);
     if (fields == nullptr) continue;
     for (const IndexUse& use : index_uses(graph.body)) {
-      for (const std::size_t param : use.elements.params) {
+      std::set<std::size_t> params = use.elements.params;
+      if (chosen) params.insert(use.elements.chosen.begin(), use.elements.chosen.end());
+      for (const std::size_t param : params) {
         if (param >= fields->size()) continue;
         const auto [range, first] = ranges.try_emplace((*fields)[param].name, use.extent);
         range->second = std::min(range->second, use.extent);

@@ -20,9 +20,10 @@ std::vector<bool> depends_on(const Block& block, const std::vector<ValueId>& roo
 std::vector<bool> needed_for(const Block& block, const std::vector<ValueId>& values);
 
 /// What the elements of an integer value are: elements of some of a block's parameters, unchanged, and else numbers from
-/// `low` to `high`.
+/// `low` to `high`. Of `chosen` parameters another operand
+/// says which elements are taken, as in where(label == 255, 0, label): the others may be anything.
 struct Elements {
-  std::set<std::size_t> params = {};
+  std::set<std::size_t> params = {}, chosen = {};
   std::int64_t low = std::numeric_limits<std::int64_t>::max(), high = std::numeric_limits<std::int64_t>::min();
 
   bool operator==(const Elements&) const = default;
@@ -44,7 +45,7 @@ struct IndexUse {
 std::vector<IndexUse> index_uses(const Block& block);
 
 /// How many values each data field may take, by field name: the least extent that the field's elements index. Fields that
-/// index nothing are absent.
-std::map<std::string, std::int64_t> index_ranges(const Module& module);
+/// index nothing are absent, and those that do so only where chosen are there if `chosen` asks for them.
+std::map<std::string, std::int64_t> index_ranges(const Module& module, bool chosen = false);
 
 }  // namespace nnc::ir

@@ -57,7 +57,8 @@ ir::Status check_indices(ir::Module& module, PassContext&) {
     std::map<const Op*, Extents> unsure;
     for (const ir::IndexUse& use : ir::index_uses(graph.body)) {
       const bool from_data = std::ranges::all_of(use.elements.params, [&](std::size_t param) { return param < read; });
-      if (!from_data || !use.elements.below(use.extent)) unsure[use.op][use.operand] = use.extent;
+      if (!from_data || !use.elements.chosen.empty() || !use.elements.below(use.extent))
+        unsure[use.op][use.operand] = use.extent;
     }
     if (!unsure.empty()) check(graph.body, unsure);
   }

@@ -73,6 +73,27 @@ TEST_CASE("A field's range is read off what it indexes") {
   CHECK(index_ranges(module) == std::map<std::string, std::int64_t>{{"label", 7}, {"other", 12}});
 }
 
+TEST_CASE("A field of which some elements are left out is held to its range where it is used alone") {
+  const Module module = parsed(
+      "nnc module 1\n"
+      "data label: i32[]\n"
+      "graph @train@4(%label: i32[4]) {\n"
+      "  %0 = constant 255 : i32[]\n"
+      "  %1 = eq %label, %0 : bool[4]\n"
+      "  %2 = constant 0 : i32[]\n"
+      "  %3 = where %1, %2, %label : i32[4]\n"
+      "  %4 = reshape %3 : i32[4,1]\n"
+      "  %5 = equals_index %4 {size = 10} : bool[4,10]\n"
+      "  return\n"
+      "}\n");
+  CHECK(index_ranges(module).empty());
+  CHECK(index_ranges(module, /*chosen=*/true) == std::map<std::string, std::int64_t>{{"label", 10}});
+  const std::vector<IndexUse> uses = index_uses(module.graphs[0].body);
+  REQUIRE(uses.size() == 1);
+  CHECK(uses[0].elements.params.empty());
+  CHECK(uses[0].elements.chosen == std::set<std::size_t>{0});
+}
+
 TEST_CASE("A field's range is read off what it indexes in loops") {
   // By its rows, by a value of outside, as a carry, by what a loop in the loop yields; what a step adds to proves nothing.
   const Module module = parsed(
