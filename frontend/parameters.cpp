@@ -11,10 +11,6 @@ namespace nnc::frontend {
 
 namespace {
 
-void bind_poison(Context& context, const ast::Name& name) {
-  context.frame->variables.insert_or_assign(name.text, Variable{poison()});
-}
-
 /// Whether the layer's body may declare a slot of that name here; the name is known afterwards.
 bool may_declare(Context& context, const ast::Name& name, std::string_view what) {
   const auto [first, fresh] = context.frame->params.emplace(name.text, name.span);
@@ -42,57 +38,65 @@ bool declare_slot(Context& context, const ir::Slot& slot, const ast::Span& at, c
   return true;
 }
 
-}  // namespace
-
-void declare_parameter(Context& context, const ast::Param& param) {
-  Frame& frame = *context.frame;
-  bind_poison(context, param.name);
+/// What the parameter's name means after its declaration; nothing after an error.
+std::optional<Value> declared_parameter(Context& context, const ast::Param& param) {
   ast::Name name = param.name;
   if (param.index) {
     const auto index = evaluate_integer(context, *param.index, "an index in a name");
-    if (!index) return;
+    if (!index) return std::nullopt;
     if (*index < 0) {
       report(context, param.index->span, fmt::format("an index in a name is at least 0, found {}", *index));
-      return;
+      return std::nullopt;
     }
     name.text.insert(param.index_at, std::to_string(*index));
   }
-  if (!may_declare(context, name, "a parameter")) return;
+  if (!may_declare(context, name, "a parameter")) return std::nullopt;
   const auto type = evaluate_type(context, param.type);
-  if (!type) return;
+  if (!type) return std::nullopt;
   if (!ir::is_float(type->dtype)) {
     report(context, param.type.span,
            fmt::format("a parameter is trained and thus f32 or f64, found {}", ir::name(type->dtype)));
-    return;
+    return std::nullopt;
   }
-  const ir::Slot slot{frame.path + "." + name.text, *type, ir::SlotKind::parameter, false};
-  if (!declare_slot(context, slot, param.name.span, *param.initializer)) return;
-  const ir::Expr value = read_slot(context, slot, param.name.span);
-  frame.variables.insert_or_assign(param.name.text, Variable{{TensorValue{value}, param.name.span}});
+  const ir::Slot slot{context.frame->path + "." + name.text, *type, ir::SlotKind::parameter, false};
+  if (!declare_slot(context, slot, param.name.span, *param.initializer)) return std::nullopt;
+  return Value{TensorValue{read_slot(context, slot, param.name.span)}, param.name.span};
 }
 
-void declare_layer_state(Context& context, const ast::State& state) {
-  Frame& frame = *context.frame;
-  bind_poison(context, state.name);
-  if (!may_declare(context, state.name, "a state")) return;
+std::optional<Value> declared_state(Context& context, const ast::State& state) {
+  if (!may_declare(context, state.name, "a state")) return std::nullopt;
   if (!state.type) {
     report(context, state.name.span,
            fmt::format("a layer's state has a type: write `state {}: f32[...] = ...`", state.name.text));
-    return;
+    return std::nullopt;
   }
   const auto type = evaluate_type(context, *state.type);
-  if (!type) return;
-  const ir::Slot slot{frame.path + "." + state.name.text, *type, ir::SlotKind::statistic, false};
-  if (!declare_slot(context, slot, state.name.span, *state.initializer)) return;
-  frame.kept.insert_or_assign(state.name.text, slot.path);
-  frame.variables.insert_or_assign(state.name.text,
-                                   Variable{{TensorValue{newest(context, slot, state.name.span)}, state.name.span}});
+  if (!type) return std::nullopt;
+  const ir::Slot slot{context.frame->path + "." + state.name.text, *type, ir::SlotKind::statistic, false};
+  if (!declare_slot(context, slot, state.name.span, *state.initializer)) return std::nullopt;
+  context.frame->kept.insert_or_assign(state.name.text, slot.path);
+  return Value{TensorValue{newest(context, slot, state.name.span)}, state.name.span};
+}
+
+/// In its own initializer the name still means what it did before.
+void bind(Context& context, const ast::Name& name, std::optional<Value> value) {
+  context.frame->variables.insert_or_assign(name.text, Variable{value ? *std::move(value) : poison()});
+}
+
+}  // namespace
+
+void declare_parameter(Context& context, const ast::Param& param) {
+  bind(context, param.name, declared_parameter(context, param));
+}
+
+void declare_layer_state(Context& context, const ast::State& state) {
+  bind(context, state.name, declared_state(context, state));
 }
 
 void update_layer_state(Context& context, const ast::Name& name, const Value& value) {
   Frame& frame = *context.frame;
   const ir::Slot slot = context.find_slot(frame.kept.at(name.text))->slot;
-  bind_poison(context, name);
+  bind(context, name, std::nullopt);
   if (value.poisoned()) return;
   if (!context.scans.empty()) {
     report(context, name.span,
@@ -123,7 +127,8 @@ std::optional<ir::Expr> as_replacement(Context& context, const Value& value, con
 
 void declare_optimizer_state(Context& context, const ast::State& state) {
   Frame& frame = *context.frame;
-  bind_poison(context, state.name);
+  auto initializer = evaluate_initializer(context, *state.initializer);
+  bind(context, state.name, std::nullopt);
   for (const OptimizerState& other : *frame.states)
     if (other.name == state.name.text) {
       report(context, state.name.span, fmt::format("two states are named `{}`", other.name))
@@ -141,7 +146,6 @@ void declare_optimizer_state(Context& context, const ast::State& state) {
     if (!written) return;
     type = *written;
   }
-  auto initializer = evaluate_initializer(context, *state.initializer);
   if (!initializer) return;
   ir::Graph& graph = context.target->graph;
   const ir::ValueId value = graph.body.add_param(type);
