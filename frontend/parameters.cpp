@@ -79,24 +79,24 @@ std::optional<Value> declared_state(Context& context, const ast::State& state) {
 }
 
 /// In its own initializer the name still means what it did before.
-void bind(Context& context, const ast::Name& name, std::optional<Value> value) {
+void define(Context& context, const ast::Name& name, std::optional<Value> value) {
   context.frame->variables.insert_or_assign(name.text, Variable{value ? *std::move(value) : poison()});
 }
 
 }  // namespace
 
 void declare_parameter(Context& context, const ast::Param& param) {
-  bind(context, param.name, declared_parameter(context, param));
+  define(context, param.name, declared_parameter(context, param));
 }
 
 void declare_layer_state(Context& context, const ast::State& state) {
-  bind(context, state.name, declared_state(context, state));
+  define(context, state.name, declared_state(context, state));
 }
 
 void update_layer_state(Context& context, const ast::Name& name, const Value& value) {
   Frame& frame = *context.frame;
   const ir::Slot slot = context.find_slot(frame.kept.at(name.text))->slot;
-  bind(context, name, std::nullopt);
+  define(context, name, std::nullopt);
   if (value.poisoned()) return;
   if (!context.scans.empty()) {
     report(context, name.span,
@@ -128,7 +128,7 @@ std::optional<ir::Expr> as_replacement(Context& context, const Value& value, con
 void declare_optimizer_state(Context& context, const ast::State& state) {
   Frame& frame = *context.frame;
   auto initializer = evaluate_initializer(context, *state.initializer);
-  bind(context, state.name, std::nullopt);
+  define(context, state.name, std::nullopt);
   for (const OptimizerState& other : *frame.states)
     if (other.name == state.name.text) {
       report(context, state.name.span, fmt::format("two states are named `{}`", other.name))
