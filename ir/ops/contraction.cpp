@@ -38,7 +38,9 @@ Inferred infer_matmul(const OpView& op) {
     return Inferred::fail(
         fmt::format("expected two float tensors of one element type, found {} and {}", to_string(a), to_string(b)));
   if (a.rank() < 2 || b.rank() < 2)
-    return Inferred::fail(fmt::format("expected at least 2 dimensions, found {} and {}", to_string(a), to_string(b)));
+    return Inferred::fail(fmt::format(
+        "expected at least 2 dimensions, found {} and {}; a vector `v` is the column `v[:, none]` or the row `v[none]`",
+        to_string(a), to_string(b)));
   const auto p = product_of(op);
   if (!p)
     return Inferred::fail(
