@@ -1,5 +1,6 @@
 """Everything in std meets numbers that others computed: each declaration, and each of its arguments, is used by a program
-that is compared with PyTorch (tests/parity), or in a test of values that PyTorch does not have (random numbers)."""
+that is compared with PyTorch (tests/parity), or in a test of values that PyTorch does not have (random numbers). What std
+refuses is refused in a golden test."""
 import collections
 import json
 import re
@@ -97,6 +98,15 @@ class StdIsChecked(unittest.TestCase):
     def test_all_of_std_is_compared_with_numbers(self):
         self.assertGreater(len(self.std), 100)
         self.assertEqual(unchecked(self.std, self.texts), [])
+
+    def test_each_refusal_is_met(self):
+        """What std says with `error` is in an expectation of a golden test."""
+        expected = "".join(line for path in sources.files(".nn", folders=["tests/golden/errors"])
+                           for line in sources.read(path).splitlines() if "CHECK" in line)
+        refusals = [text for path in sources.files(".nn", folders=["frontend/std"])
+                    for text in re.findall(r'error\("([^"]*)"', sources.read(path))]
+        self.assertGreater(len(refusals), 15)
+        self.assertEqual([text for text in refusals if text not in expected], [])
 
     def test_what_nobody_uses_is_found(self):
         own = dict(declarations("fn a(x, y: f32 = b(1)) = x * y\nfn b(z, w = 2) {\n  return c(z)\n}\nfn c(z) = z  // d(z)\nfn d(z) = z\n"))

@@ -23,6 +23,7 @@ layer scale(x: f32[N, D]) -> f32[N, D] {
 }
 )";
 constexpr std::int64_t width = 100000;
+constexpr std::int64_t total_steps = 10;
 
 /// A program ready to run at batch size 1, and its executor.
 class Run {
@@ -38,6 +39,8 @@ class Run {
     REQUIRE(passes::run_passes(module_, passes, {}, diagnostics) == ir::Status::ok);
     executor_ = runtime::make_reference_executor(module_);
     if (module_.find_slot(ir::key_slot)) executor_->set_slot(ir::key_slot, ir::Tensor::splat_integer(i64, seed));
+    if (module_.find_slot(ir::total_steps_slot))
+      executor_->set_slot(ir::total_steps_slot, ir::Tensor::splat_integer(i64, total_steps));
     executor_->run("init", 0, {});
   }
 
@@ -227,6 +230,15 @@ TEST_CASE("step_decay: the size of a step falls every so many steps") {
   Run run("layer shift(x: f32[N]) -> f32[N] {\n  param bias: f32[1] = zeros()\n  return x + bias\n}\n" +
           train("  data x: f32\n  loss sum(shift(x) as a)", "step_decay(8, every = 2, factor = 0.5)"));
   for (const double size : {8, 8, 4, 4, 2}) CHECK(run.gradient("a.bias", {one(0)})[0] == size);
+}
+
+TEST_CASE("one_cycle: a rise that takes no step is over at once") {
+  Run run("layer shift(x: f32[N]) -> f32[N] {\n  param bias: f32[1] = zeros()\n  return x + bias\n}\n" +
+          train("  data x: f32\n  loss sum(shift(x) as a)", "one_cycle(8, pct_start = 0.1, anneal = \"linear\")"));
+  const double last = 8 / 25.0 / 1e4;
+  CHECK(run.gradient("a.bias", {one(0)})[0] == Approx(8 / 25.0));
+  for (int step = 1; step < total_steps; ++step)
+    CHECK(run.gradient("a.bias", {one(0)})[0] == Approx(8 + (last - 8) * step / 9).margin(1e-5));
 }
 
 TEST_CASE("an op with two results is taken apart where it is called, in the graph and at compile time") {
