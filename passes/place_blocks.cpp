@@ -15,20 +15,7 @@ constexpr int most_repairs = 200;
 
 class Placer {
  public:
-  explicit Placer(const std::vector<Block>& blocks) : blocks_(blocks), meets_(blocks.size()) {
-    std::vector<int> by_start(blocks.size());
-    std::iota(by_start.begin(), by_start.end(), 0);
-    std::ranges::stable_sort(by_start, {}, [&](int block) { return at(block).first; });
-    std::vector<int> open;
-    for (const int block : by_start) {
-      std::erase_if(open, [&](int other) { return at(other).last < at(block).first; });
-      for (const int other : open) {
-        meets_[static_cast<std::size_t>(other)].push_back(block);
-        meets_[static_cast<std::size_t>(block)].push_back(other);
-      }
-      open.push_back(block);
-    }
-  }
+  explicit Placer(const std::vector<Block>& blocks) : blocks_(blocks) {}
 
   // 1. Place the blocks in a few orders, each where it fits best among those placed before.
   // 2. Repair the best placement: a block that ends where the region ends is placed earlier; keep what is not worse.
@@ -53,8 +40,7 @@ class Placer {
     Placement placement = best;
     for (int i = 0; i < most_repairs && best.bytes > least; ++i) {
       const auto top = std::ranges::find_if(order, [&](int block) {
-        return placement.offsets[static_cast<std::size_t>(block)] + at(block).bytes == placement.bytes &&
-               at(block).bytes > 0;
+        return placement.offsets[static_cast<std::size_t>(block)] + at(block).bytes == placement.bytes;
       });
       // To the front, or half the way: the same repair again and again would find nothing new.
       const auto to = i % 2 == 0 ? order.begin() : order.begin() + (top - order.begin()) / 2;
@@ -81,43 +67,47 @@ class Placer {
   std::vector<int> sorted(Key key) const {
     std::vector<int> order(blocks_.size());
     std::iota(order.begin(), order.end(), 0);
+    std::erase_if(order, [&](int block) { return at(block).bytes == 0; });
     std::ranges::stable_sort(order, {}, key);
     return order;
   }
 
+  struct Placed {
+    std::int64_t begin, end;
+    int first, last;
+  };
+
   /// Each block in the smallest gap among those placed before that it meets; behind all of them where none fits.
   Placement place(const std::vector<int>& order) const {
-    Placement placement{.offsets = std::vector<std::int64_t>(blocks_.size(), -1)};
-    std::vector<std::pair<std::int64_t, std::int64_t>> taken;
-    for (const int block : order) {
-      taken.clear();
-      for (const int other : meets_[static_cast<std::size_t>(block)]) {
-        const std::int64_t offset = placement.offsets[static_cast<std::size_t>(other)];
-        if (offset >= 0) taken.emplace_back(offset, offset + at(other).bytes);
-      }
-      const std::int64_t offset = best_fit(taken, at(block).bytes);
-      placement.offsets[static_cast<std::size_t>(block)] = offset;
-      placement.bytes = std::max(placement.bytes, offset + at(block).bytes);
+    Placement placement{.offsets = std::vector<std::int64_t>(blocks_.size())};
+    std::vector<Placed> placed;  // by offset
+    placed.reserve(order.size());
+    for (const int number : order) {
+      const Block& block = at(number);
+      const std::int64_t begin = best_fit(placed, block), end = begin + block.bytes;
+      const auto behind = std::ranges::upper_bound(placed, begin, {}, &Placed::begin);
+      placed.insert(behind, {begin, end, block.first, block.last});
+      placement.offsets[static_cast<std::size_t>(number)] = begin;
+      placement.bytes = std::max(placement.bytes, end);
     }
     return placement;
   }
 
-  static std::int64_t best_fit(std::vector<std::pair<std::int64_t, std::int64_t>>& taken, std::int64_t bytes) {
-    std::ranges::sort(taken);
+  static std::int64_t best_fit(const std::vector<Placed>& placed, const Block& block) {
     std::int64_t reached = 0, best = -1, best_gap = 0;
-    for (const auto& [begin, end] : taken) {
-      const std::int64_t gap = begin - reached;
-      if (gap >= bytes && (best < 0 || gap < best_gap)) {
+    for (const Placed& other : placed) {
+      if (other.last < block.first || block.last < other.first) continue;
+      const std::int64_t gap = other.begin - reached;
+      if (gap >= block.bytes && (best < 0 || gap < best_gap)) {
         best = reached;
         best_gap = gap;
       }
-      reached = std::max(reached, end);
+      reached = std::max(reached, other.end);
     }
     return best < 0 ? reached : best;
   }
 
   const std::vector<Block>& blocks_;
-  std::vector<std::vector<int>> meets_;
 };
 
 }  // namespace
