@@ -8,6 +8,12 @@ namespace {
 const std::vector<CallChain> no_chains;
 }
 
+std::size_t innermost_in_first_file(const CallChain& chain) {
+  std::size_t i = chain.size() - 1;
+  while (i > 0 && chain[i].file != chain[0].file) --i;
+  return i;
+}
+
 Location::Location(CallChain chain) : Location(std::vector<CallChain>{std::move(chain)}) {}
 
 Location::Location(std::vector<CallChain> chains) {

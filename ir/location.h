@@ -9,6 +9,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct SourcePoint {
 };
 
 using CallChain = std::vector<SourcePoint>;
+
+/// Which point of a chain is the innermost one in the file where it starts: the line that a user of a library wrote.
+std::size_t innermost_in_first_file(const CallChain& chain);
 
 /// An immutable set of call chains, sorted and without duplicates; cheap to copy.
 class Location {

@@ -15,7 +15,9 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <optional>
 
 namespace nnc::runtime {
 
@@ -44,13 +46,58 @@ struct Step {
   std::int64_t partial_bytes = 0, row_bytes = 0;
 };
 
+/// Measures a program's runs.
+class Clock {
+ public:
+  Clock(ProgramProfile& profile, std::size_t instructions) : profile_(profile) {
+    profile_.seconds_of.resize(instructions);
+    profile_.times_of.resize(instructions);
+    profile_.last.reserve(instructions);
+  }
+
+  void begin_run() {
+    if (runs_++ == 1) {
+      profile_.runs = 0;
+      profile_.seconds = 0;
+      std::ranges::fill(profile_.seconds_of, 0);
+      std::ranges::fill(profile_.times_of, 0);
+    }
+    profile_.last.clear();
+    start_ = Time::now();
+  }
+
+  void end_run() {
+    ++profile_.runs;
+    profile_.seconds += since_start();
+  }
+
+  template <class F>
+  void measure(std::size_t instruction, F&& run) {
+    const double begin = since_start();
+    run();
+    const double seconds = since_start() - begin;
+    profile_.seconds_of[instruction] += seconds;
+    ++profile_.times_of[instruction];
+    profile_.last.push_back({instruction, begin, seconds});
+  }
+
+ private:
+  using Time = std::chrono::steady_clock;
+  double since_start() const { return std::chrono::duration<double>(Time::now() - start_).count(); }
+
+  ProgramProfile& profile_;
+  std::int64_t runs_ = 0;
+  Time::time_point start_;
+};
+
 /// A program with its places filled in.
 class LoadedProgram {
  public:
   LoadedProgram(const ir::Module& module, const ir::Program& program, const KernelSet& kernels,
                 Contractions& contractions, const std::vector<std::int64_t>& slots, std::byte* slot_memory,
-                std::byte* transient, std::byte* scratch)
+                std::byte* transient, std::byte* scratch, Profile* profile)
       : program_(&program) {
+    if (profile != nullptr) clock_.emplace((*profile)[program.full_name()], program.instructions.size());
     for (const ir::Buffer& buffer : program.buffers)
       places_.push_back(place(module, buffer, slots, slot_memory, transient));
     find_moving();
@@ -64,7 +111,9 @@ class LoadedProgram {
 
   const std::vector<NamedTensor>& run(const std::vector<ir::Tensor>& params) {
     take(params);
+    if (clock_) clock_->begin_run();
     run(0, steps_.size(), 0);
+    if (clock_) clock_->end_run();
     for (std::size_t i = 0; i < results_.size(); ++i) {
       const auto buffer = static_cast<std::size_t>(program_->results[i].second);
       std::span<std::byte> bytes = results_[i].value.bytes();
@@ -201,9 +250,13 @@ class LoadedProgram {
     for (std::size_t i = first; i < end;) {
       while (loop < program_->loops.size() && static_cast<std::size_t>(program_->loops[loop].first) < i) ++loop;
       if (loop == program_->loops.size() || static_cast<std::size_t>(program_->loops[loop].first) > i) {
-        Step& step = steps_[i++];
+        Step& step = steps_[i];
         for (const auto& [argument, buffer] : step.moving) args_[argument] = places_[buffer];
-        run(step);
+        if (clock_)
+          clock_->measure(i, [&] { run(step); });
+        else
+          run(step);
+        ++i;
         continue;
       }
       const ir::Loop& around = program_->loops[loop];
@@ -273,12 +326,13 @@ class LoadedProgram {
   std::vector<std::vector<std::size_t>> rows_;  // by loop: the buffers whose place its step decides, in order
   std::vector<Step> steps_;
   std::vector<NamedTensor> results_;
+  std::optional<Clock> clock_;
 };
 
 class ProgramExecutor : public Executor {
  public:
   ProgramExecutor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
-                  std::shared_ptr<Contractions> contractions)
+                  std::shared_ptr<Contractions> contractions, Profile* profile)
       : module_(module),
         kernels_(std::move(kernels)),
         contractions_(std::move(contractions)),
@@ -289,7 +343,8 @@ class ProgramExecutor : public Executor {
     std::byte* transient = arena_.begin() + slots_.back();
     for (const ir::Program& program : module_.programs)
       programs_.push_back(std::make_unique<LoadedProgram>(module_, program, *kernels_, *contractions_, slots_,
-                                                          arena_.begin(), transient, transient + transient_bytes_));
+                                                          arena_.begin(), transient, transient + transient_bytes_,
+                                                          profile));
   }
 
   const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
@@ -342,8 +397,8 @@ class ProgramExecutor : public Executor {
 bool has_code(const ir::Kernel& kernel) { return !ir::FusedView(kernel.op).domain.empty(); }
 
 std::unique_ptr<Executor> make_program_executor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
-                                                std::shared_ptr<Contractions> contractions) {
-  return std::make_unique<ProgramExecutor>(module, std::move(kernels), std::move(contractions));
+                                                std::shared_ptr<Contractions> contractions, Profile* profile) {
+  return std::make_unique<ProgramExecutor>(module, std::move(kernels), std::move(contractions), profile);
 }
 
 }  // namespace nnc::runtime

@@ -6,6 +6,7 @@
 #include "runtime/contraction.h"
 #include "runtime/executor.h"
 #include "runtime/kernels.h"
+#include "runtime/profile.h"
 
 #include <memory>
 
@@ -14,8 +15,9 @@ namespace nnc::runtime {
 /// Whether a kernel has to be compiled; the others are of numbers, which the host evaluates.
 bool has_code(const ir::Kernel& kernel);
 
-/// `kernels` are those of `module.kernels` that have code, in this order.
+/// `kernels` are those of `module.kernels` that have code, in this order. What instructions take is measured into
+/// `profile`, if there is one, which then has to outlive the executor.
 std::unique_ptr<Executor> make_program_executor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
-                                                std::shared_ptr<Contractions> contractions);
+                                                std::shared_ptr<Contractions> contractions, Profile* profile = nullptr);
 
 }  // namespace nnc::runtime

@@ -38,8 +38,7 @@ std::int64_t batches(std::int64_t examples, std::int64_t batch) { return example
 /// At the innermost line of the user's file; notes say what calls it, and where in the standard library it is met.
 void report_fault(const ir::ValueFault& fault, ir::Diagnostics& diagnostics) {
   const ir::CallChain chain = fault.location.empty() ? ir::CallChain{{}} : fault.location.chains().front();
-  std::size_t shown = chain.size() - 1;
-  while (shown > 0 && chain[shown].file != chain[0].file) --shown;
+  const std::size_t shown = ir::innermost_in_first_file(chain);
   ir::Diagnostic& error = diagnostics.error(chain[shown], fault.what());
   if (shown + 1 < chain.size()) error.note(chain.back(), "the error is met here, in the standard library");
   for (std::size_t i = shown; i-- > 0;) error.note(chain[i], "in the call here");

@@ -8,8 +8,10 @@
 #include "ir/diagnostics.h"
 #include "ir/module.h"
 #include "passes/pass.h"
+#include "runtime/ceilings.h"
 #include "runtime/data/dataset.h"
 #include "runtime/executor.h"
+#include "runtime/profile.h"
 #include "tools/text_files.h"
 
 #include <cstdint>
@@ -50,6 +52,13 @@ struct TrainRequest {
   std::uint64_t seed = 0;
   int threads = 1;
   bool reference = false;  // execute the step as written, by the reference interpreter
+  bool profile = false;    // measure instructions; not with `reference`
+};
+
+/// What instructions took, and what they can be compared with.
+struct Profiling {
+  runtime::Profile profile;
+  runtime::Ceilings ceilings;
 };
 
 /// Everything that the first step needs.
@@ -57,6 +66,7 @@ struct Prepared {
   ir::Module module;
   runtime::Dataset training;
   std::optional<runtime::Dataset> validation;
+  std::unique_ptr<Profiling> profiling;  // if asked for
   std::unique_ptr<runtime::Executor> executor;
   double compile_seconds = 0;  // from parse to ready, without reading data
 };

@@ -67,8 +67,9 @@ ir::Status Machine::check(const ir::Module& module, const std::string& file, ir:
   return ir::Status::ok;
 }
 
-std::unique_ptr<runtime::Executor> Machine::load(const ir::Module& module) const {
-  return runtime::make_program_executor(module, runtime::jit::compile(kernels_with_code(module), cpu_), contractions_);
+std::unique_ptr<runtime::Executor> Machine::load(const ir::Module& module, runtime::Profile* profile) const {
+  return runtime::make_program_executor(module, runtime::jit::compile(kernels_with_code(module), cpu_), contractions_,
+                                        profile);
 }
 
 }  // namespace nnc::tools

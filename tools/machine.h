@@ -5,9 +5,11 @@
 #include "ir/diagnostics.h"
 #include "ir/module.h"
 #include "ir/target.h"
+#include "runtime/ceilings.h"
 #include "runtime/contraction.h"
 #include "runtime/executor.h"
 #include "runtime/jit/compile.h"
+#include "runtime/profile.h"
 
 #include <memory>
 #include <string>
@@ -29,8 +31,10 @@ class Machine {
   std::string assembly(const ir::Module& module) const;
   /// Whether a program planned for another machine has the scratch that this one's contractions need.
   ir::Status check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const;
-  /// Compiles the kernels of a lowered module and makes it ready to run.
-  std::unique_ptr<runtime::Executor> load(const ir::Module& module) const;
+  /// Compiles the kernels of a lowered module and makes it ready to run, measured into `profile` if there is one.
+  std::unique_ptr<runtime::Executor> load(const ir::Module& module, runtime::Profile* profile = nullptr) const;
+  /// What this machine reaches at best with so many threads.
+  runtime::Ceilings ceilings(int threads) const { return runtime::measure_ceilings(*contractions_, threads); }
 
  private:
   static Machine of(runtime::jit::Cpu cpu, int threads);

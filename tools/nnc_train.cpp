@@ -5,8 +5,10 @@
 #include "tools/describe_module.h"
 #include "tools/driver.h"
 #include "tools/exit_codes.h"
+#include "tools/render_profile.h"
 #include "tools/render_progress.h"
 #include "tools/summary.h"
+#include "tools/text_files.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -29,7 +31,7 @@ struct Flags {
   runtime::TrainOptions training;
   std::optional<std::int64_t> epochs;
   bool synthetic = false, no_shuffle = false, dry_run = false, quiet = false;
-  std::string summary;
+  std::string summary, trace;
 };
 
 std::atomic<int> received_signal{0};  // by a signal handler
@@ -95,6 +97,21 @@ int write_summary(const Flags& flags, const tools::Prepared& prepared,
   return tools::write_text("", json, diagnostics) == ir::Status::ok ? status : tools::fail(diagnostics);
 }
 
+/// Prints where the time went, and writes the trace if there is to be one.
+ir::Status write_profile(const Flags& flags, const tools::Prepared& prepared, ir::Diagnostics& diagnostics) {
+  if (!prepared.profiling) return ir::Status::ok;
+  const auto& [profile, ceilings] = *prepared.profiling;
+  if (!flags.trace.empty() &&
+      tools::write_text(flags.trace, tools::profile_trace(prepared.module, profile), diagnostics) == ir::Status::failed)
+    return ir::Status::failed;
+  const std::string& file = flags.request.file;
+  ir::Diagnostics unread;  // the file may be gone by now, or is standard input: lines are then shown by number
+  const std::optional<tools::TextFile> source = file == "-" ? std::nullopt : tools::read_text(file, unread);
+  const std::string tables =
+      tools::profile_tables(prepared.module, profile, ceilings, source ? source->name : "", source ? source->text : "");
+  return tools::write_text("", tables, diagnostics);
+}
+
 /// Whether --init can be read and fits the model and the data.
 ir::Status check_init(const Flags& flags, const tools::Prepared& prepared, ir::Diagnostics& diagnostics) {
   const std::string& init = flags.training.init;
@@ -125,6 +142,10 @@ int run(const Flags& flags) {
   const std::string& out = flags.training.out;
   const bool made_out = !out.empty() && !std::filesystem::exists(out);
   if (!out.empty() && runtime::prepare_output(out, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
+  // Found out now and not after training: an empty trace can be written or not.
+  if (!flags.trace.empty() &&
+      tools::write_text(flags.trace, tools::profile_trace(prepared->module, {}), diagnostics) == ir::Status::failed)
+    return tools::fail(diagnostics);
   if (flags.dry_run) {
     std::error_code ignored;  // the folder was only made to see that it can be
     if (made_out) std::filesystem::remove(out, ignored);
@@ -138,6 +159,7 @@ int run(const Flags& flags) {
                      watcher, diagnostics);
   if (!result) return tools::fail(diagnostics);
   if (!flags.quiet) std::cerr << tools::describe_result(*result, out) << '\n';
+  if (write_profile(flags, *prepared, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
   return write_summary(flags, *prepared, result, exit_status(*result));
 }
 
@@ -170,6 +192,8 @@ void declare(CLI::App& app, Flags& flags) {
                "Execute the step as written, with the slow reference interpreter");
   app.add_flag("--dry-run", flags.dry_run, "Check model and data, say what would be trained, and exit");
   app.add_flag("--quiet", flags.quiet, "Print nothing but errors on stderr");
+  app.add_flag("--profile", flags.request.profile, "Print where the time went, by instruction and by line of the file");
+  path("--trace", flags.trace, "Write the last step's instructions for chrome://tracing or Perfetto", "FILE");
   app.add_option("--summary", flags.summary, "End standard output with the run's figures: json")
       ->type_name("FORM")
       ->check(tools::one_of({"json"}));
@@ -207,6 +231,9 @@ int main(int argc, char** argv) {
   if (!resume_flag->empty()) return tools::refuse("--resume is not built in this version");
   flags.request.threads = thread_flag.threads();
   if (const std::string problem = check_data_flags(flags); !problem.empty()) return tools::refuse(problem);
+  if (flags.request.reference && (flags.request.profile || !flags.trace.empty()))
+    return tools::refuse("--profile and --trace measure compiled programs: they do not go with --reference");
+  flags.request.profile |= !flags.trace.empty();
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   flags.request.options = *options;

@@ -151,9 +151,9 @@ std::vector<const passes::Pass*> remaining_passes(const ir::Module& module, bool
 
 /// An executor, if there is memory for what it plans.
 std::unique_ptr<runtime::Executor> make_executor(const ir::Module& module, const Machine* machine,
-                                                 ir::Diagnostics& diagnostics) {
+                                                 runtime::Profile* profile, ir::Diagnostics& diagnostics) {
   try {
-    return machine == nullptr ? runtime::make_reference_executor(module) : machine->load(module);
+    return machine == nullptr ? runtime::make_reference_executor(module) : machine->load(module, profile);
   } catch (const std::bad_alloc&) {
     double bytes = 0;  // a float, since it may be more than any integer holds
     for (const ir::Slot& slot : module.slots) {
@@ -226,9 +226,12 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
   if (passes::run_passes(*module, passes, {.target = target}, diagnostics) == ir::Status::failed) return std::nullopt;
   if (machine && machine->check(*module, request.file, diagnostics) == ir::Status::failed) return std::nullopt;
   prepared.module = std::move(*module);
-  prepared.executor = make_executor(prepared.module, machine ? &*machine : nullptr, diagnostics);
+  if (request.profile) prepared.profiling = std::make_unique<Profiling>();
+  runtime::Profile* profile = request.profile ? &prepared.profiling->profile : nullptr;
+  prepared.executor = make_executor(prepared.module, machine ? &*machine : nullptr, profile, diagnostics);
   if (!prepared.executor) return std::nullopt;
   compiling.pause();
+  if (request.profile) prepared.profiling->ceilings = machine->ceilings(request.threads);
   prepared.compile_seconds = compiling.seconds();
   return prepared;
 }

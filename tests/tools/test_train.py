@@ -57,6 +57,28 @@ class Train(unittest.TestCase):
         self.assertTrue(done.stdout.endswith("\n"))
         return json.loads(done.stdout.splitlines()[-1])
 
+    def test_a_profile_tells_instructions_and_lines(self):
+        trace = self.dir / "trace.json"
+        done = run(self.line, "--data", self.points, "--profile", "--trace", trace, "--quiet", "--summary=json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertRegex(lines[0], r"^train@4: 5 runs, \d+\.\d{3} ms each; at best [1-9]\d*\.\d GB/s, [1-9]\d*\.\d GFLOP/s$")
+        self.assertRegex(done.stdout, rf"(?m)^ .* matmul f32\[4,2\] f32\[1,2\] +{self.line}:6:12$")
+        self.assertRegex(done.stdout, rf"(?m)^ .*  {self.line}:7: loss mse\(scores\[:, 0\], y\)$")
+        self.assertRegex(done.stdout, r"(?m)^train@2: 2 runs, ")
+        self.assertEqual(json.loads(lines[-1])["steps"], 9)
+        events = json.loads(trace.read_text())["traceEvents"]
+        self.assertIn("train@4", [event["args"].get("name") for event in events if event["ph"] == "M"])
+        timed = [event for event in events if event["ph"] == "X"]
+        self.assertTrue(any(event["name"].startswith("matmul") for event in timed))
+        self.assertTrue(all(event["dur"] > 0 and event["ts"] >= 0 for event in timed))
+
+    def test_a_trace_that_cannot_be_written_is_an_error(self):
+        done = run(self.line, "--data", self.points, "--trace", self.dir / "no/trace.json")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no/trace.json", done.stderr)
+        self.assertNotIn("epoch", done.stderr)
+
     def test_summary_has_every_key(self):
         figures = self.figures(self.line, "--data", self.points, "--val-split", "0.2")
         self.assertEqual(set(figures), KEYS)

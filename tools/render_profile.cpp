@@ -1,0 +1,212 @@
+#include "tools/render_profile.h"
+
+#include "ir/fused.h"
+#include "ir/op.h"
+#include "ir/program_cost.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+#include <set>
+#include <vector>
+
+namespace nnc::tools {
+
+namespace {
+
+using ir::Instruction;
+using ir::Program;
+using runtime::ProgramProfile;
+
+constexpr std::size_t most_rows = 30;
+constexpr std::size_t most_ops_named = 6;
+
+const Program* find_program(const ir::Module& module, const std::string& name) {
+  const auto found = std::ranges::find(module.programs, name, &Program::full_name);
+  return found == module.programs.end() ? nullptr : &*found;
+}
+
+/// `@k15 max exp sum log ...`, or `matmul f32[128,784] f32[512,784]`.
+std::string describe(const ir::Module& module, const Program& program, const Instruction& instruction) {
+  if (instruction.kernel < 0) {
+    std::string text{*instruction.def->name};
+    for (const ir::Type& type : ir::view(program, instruction).operands) text += " " + ir::to_string(type);
+    return text;
+  }
+  const ir::Kernel& kernel = module.kernels[static_cast<std::size_t>(instruction.kernel)];
+  std::string text = "@" + kernel.name;
+  std::vector<std::string_view> names;
+  for (const ir::Op& op : kernel.op.regions[0].ops())
+    if (!op.operands.empty() && std::ranges::find(names, *op.def->name) == names.end()) names.push_back(*op.def->name);
+  for (std::size_t i = 0; i < names.size() && i < most_ops_named; ++i) text += fmt::format(" {}", names[i]);
+  if (names.size() > most_ops_named) text += " ...";
+  if (names.empty()) text += " copy";
+  if (instruction.sets.size() > 1) text += fmt::format(", {} sets", instruction.sets.size());
+  return text;
+}
+
+ir::SourcePoint user_point(const ir::CallChain& chain) { return chain[ir::innermost_in_first_file(chain)]; }
+
+std::string place(const ir::Location& location) {
+  if (location.empty()) return "";
+  const ir::SourcePoint point = user_point(location.chains().front());
+  return fmt::format("{}:{}:{}", point.file, point.line, point.column);
+}
+
+std::string share(double part, double whole) { return fmt::format("{:.1f}%", whole > 0 ? 100 * part / whole : 0); }
+
+/// Instructions that look the same: those of layers that are repeated.
+struct Row {
+  double seconds = 0, bytes = 0, flops = 0, times = 0;
+};
+
+std::string instruction_table(const ir::Module& module, const Program& program, const ProgramProfile& profile,
+                              const runtime::Ceilings& ceilings) {
+  std::map<std::pair<std::string, std::string>, Row> rows;  // by description and place
+  for (std::size_t i = 0; i < program.instructions.size(); ++i) {
+    const Instruction& instruction = program.instructions[i];
+    const ir::InstructionCost cost = ir::cost_of(module, program, instruction);
+    const auto times = static_cast<double>(profile.times_of[i]);
+    Row& row = rows[{describe(module, program, instruction), place(instruction.location)}];
+    row.seconds += profile.seconds_of[i];
+    row.bytes += times * static_cast<double>(cost.bytes);
+    row.flops += times * static_cast<double>(cost.flops);
+    row.times += times;
+  }
+  std::vector<std::pair<std::pair<std::string, std::string>, Row>> order(rows.begin(), rows.end());
+  std::ranges::stable_sort(order, std::greater{}, [](const auto& entry) { return entry.second.seconds; });
+
+  const auto runs = static_cast<double>(profile.runs);
+  std::string text = fmt::format("{:>9} {:>6} {:>6} {:>7} {:>8} {:>8}  {:48} line\n", "ms", "share", "times", "GB/s",
+                                 "GFLOP/s", "of best", "instruction");
+  double rest = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& [what, row] = order[i];
+    if (i >= most_rows) {
+      rest += row.seconds;
+      continue;
+    }
+    const double best = std::max(row.bytes / ceilings.bytes_per_second, row.flops / ceilings.flops_per_second);
+    const double seconds = std::max(row.seconds, 1e-12);
+    text += fmt::format("{:>9.3f} {:>6} {:>6.0f} {:>7.1f} {:>8.1f} {:>7.0f}%  {:48} {}\n", row.seconds / runs * 1e3,
+                        share(row.seconds, profile.seconds), row.times / runs, row.bytes / seconds / 1e9,
+                        row.flops / seconds / 1e9, 100 * best / seconds, what.first, what.second);
+  }
+  if (order.size() > most_rows)
+    text += fmt::format("{:>9.3f} {:>6} in {} more\n", rest / runs * 1e3, share(rest, profile.seconds),
+                        order.size() - most_rows);
+  return text;
+}
+
+/// Seconds of a line of the user's: forward, backward with clipping, update.
+using LineTimes = std::array<double, 3>;
+
+std::size_t part_of(ir::Role::Kind kind) {
+  if (kind == ir::Role::Kind::forward) return 0;
+  return kind == ir::Role::Kind::update ? 2 : 1;
+}
+
+std::string line_of(const std::string& text, int line) {
+  std::size_t begin = 0;
+  for (int i = 1; i < line && begin != std::string::npos; ++i) begin = text.find('\n', begin) + 1;
+  const std::string found = text.substr(begin, text.find('\n', begin) - begin);
+  const std::size_t first = found.find_first_not_of(" \t");
+  return first == std::string::npos ? "" : found.substr(first);
+}
+
+std::string line_table(const Program& program, const ProgramProfile& profile, const std::string& file,
+                       const std::string& source) {
+  std::map<std::pair<std::string, int>, LineTimes> lines;
+  for (std::size_t i = 0; i < program.instructions.size(); ++i) {
+    const Instruction& instruction = program.instructions[i];
+    std::set<std::pair<std::string, int>> own;
+    for (const ir::CallChain& chain : instruction.location.chains())
+      own.emplace(user_point(chain).file, user_point(chain).line);
+    if (own.empty()) own.emplace("", 0);
+    for (const auto& line : own)
+      lines[line][part_of(instruction.role.kind)] += profile.seconds_of[i] / static_cast<double>(own.size());
+  }
+  const auto total = [](const LineTimes& times) { return times[0] + times[1] + times[2]; };
+  std::vector<std::pair<std::pair<std::string, int>, LineTimes>> order(lines.begin(), lines.end());
+  std::ranges::stable_sort(order, std::greater{}, [&](const auto& entry) { return total(entry.second); });
+
+  const auto ms = [&](double seconds) {
+    return seconds > 0 ? fmt::format("{:.3f}", seconds / static_cast<double>(profile.runs) * 1e3) : "-";
+  };
+  std::string text =
+      fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  line\n", "ms", "share", "forward", "backward", "update");
+  for (const auto& [at, times] : order) {
+    text += fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  ", ms(total(times)), share(total(times), profile.seconds),
+                        ms(times[0]), ms(times[1]), ms(times[2]));
+    text += at.first.empty() ? "(no line)" : fmt::format("{}:{}", at.first, at.second);
+    if (at.first == file) text += ": " + line_of(source, at.second);
+    text += '\n';
+  }
+  return text;
+}
+
+std::string runs_of(const std::string& name, const ProgramProfile& profile) {
+  return fmt::format("{}: {} run{}, {:.3f} ms each", name, profile.runs, profile.runs == 1 ? "" : "s",
+                     profile.seconds / static_cast<double>(profile.runs) * 1e3);
+}
+
+}  // namespace
+
+std::string profile_tables(const ir::Module& module, const runtime::Profile& profile, const runtime::Ceilings& ceilings,
+                           const std::string& file, const std::string& source) {
+  std::vector<std::pair<std::string, const ProgramProfile*>> order;
+  for (const auto& [name, of_program] : profile)
+    if (of_program.runs > 0) order.emplace_back(name, &of_program);
+  std::ranges::stable_sort(order, std::greater{}, [](const auto& entry) { return entry.second->seconds; });
+  std::string text;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& [name, of_program] = order[i];
+    text += runs_of(name, *of_program);
+    if (i > 0) {
+      text += '\n';
+      continue;
+    }
+    text += fmt::format("; at best {:.1f} GB/s, {:.1f} GFLOP/s\n", ceilings.bytes_per_second / 1e9,
+                        ceilings.flops_per_second / 1e9);
+    const Program& program = *find_program(module, name);
+    text += instruction_table(module, program, *of_program, ceilings) + '\n';
+    text += line_table(program, *of_program, file, source) + '\n';
+  }
+  return text;
+}
+
+std::string profile_trace(const ir::Module& module, const runtime::Profile& profile) {
+  using Json = nlohmann::ordered_json;
+  constexpr std::array part_names{"forward", "backward", "update"};
+  Json events = Json::array();
+  int track = 0;
+  for (const auto& [name, of_program] : profile) {
+    if (of_program.runs == 0) continue;
+    const Program& program = *find_program(module, name);
+    events.push_back({{"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", ++track}, {"args", {{"name", name}}}});
+    for (const ProgramProfile::Event& event : of_program.last) {
+      const Instruction& instruction = program.instructions[event.instruction];
+      const ir::InstructionCost cost = ir::cost_of(module, program, instruction);
+      events.push_back({{"name", describe(module, program, instruction)},
+                        {"cat", part_names[part_of(instruction.role.kind)]},
+                        {"ph", "X"},
+                        {"ts", event.begin * 1e6},
+                        {"dur", event.seconds * 1e6},
+                        {"pid", 1},
+                        {"tid", track},
+                        {"args",
+                         {{"line", place(instruction.location)},
+                          {"bytes", cost.bytes},
+                          {"flops", cost.flops},
+                          {"threads", instruction.threads}}}});
+    }
+  }
+  const Json trace{{"displayTimeUnit", "ms"}, {"traceEvents", events}};
+  return trace.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace nnc::tools
