@@ -58,6 +58,7 @@ std::string module_text(const bench::Case& c, std::int64_t rows, std::int64_t co
   replace_all(text, "COL", fmt::format("f32[{},1]", rows));
   replace_all(text, "BATCH", std::to_string(rows / 16));
   replace_all(text, "HEADS", std::to_string(columns / 128));
+  replace_all(text, "HALVES", std::to_string(columns / 64));
   return text;
 }
 

@@ -25,6 +25,7 @@ inline constexpr std::int64_t max_iterations = 200'000;              // of all u
 inline constexpr std::int64_t max_evaluations = 1'000'000;           // of expressions, through all inlined calls
 inline constexpr int max_depth = 60;                                 // of inlined calls
 inline constexpr int max_nesting = 500;                              // of expressions, through inlined calls
+inline constexpr std::size_t max_scans = 8;                          // one in another, through inlined calls
 inline constexpr std::int64_t max_elements = std::int64_t{1} << 34;  // of one tensor
 
 struct ScanScope;  // scan.h

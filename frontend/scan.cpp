@@ -257,6 +257,11 @@ void run_scan(Context& context, const ast::Scan& scan) {
     if (tensor) initial.push_back(*tensor);
   }
   if (!context.target) report(context, scan.word, "a scan is run in the training step only");
+  if (context.scans.size() >= max_scans) {
+    report(context, scan.word, fmt::format("scans stand in each other at most {} deep", max_scans))
+        .note(context.scans.front()->at.at, "the outermost one is here");
+    return give_up();
+  }
   if (!length || initial.size() != scan.carries.size()) return give_up();
 
   Target& target = *context.target;

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -233,9 +232,9 @@ class Unifier {
     access.strides.assign(group_.extents.size(), 0);
     for (std::size_t d = 0; d < dims.size(); ++d) {
       std::int64_t stride = strides[d];
-      for (const int atom : std::views::reverse(dims[d])) {
-        access.strides[static_cast<std::size_t>(atom)] = stride;
-        stride *= group_.extents[static_cast<std::size_t>(atom)];
+      for (auto atom = dims[d].rbegin(); atom != dims[d].rend(); ++atom) {
+        access.strides[static_cast<std::size_t>(*atom)] = stride;
+        stride *= group_.extents[static_cast<std::size_t>(*atom)];
       }
     }
     return access;

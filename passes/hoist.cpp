@@ -45,6 +45,11 @@ class Loop {
         constants_[param(i)] = outside_.expr(operands[i]);
     }
     for (std::size_t i = parts_.carries; i < region_.results.size(); ++i) yields_.push_back(region_.results[i]);
+    for (const auto& [value, outer] : constants_) same_each_step_.insert(value);
+    for (const Op& op : region_.ops())
+      if (op.results.size() == 1 && op.regions.empty() &&
+          std::ranges::all_of(op.operands, [&](ValueId v) { return same_each_step_.contains(v); }))
+        same_each_step_.insert(op.results[0]);
     for (const Op& op : region_.ops()) std::ranges::for_each(op.operands, [&](ValueId v) { ++uses_[v]; });
     std::ranges::for_each(region_.results, [&](ValueId v) { ++uses_[v]; });
   }
@@ -55,7 +60,8 @@ class Loop {
   void hoist_early() {
     for (const Op& op : region_.ops()) {
       if (op.def->all_steps == nullptr || op.results.size() != 1) continue;
-      const bool ready = std::ranges::all_of(op.operands, [&](ValueId v) { return rows_.contains(v) || constant(v); });
+      const bool ready =
+          std::ranges::all_of(op.operands, [&](ValueId v) { return rows_.contains(v) || is_constant(v); });
       if (!ready) continue;
       if (const auto made = apply(op.def->all_steps, op, rows_)) {
         rows_[op.results[0]] = *made;
@@ -119,28 +125,17 @@ class Loop {
   const Op* definer(ValueId value) const { return region_.definer(value); }
 
   /// The value around the loop of what no step changes; ops that it takes are appended there.
-  std::optional<Expr> constant(ValueId value) {
+  Expr constant(ValueId value) {
     if (const auto known = constants_.find(value); known != constants_.end()) return known->second;
-    const Op* op = definer(value);
-    if (op == nullptr || op->results.size() != 1 || !op->regions.empty()) return std::nullopt;
-    Op copy = *op;
+    Op copy = *definer(value);
     copy.results.clear();
-    for (ValueId& operand : copy.operands) {
-      const std::optional<Expr> outer = constant(operand);
-      if (!outer) return std::nullopt;
-      operand = outer->value;
-    }
+    for (ValueId& operand : copy.operands) operand = constant(operand).value;
     const Expr made = outside_.expr(outside_.block().append(std::move(copy), {region_.type(value)})[0]);
-    constants_[value] = made;
+    constants_.emplace(value, made);
     return made;
   }
 
-  bool is_constant(ValueId value) const {
-    if (constants_.contains(value)) return true;
-    const Op* op = definer(value);
-    return op != nullptr && op->results.size() == 1 && op->regions.empty() &&
-           std::ranges::all_of(op->operands, [&](ValueId v) { return is_constant(v); });
-  }
+  bool is_constant(ValueId value) const { return same_each_step_.contains(value); }
 
   std::vector<ValueId> varying_operands(const Op& op) const {
     std::vector<ValueId> varying;
@@ -159,7 +154,7 @@ class Loop {
     for (const ValueId v : op.operands) {
       const auto row = rows.find(v);
       ctx.stacked.push_back(row != rows.end());
-      ctx.operands.push_back(ctx.stacked.back() ? row->second : *constant(v));
+      ctx.operands.push_back(ctx.stacked.back() ? row->second : constant(v));
     }
     outside_.location = op.location;
     outside_.role = op.role;
@@ -294,8 +289,9 @@ class Loop {
   const Block& region_;
   ir::ScanParts parts_;
   std::vector<Carry> carries_;
-  std::map<ValueId, Expr> rows_;       // stacked, before the loop
-  std::map<ValueId, Expr> constants_;  // what no step changes
+  std::map<ValueId, Expr> rows_;  // stacked, before the loop
+  std::set<ValueId> same_each_step_;
+  std::map<ValueId, Expr> constants_;  // of those, the ones that are made around the loop
   std::vector<ValueId> yields_;
   std::map<ValueId, int> uses_;
   std::vector<Sum> sums_;

@@ -27,7 +27,7 @@ namespace nnc::runtime {
 
 namespace {
 
-constexpr std::size_t most_losses = 1000;
+constexpr std::size_t most_losses = 1000, most_step_times = 10'000;
 
 using Clock = std::chrono::steady_clock;
 
@@ -63,6 +63,7 @@ class Trainer {
   std::optional<TrainResult> run() {
     if (!begin()) return std::nullopt;
     result_.losses.reserve(most_losses);
+    result_.step_seconds.reserve(most_step_times);
     while (!reason_ && !over_before_epoch()) {
       if (!epoch()) return std::nullopt;
     }
@@ -194,6 +195,15 @@ class Trainer {
     return std::span(order).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
   }
 
+  void add_time(double seconds) {
+    result_.seconds += seconds;
+    std::vector<double>& times = result_.step_seconds;
+    if (times.size() < most_step_times)
+      times.push_back(seconds);
+    else
+      times[static_cast<std::size_t>(result_.steps) % most_step_times] = seconds;
+  }
+
   /// Trains on one batch; gives its loss before the update.
   double step(const std::vector<std::int64_t>& order, std::int64_t index) {
     const Clock::time_point begin = Clock::now();
@@ -202,7 +212,7 @@ class Trainer {
     std::vector<ir::Tensor>& gathered = batches_[size];
     training_.gather(batch, gathered);
     const double loss = named(executor_.run(ir::train_graph, size, gathered), "loss");
-    result_.step_seconds.push_back(seconds_since(begin));
+    add_time(seconds_since(begin));
     if (result_.losses.size() < most_losses) result_.losses.push_back(loss);
     ++result_.steps;
     result_.examples += size;

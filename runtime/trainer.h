@@ -66,7 +66,8 @@ struct TrainResult {
   std::optional<double> best_valid_loss;
   std::int64_t best_epoch = 0;
   std::vector<double> losses;        // before each update, the first 1000 steps
-  std::vector<double> step_seconds;  // gathering the batch and the step
+  std::vector<double> step_seconds;  // gathering the batch and the step: of the last 10,000, in no order
+  double seconds = 0;                // of all steps
   std::int64_t examples = 0;         // seen in training steps
 };
 

@@ -16,7 +16,8 @@
 
 namespace nnc::tools {
 
-/// Tables of the program that took most time, by instruction and by the user's line, and a line for each other one.
+/// Tables of the training step that ran most often, by instruction and by the user's line, and a line for each other
+/// program.
 /// Instructions that do the same for the same line, as those of repeated layers, are one row.
 ///
 /// Bytes are those that an instruction has to read and write, each once; "of best" is the time that they, or its

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 namespace nnc::tools {
@@ -48,8 +47,7 @@ void add_times(Json& json, const runtime::TrainResult& result) {
   const std::vector<double>& seconds = result.step_seconds;
   json["step_ms_median"] = number(median(seconds) * 1e3);
   json["step_ms_min"] = number(*std::min_element(seconds.begin(), seconds.end()) * 1e3);
-  json["examples_per_s"] =
-      number(static_cast<double>(result.examples) / std::accumulate(seconds.begin(), seconds.end(), 0.0));
+  json["examples_per_s"] = number(static_cast<double>(result.examples) / result.seconds);
 }
 
 void add_result(Json& json, const runtime::TrainResult& result) {

@@ -25,7 +25,11 @@ class Savings {
       : block_(block),
         needed_(static_cast<std::size_t>(block.value_count())),
         free_(needed_.size()),
-        kept_(needed_.size()) {
+        kept_(needed_.size()),
+        same_each_step_(needed_.size()) {
+    for (const Op& op : block.ops())
+      if (is_the_same_each_step(op))
+        for (const ValueId result : op.results) same_each_step_[at(result)] = true;
     // The step's number, the rows and what every step sees are there; a carry's old value is not.
     for (std::size_t i = 0; i < params; ++i) free_[at(block.params()[i])] = i == 0 || i > parts.carries;
     for (std::size_t i = params; i < block.params().size(); ++i) free_[at(block.params()[i])] = true;
@@ -62,13 +66,10 @@ class Savings {
     return op.def->as<Elementwise>() != nullptr || op.def->as<Movement>() != nullptr || op.operands.empty();
   }
 
-  /// Values that no step changes: computed again, they leave the loop.
+  /// Ops whose values no step changes: computed again, they leave the loop.
   bool is_the_same_each_step(const Op& op) const {
-    if (!op.regions.empty()) return false;
-    return std::ranges::all_of(op.operands, [&](ValueId operand) {
-      const Op* definer = block_.definer(operand);
-      return definer != nullptr ? is_the_same_each_step(*definer) : false;
-    });
+    return op.regions.empty() &&
+           std::ranges::all_of(op.operands, [&](ValueId operand) { return same_each_step_[at(operand)]; });
   }
 
   /// Bytes that a step has to keep to have the value, in which those kept already do not count.
@@ -92,7 +93,7 @@ class Savings {
   }
 
   const Block& block_;
-  std::vector<bool> needed_, free_, kept_;
+  std::vector<bool> needed_, free_, kept_, same_each_step_;
 };
 
 class ScanGradient {

@@ -62,7 +62,7 @@ std::vector<Tensor> exact_values(const tests::RandomGraph& graph) {
   return ir::evaluate(tests::in_f64(graph.block), params, nullptr);
 }
 
-/// How far `a` is from the exact values at most, relative to them or to 1.
+/// How far `a` is from the exact values at most, relative to them or to 1; NaN where only one of both is NaN.
 double worst_error(const Tensor& a, const Tensor& exact) {
   double worst = 0;
   for (std::int64_t i = 0; i < a.elements(); ++i) {
@@ -72,7 +72,8 @@ double worst_error(const Tensor& a, const Tensor& exact) {
     // What is too large for f32 is infinite there.
     if (std::abs(y) > 3.4e38 && std::abs(x) > 3.3e38) continue;
     const double error = std::abs(x - y) / std::max(1.0, std::abs(y));
-    if (!(error <= worst)) worst = error;
+    if (std::isnan(error)) return error;
+    worst = std::max(worst, error);
   }
   return worst;
 }
