@@ -73,6 +73,8 @@ struct Frame {
   std::vector<std::int64_t> unroll;          // values of the enclosing loop variables
   std::map<std::string, Variable> variables;
   std::optional<ir::Shape> ellipsis;              // what `...` stands for
+  std::string ellipsis_from;                      // "`x` is f32[8,1]": what bound it
+  ast::Span ellipsis_at;                          // where that was made
   std::map<std::string, ast::Span> not_taken;     // names assigned only in a branch not taken, with its `if`
   std::map<std::string, ast::Span> ended;         // loop variables that have ended
   std::map<std::string, ast::Span> scan_names;    // names of scans that have ended, with their scan

@@ -105,6 +105,16 @@ std::optional<Value> convert(Context& context, const ast::Parameter& parameter, 
   return expr ? std::optional(Value{TensorValue{*expr}, value.origin}) : std::nullopt;
 }
 
+/// What makes `shape` the other one, if that is dropping a last dimension of 1.
+std::string drop_hint(ir::Shape shape, const ir::Shape& other) {
+  if (shape.empty() || shape.back() != 1) return "";
+  shape.pop_back();
+  if (shape != other) return "";
+  std::string index;
+  for (std::size_t d = 0; d < shape.size(); ++d) index += ":, ";
+  return fmt::format("; `[{}0]` behind it gives {}", index, describe(shape));
+}
+
 }  // namespace
 
 bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame* reported_in) {
@@ -128,8 +138,13 @@ bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame*
         report_match(context, match, reported_in,
                      fmt::format("{} is {}, found {}: `...` stands for {} here and for {} before", match.subject,
                                  print(*match.type), match.found, describe(rest), describe(*callee.ellipsis)))
-            .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+            .note(match.type->span.at, fmt::format("{} is declared here", match.subject))
+            .note(callee.ellipsis_at.at, callee.ellipsis_from + drop_hint(*callee.ellipsis, rest));
         return false;
+      }
+      if (!callee.ellipsis) {
+        callee.ellipsis_from = fmt::format("{} is {}", match.subject, match.found);
+        callee.ellipsis_at = match.origin;
       }
       callee.ellipsis = rest;
       continue;

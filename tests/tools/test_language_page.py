@@ -73,5 +73,21 @@ class LanguagePage(unittest.TestCase):
                 self.assertRegex(files[file], rf"(?m)^(layer|fn|optimizer|schedule|init) {name}\(", file)
 
 
+class PipelinePage(unittest.TestCase):
+    def test_the_step_shown_is_the_one_made(self):
+        """docs/pipeline.md: each line of its graph is printed for the model above it, in that order."""
+        shown = [block.group(2) for block in BLOCK.finditer((ROOT / "docs/pipeline.md").read_text(encoding="utf-8"))]
+        at = next(i for i, text in enumerate(shown) if text.startswith("graph @train@4("))
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "tiny.nn").write_text(shown[at - 1])
+            done = subprocess.run([NNC, "tiny.nn", "--emit=optimized", "--stop-after=dce"], cwd=folder, check=True,
+                                  capture_output=True, text=True)
+        made = iter(done.stdout.splitlines())
+        lines = [line for line in shown[at].splitlines() if line.strip() != "..."]
+        self.assertGreater(len(lines), 15)
+        for line in lines:
+            self.assertIn(line, made)  # an iterator: what comes before is used up
+
+
 if __name__ == "__main__":
     unittest.main()
