@@ -2,8 +2,8 @@
 
 namespace nnc::bench {
 
-// MAT, ROW and COL stand for the types of a matrix, of a row and of a column; MATT for the type of a transposed matrix, ROWS for the rows, BATCH for a 16th of them,
-// HEADS for a 128th of the columns, HALVES for a 64th.
+// MAT, ROW and COL stand for the types of a matrix, of a row and of a column; MATT for the type of a transposed matrix,
+// ROWS for the rows, BATCH for a 16th of them, HEADS for a 128th of the columns, HALVES for a 64th.
 const std::vector<Case>& cases() {
   static const std::vector<Case> all{
       {"scale", R"(

@@ -8,7 +8,8 @@
 //   }                                          dw = matmul(x as f32[T*N,..], ds as f32[T*N,..])
 //
 // One large product takes less time than many small ones, and a sum that is carried is read and written in every step.
-// An op whose operand leaves late stays: of a chain of products for results alone the last one goes. Which ops can leave, and as what, is in their records (`all_steps`, `sum_of_steps`).
+// An op whose operand leaves late stays: of a chain of products for results alone the last one goes. Which ops can
+// leave, and as what, is in their records (`all_steps`, `sum_of_steps`).
 #pragma once
 
 #include "passes/pass.h"

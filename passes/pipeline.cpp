@@ -29,8 +29,9 @@ constexpr std::array table{
     Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
     Pass{"check-indices", "check indices that might be outside while running", check_indices, Stage::step, required},
 
-    // The optimized step: `nnc --emit=optimized`. Loops are relieved and folding done first, so that rules meet large
-    // products and constants as such; then rules, which make ops equal that were not; what all three left unused goes before layout and kernels are chosen.
+    // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such, and loops
+    // are relieved, so that they meet large products; then rules, which make ops equal that were not; what all of these
+    // left unused goes before layout and kernels are chosen.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"hoist", "take out of loops what can be done once for all steps", hoist, Stage::optimized, optional},
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},

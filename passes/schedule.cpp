@@ -56,7 +56,7 @@ constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t chunk_granule = 64;
-constexpr std::int64_t line_elements = 16;
+constexpr std::int64_t line_elements = 16;  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr int random_block = 64;  // elements that are drawn together
 constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
