@@ -24,8 +24,10 @@ class MemoryChecker {
         report_(report),
         names_(buffer_names(program_)),
         states_(program_.buffers.size()) {
-    for (std::size_t i = 0; i < program_.buffers.size(); ++i)
+    for (std::size_t i = 0; i < program_.buffers.size(); ++i) {
+      states_[i].place = place_of(program_, static_cast<int>(i));
       states_[i].holds = program_.buffers[i].region != Region::transient;
+    }
   }
 
   void run() {
@@ -39,8 +41,9 @@ class MemoryChecker {
     Part part;
     std::size_t item;
   };
-  /// Of a buffer that is no alias.
   struct State {
+    Place place;
+    // And of a buffer that is no alias:
     bool holds = false;   // its value
     int written_by = -1;  // an instruction
     int lost_to = -1;     // the instruction that has overwritten it
@@ -89,13 +92,13 @@ class MemoryChecker {
   /// Within a set, results may lie over operands where the kernel allows it, and nothing else may overlap.
   void check_set(const Instruction& instruction, const ArgumentSet& set, std::size_t i) {
     for (std::size_t w = 0; w < set.writes.size(); ++w) {
-      const Place written = place_of(program_, set.writes[w]);
+      const Place& written = state(set.writes[w]).place;
       for (std::size_t other = 0; other < w; ++other)
         if (may_overlap(program_, set.writes[w], set.writes[other]))
           fail({Part::instruction, i},
                fmt::format("{} and {} are written to the same memory", name(set.writes[other]), name(set.writes[w])));
       for (std::size_t r = 0; r < set.reads.size(); ++r) {
-        const Place read = place_of(program_, set.reads[r]);
+        const Place& read = state(set.reads[r]).place;
         if (!may_overlap(program_, set.writes[w], set.reads[r]) ||
             (read.begin == written.begin && sharing(instruction, r, w)))
           continue;
@@ -126,8 +129,8 @@ class MemoryChecker {
     };
     std::vector<Use> uses;
     for (std::size_t s = 0; s < instruction.sets.size(); ++s) {
-      for (const int read : instruction.sets[s].reads) uses.push_back({place_of(program_, read), s, false, read});
-      for (const int write : instruction.sets[s].writes) uses.push_back({place_of(program_, write), s, true, write});
+      for (const int read : instruction.sets[s].reads) uses.push_back({state(read).place, s, false, read});
+      for (const int write : instruction.sets[s].writes) uses.push_back({state(write).place, s, true, write});
     }
     std::ranges::sort(uses, {}, [](const Use& use) { return std::tuple(use.place.space, use.place.begin, use.set); });
     for (std::size_t a = 0; a < uses.size(); ++a)
@@ -139,23 +142,28 @@ class MemoryChecker {
   }
 
   void take_write(int buffer, std::size_t i) {
-    State& written = state(root_of(program_, buffer));
+    const int root = root_of(program_, buffer);
+    State& written = state(root);
     const bool is_row = program_.buffers[static_cast<std::size_t>(buffer)].row_of >= 0;
     if (!is_row && written.written_by >= 0 && written.written_by != static_cast<int>(i))
       fail({Part::instruction, i},
            fmt::format("{} is written a second time, after instruction {}", name(buffer), written.written_by));
     written.written_by = static_cast<int>(i);
-    const Place place = place_of(program_, buffer);
-    for (std::size_t other = 0; other < states_.size(); ++other) {
-      State& lost = states_[other];
-      if (!lost.holds || program_.buffers[other].same_as >= 0) continue;
-      if (program_.buffers[other].row_of >= 0) continue;
-      if (!place.overlaps(place_of(program_, static_cast<int>(other)))) continue;
+    const Place& place = state(buffer).place;
+    const auto loses = [&](int other) {
+      State& lost = state(other);
+      if (!place.overlaps(lost.place)) return false;
       lost.holds = false;
       lost.lost_to = static_cast<int>(i);
+      return true;
+    };
+    if (program_.buffers[static_cast<std::size_t>(root)].region != Region::transient) {
+      if (written.holds) loses(root);  // a slot's new value is there for the next program
+      return;
     }
-    // A slot's new value is there for the next program; transient values are there for this one.
-    if (program_.buffers[static_cast<std::size_t>(buffer)].region == Region::transient) written.holds = true;
+    std::erase_if(held_, loses);
+    if (!written.holds) held_.push_back(root);
+    written.holds = true;
   }
 
   const Module& module_;
@@ -164,6 +172,7 @@ class MemoryChecker {
   const Report& report_;
   std::vector<std::string> names_;
   std::vector<State> states_;
+  std::vector<int> held_;  // transient buffers that hold their values
   std::map<std::tuple<int, std::size_t, std::size_t>, bool> sharing_;
 };
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,8 +35,9 @@ std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
 std::vector<ValueId> parameter_gradients(Block& block, ValueId loss, const std::vector<ir::Update>& updates) {
   std::vector<ValueId> reads;
   std::vector<std::size_t> ends;
+  std::map<std::string, std::vector<ValueId>> by_slot = slot_reads(block);
   for (const ir::Update& update : updates) {
-    const std::vector<ValueId> of_one = reads_of(block, update.parameter);
+    const std::vector<ValueId>& of_one = by_slot[update.parameter];
     reads.insert(reads.end(), of_one.begin(), of_one.end());
     ends.push_back(reads.size());
   }

@@ -3,6 +3,8 @@
 #include "ir/op.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -31,6 +33,7 @@ class Nodes {
       place_.push_back(op);
     }
     seen_.resize(members_.size());
+    find_landmarks();
   }
 
   int node_of(int op) const { return node_of_[static_cast<std::size_t>(op)]; }
@@ -45,62 +48,108 @@ class Nodes {
   /// Whether a path leads from one to the other through a third: merged, the two would need each other's results.
   bool is_between(int a, int b) {
     if (place(a) > place(b)) std::swap(a, b);
+    if (passes_landmark(a, b)) return true;
     bool found = false;
     visit_from(a, place(b), [&](int node) {
-      found = found || (node != a && std::ranges::any_of(successors(node), [&](int next) { return next == b; }));
+      if (node != a) for_each_successor(node, [&](int next) { found = found || next == b; });
+      return !found;
     });
     return found;
   }
 
   // The merged node takes the second one's place. What the first one gives to stood between them and moves behind;
-  // nothing there gives to the second one.
+  // nothing there gives to the second one. The first of the places from one to the other is left empty.
   int merge(int a, int b) {
     if (place(a) > place(b)) std::swap(a, b);
     const int first = place(a), last = place(b);
-    std::vector<int> behind;
-    visit_from(a, last, [&](int node) { behind.push_back(node); });
-    std::ranges::sort(behind, {}, [&](int node) { return place(node); });  // a itself is first
+    visit_from(a, last, [](int) { return true; });
+    const auto is_behind = [&](int node) { return seen_[static_cast<std::size_t>(node)] == visit_; };
 
     members_.push_back(joined(a, b));
-    seen_.push_back(0);
+    to_.push_back(to_[static_cast<std::size_t>(a)] | to_[static_cast<std::size_t>(b)]);
+    from_.push_back(from_[static_cast<std::size_t>(a)] | from_[static_cast<std::size_t>(b)]);
     const int node = static_cast<int>(members_.size()) - 1;
     for (const int op : members(node)) node_of_[static_cast<std::size_t>(op)] = node;
     members_[static_cast<std::size_t>(a)].clear();
     members_[static_cast<std::size_t>(b)].clear();
-    place_.push_back(0);
 
-    std::vector<int> interval;
-    for (int i = first; i < last; ++i) {
+    std::vector<int> interval, behind{node};
+    for (int i = first + 1; i < last; ++i) {
       const int other = order_[static_cast<std::size_t>(i)];
-      if (std::ranges::find(behind, other) == behind.end()) interval.push_back(other);
+      if (other != nobody) (is_behind(other) ? behind : interval).push_back(other);
     }
-    interval.push_back(node);
-    interval.insert(interval.end(), behind.begin() + 1, behind.end());
-    order_.erase(order_.begin() + last);
-    for (std::size_t i = 0; i < interval.size(); ++i) order_[static_cast<std::size_t>(first) + i] = interval[i];
-    for (std::size_t i = static_cast<std::size_t>(first); i < order_.size(); ++i) {
-      place_[static_cast<std::size_t>(order_[i])] = static_cast<int>(i);
+    interval.insert(interval.end(), behind.begin(), behind.end());
+    seen_.push_back(0);
+    place_.push_back(0);
+    int at = first;
+    for (const int empty = last + 1 - static_cast<int>(interval.size()); at < empty; ++at) {
+      order_[static_cast<std::size_t>(at)] = nobody;
+    }
+    for (const int other : interval) {
+      order_[static_cast<std::size_t>(at)] = other;
+      place_[static_cast<std::size_t>(other)] = at++;
     }
     return node;
   }
 
-  /// Who reads from a node; some more than once.
-  std::vector<int> successors(int node) const {
-    std::vector<int> next;
+  /// The nodes of some ops, each once, in order.
+  std::vector<int> distinct(const std::vector<int>& ops) {
+    ++visit_;
+    std::vector<int> nodes;
+    for (const int op : ops) {
+      int& seen = seen_[static_cast<std::size_t>(node_of(op))];
+      if (seen != visit_) nodes.push_back(node_of(op));
+      seen = visit_;
+    }
+    return nodes;
+  }
+
+  /// Calls `f` on each who reads from a node; on some more than once.
+  template <class F>
+  void for_each_successor(int node, F&& f) const {
     for (const int op : members(node)) {
       for (const ValueId result : block_.ir_op(op).results) {
         for (const int user : block_.users(result)) {
-          if (node_of(user) != node) next.push_back(node_of(user));
+          if (node_of(user) != node) f(node_of(user));
         }
       }
     }
-    return next;
   }
 
  private:
+  static constexpr int nobody = -1;
+
   int place(int node) const { return place_[static_cast<std::size_t>(node)]; }
 
-  /// Calls `f` on a node and what it leads to, as far as that stands before `end`.
+  // The way from an op of the forward graph to one of the backward graph leads through all that is between. Some ops
+  // along the order, with who reaches them and whom they reach, tell of most such ways without walking them.
+  void find_landmarks() {
+    const std::size_t ops = members_.size();
+    to_.resize(ops);
+    from_.resize(ops);
+    for (std::size_t i = 0; i < most_landmarks && i < ops; ++i) {
+      const std::size_t op = i * ops / std::min(most_landmarks, ops);
+      landmarks_.push_back(static_cast<int>(op));
+      to_[op] = from_[op] = std::uint64_t{1} << i;
+    }
+    for (std::size_t op = ops; op-- > 0;) {
+      for_each_successor(static_cast<int>(op), [&](int next) { to_[op] |= to_[static_cast<std::size_t>(next)]; });
+    }
+    for (std::size_t op = 0; op < ops; ++op) {
+      for_each_successor(static_cast<int>(op), [&](int next) { from_[static_cast<std::size_t>(next)] |= from_[op]; });
+    }
+  }
+
+  bool passes_landmark(int a, int b) const {
+    const std::uint64_t on_the_way = to_[static_cast<std::size_t>(a)] & from_[static_cast<std::size_t>(b)];
+    for (std::size_t i = 0; i < landmarks_.size(); ++i) {
+      const int node = node_of(landmarks_[i]);
+      if ((on_the_way >> i & 1) != 0 && node != a && node != b) return true;
+    }
+    return false;
+  }
+
+  /// Calls `f` on a node and what it leads to, as far as that stands before `end`, as long as `f` says so.
   template <class F>
   void visit_from(int node, int end, F&& f) {
     ++visit_;
@@ -109,15 +158,17 @@ class Nodes {
     while (!rest.empty()) {
       const int next = rest.back();
       rest.pop_back();
-      f(next);
-      for (const int successor : successors(next)) {
+      if (!f(next)) return;
+      for_each_successor(next, [&](int successor) {
         int& seen = seen_[static_cast<std::size_t>(successor)];
-        if (seen == visit_ || place(successor) >= end) continue;
+        if (seen == visit_ || place(successor) >= end) return;
         seen = visit_;
         rest.push_back(successor);
-      }
+      });
     }
   }
+
+  static constexpr std::size_t most_landmarks = 64;
 
   const FusionBlock& block_;
   std::vector<int> node_of_;
@@ -125,6 +176,8 @@ class Nodes {
   std::vector<int> order_, place_;
   std::vector<int> seen_;  // by node: the last visit that came by
   int visit_ = 0;
+  std::vector<int> landmarks_;            // ops
+  std::vector<std::uint64_t> to_, from_;  // by node: landmarks that it reaches, and that reach it
 };
 
 /// Whether ops of these roles may be in one kernel: clipping is by itself, and so is each parameter's update, so that
@@ -243,16 +296,12 @@ class Growing {
 
   /// Pairs of a group with those it reads from, those that read from it, and those that read what it reads.
   void add_pairs(int node, bool only_later) {
-    const std::vector<int> successors = nodes_.successors(node);
-    std::set<int> others(successors.begin(), successors.end());
+    std::set<int> others;
+    nodes_.for_each_successor(node, [&](int successor) { others.insert(successor); });
     for (const ValueId value : reads(node)) {
       const int definer = block_.definer(value);
       if (definer >= 0) others.insert(nodes_.node_of(definer));
-      std::vector<int> readers;
-      for (const int user : block_.users(value)) {
-        const int reader = nodes_.node_of(user);
-        if (std::ranges::find(readers, reader) == readers.end()) readers.push_back(reader);
-      }
+      const std::vector<int> readers = nodes_.distinct(block_.users(value));
       const auto here = std::ranges::find(readers, node) - readers.begin();
       for (std::ptrdiff_t i = 0; i < std::ssize(readers); ++i) {
         if (readers.size() <= most_siblings || std::abs(i - here) == 1) {

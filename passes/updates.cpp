@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,10 +23,10 @@ using ir::ValueId;
 
 namespace {
 
-/// The old value of a slot: a read that is there already, or a new one.
-Expr old_value(Builder& builder, const ir::Module& module, const std::string& path) {
-  const std::vector<ValueId> reads = reads_of(builder.block(), path);
-  if (!reads.empty()) return builder.expr(reads.front());
+/// The old value of a slot: the first of its `reads`, or a new one.
+Expr old_value(Builder& builder, const ir::Module& module, const std::map<std::string, std::vector<ValueId>>& reads,
+               const std::string& path) {
+  if (const auto read = reads.find(path); read != reads.end()) return builder.expr(read->second.front());
   const ir::Slot* slot = module.find_slot(path);
   NNC_CHECK(slot != nullptr, "an update names slot {}, which the module lacks", path);
   return builder.slot(path, slot->type);
@@ -51,6 +53,7 @@ void update_graph(const ir::Module& module, Graph& graph) {
     builder.role = {Role::Kind::clip, ""};
     gradients = ir::inline_block(builder, clip->body, gradients, true);
   }
+  const std::map<std::string, std::vector<ValueId>> reads = slot_reads(graph.body);
   for (std::size_t i = 0; i < module.updates.size(); ++i) {
     const ir::Update& update = module.updates[i];
     const Graph* rule = module.find_rule(update.rule);
@@ -59,7 +62,7 @@ void update_graph(const ir::Module& module, Graph& graph) {
     std::vector<std::string> slots{update.parameter};
     slots.insert(slots.end(), update.states.begin(), update.states.end());
     std::vector<Expr> args;
-    for (const std::string& slot : slots) args.push_back(old_value(builder, module, slot));
+    for (const std::string& slot : slots) args.push_back(old_value(builder, module, reads, slot));
     args.insert(args.begin() + 1, gradients[i]);
     const std::vector<Expr> next = ir::inline_block(builder, rule->body, args, true);
     NNC_CHECK(next.size() == slots.size(), "rule {} gives {} values for {} slots", update.rule, next.size(),
