@@ -82,22 +82,22 @@ std::optional<std::vector<const ast::Expr*>> bind_arguments(Context& context, co
   return given;
 }
 
+std::optional<Value> evaluate_argument(Context& context, const ast::Parameter& parameter, const ast::Expr& given) {
+  if (parameter.type && parameter.type->kind == ast::TypeExpr::Kind::initializer) {
+    auto initializer = evaluate_initializer(context, given);
+    return initializer ? std::optional(Value{std::move(initializer), given.span}) : std::nullopt;
+  }
+  Value value = evaluate(context, given);
+  return value.poisoned() ? std::nullopt : std::optional(std::move(value));
+}
+
 std::optional<std::vector<std::optional<Value>>> evaluate_arguments(Context& context, const ast::Definition& definition,
                                                                     const std::vector<const ast::Expr*>& given) {
   std::vector<std::optional<Value>> values;
   bool failed = false;
   for (std::size_t i = 0; i < given.size(); ++i) {
-    values.emplace_back();
-    if (!given[i]) continue;
-    const auto& type = definition.parameters[i].type;
-    if (type && type->kind == ast::TypeExpr::Kind::initializer) {
-      auto initializer = evaluate_initializer(context, *given[i]);
-      failed = failed || !initializer;
-      values.back() = Value{std::move(initializer), given[i]->span};
-    } else {
-      values.back() = evaluate(context, *given[i]);
-      failed = failed || values.back()->poisoned();
-    }
+    values.push_back(given[i] ? evaluate_argument(context, definition.parameters[i], *given[i]) : std::nullopt);
+    failed = failed || (given[i] && !values.back());
   }
   if (failed) return std::nullopt;
   return values;

@@ -19,12 +19,18 @@ std::optional<std::vector<const ast::Expr*>> bind_arguments(
     Context& context, const ast::Definition& definition, const ast::Call& call,
     const std::map<std::string, const ast::Expr*>& overrides = {});
 
+/// Evaluates such an expression in the current frame, as the parameter's type asks; empty after an error.
+std::optional<Value> evaluate_argument(Context& context, const ast::Parameter& parameter, const ast::Expr& given);
 /// Evaluates those expressions in the current frame, as the parameters' types ask; empty if one has an error.
 std::optional<std::vector<std::optional<Value>>> evaluate_arguments(Context& context, const ast::Definition& definition,
                                                                     const std::vector<const ast::Expr*>& given);
 
 /// Where the arguments of a call stand, for messages.
 std::vector<ast::Span> spans_of(const std::vector<const ast::Expr*>& given, const ast::Span& call);
+
+/// A value as a parameter of that type takes it; empty after an error.
+std::optional<Value> convert_argument(Context& context, const ast::Parameter& parameter, const Value& value,
+                                      const ast::Span& at);
 
 /// Binds the parameters of `callee.definition` in the frame `callee`: unifies dimensions, widens, fills in defaults.
 /// `places[i]` is where argument i stands in the current frame.

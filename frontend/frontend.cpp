@@ -180,7 +180,6 @@ std::optional<ir::Module> elaborate_module(Context& context, const BatchSizes& s
   ir::Module module;
   module.recipe = context.recipe;
   add_updates(context, module);
-  if (failed()) return std::nullopt;
   add_clipping(context, module);
   if (failed()) return std::nullopt;
 

@@ -13,6 +13,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace nnc::frontend {
 
 namespace {
@@ -24,6 +26,14 @@ struct Rule {
   std::vector<OptimizerState> states;
 };
 
+bool is_frozen(Context& context, const ast::Expr& setting) {
+  const Value value = evaluate(context, setting);
+  const bool* flag = value.as<bool>();
+  if (!flag && !value.poisoned())
+    report(context, setting.span, fmt::format("`frozen` is true or false, found {}", describe(value)));
+  return flag && *flag;
+}
+
 class Rules {
  public:
   Rules(Context& context, const ast::Call& call, const ast::Definition& optimizer, const ast::Span& at,
@@ -32,11 +42,46 @@ class Rules {
 
   /// The rule for a parameter of that type, made at the first need; null after an error.
   const Rule* rule(const ir::Type& type, const Settings& settings) {
-    std::string key = ir::to_string(type);
-    for (const auto& [name, expr] : settings) key += fmt::format(" {}@{}", name, fmt::ptr(expr));
-    const auto [at, fresh] = rules_.emplace(key, std::nullopt);
+    std::string key;
+    for (const auto& [name, expr] : settings) key += fmt::format("{}@{} ", name, fmt::ptr(expr));
+    if (failed_.contains(key)) return nullptr;
+    const auto [at, fresh] = rules_.emplace(key + ir::to_string(type), std::nullopt);
     if (fresh) at->second = make(type, settings);
-    return at->second ? &*at->second : nullptr;
+    if (at->second) return &*at->second;
+    failed_.insert(key);
+    return nullptr;
+  }
+
+  /// Reports mistakes in arguments and settings that came into no rule: of groups that match nothing, only what is
+  /// frozen, or less than later ones do, and those hidden by a mistake beside them.
+  void check_the_rest(const std::vector<ResolvedGroup>& groups) {
+    Context probe(context_.declarations, context_.recipe, context_.hypers, *context_.diagnostics);
+    Frame frame = *context_.frame;
+    frame.schedules = true;
+    Target target(Target::Kind::rule, "");
+    probe.frame = &frame;
+    probe.target = &target;
+    const auto& parameters = optimizer_.parameters;
+    const auto check = [&](const std::string& name, const ast::Expr& given) {
+      for (const ast::Parameter& parameter : parameters)
+        if (parameter.name.text == name)
+          if (const auto value = evaluate_argument(probe, parameter, given))
+            (void)convert_argument(probe, parameter, *value, given.span);
+    };
+    std::size_t position = 0;
+    for (const ast::Argument& argument : call_.arguments) {
+      if (argument.name)
+        check(argument.name->text, *argument.value);
+      else if (position < parameters.size())
+        check(parameters[position++].name.text, *argument.value);
+    }
+    for (const ResolvedGroup& group : groups)
+      for (const auto& setting : group.group->settings)
+        if (setting.name.text == "frozen")
+          (void)is_frozen(probe, *setting.value);
+        else
+          check(setting.name.text, *setting.value);
+    context_.inlined.merge(probe.inlined);
   }
 
  private:
@@ -101,18 +146,8 @@ class Rules {
   ast::Span at_;
   ir::Module& module_;
   std::map<std::string, std::optional<Rule>> rules_;
+  std::set<std::string> failed_;  // settings: a parameter of another shape would meet the same errors
 };
-
-bool is_frozen(Context& context, Settings& settings) {
-  const auto frozen = settings.find("frozen");
-  if (frozen == settings.end()) return false;
-  const Value value = evaluate(context, *frozen->second);
-  const bool* flag = value.as<bool>();
-  if (!flag && !value.poisoned())
-    report(context, frozen->second->span, fmt::format("`frozen` is true or false, found {}", describe(value)));
-  settings.erase(frozen);
-  return flag && *flag;
-}
 
 const ast::Expr* optimizer_of(const ast::Train& train) {
   for (const auto& statement : train.body)
@@ -141,7 +176,6 @@ void add_updates(Context& context, ir::Module& module) {
     return;
   }
   const auto groups = resolve_groups(context, *optimizer);
-  if (context.diagnostics->failed()) return;
   Rules rules(context, call, *optimizer, use->span, module);
   context.ops = 0;
   // States are appended to the slots while the parameters are visited.
@@ -149,22 +183,23 @@ void add_updates(Context& context, ir::Module& module) {
     if (context.slots[i].slot.kind != ir::SlotKind::parameter) continue;
     const ir::Slot parameter = context.slots[i].slot;
     Settings settings = settings_of(groups, parameter.path);
-    if (is_frozen(context, settings)) {
+    if (const auto frozen = settings.extract("frozen"); frozen && is_frozen(context, *frozen.mapped())) {
       context.slots[i].slot.frozen = true;
       continue;
     }
     const Rule* rule = rules.rule(parameter.type, settings);
-    if (!rule) return;
+    if (!rule) continue;
     ir::Update update{parameter.path, rule->name, {}};
     for (const OptimizerState& state : rule->states) {
       const ir::Slot slot{fmt::format("optimizer.{}.{}", parameter.path, state.name), state.type,
                           ir::SlotKind::optimizer, false};
-      if (!add_slot(context, slot, state.at)) return;
+      if (!add_slot(context, slot, state.at)) break;
       initialize(context, *state.initializer, slot, state.at);
       update.states.push_back(slot.path);
     }
     module.updates.push_back(std::move(update));
   }
+  rules.check_the_rest(groups);
   if (module.updates.empty() && !context.diagnostics->failed())
     report(context, train.span,
            "there is nothing to train: no layer that `train` calls has a parameter that is not frozen");

@@ -55,9 +55,20 @@ bool widens(ir::DType from, ir::DType to) {
   return to == ir::DType::i32 && from != ir::DType::i64;
 }
 
-/// A value as a parameter of that type takes it; empty after an error.
-std::optional<Value> convert(Context& context, const ast::Parameter& parameter, const Value& value,
-                             const ast::Span& at) {
+/// What makes `shape` the other one, if that is dropping a last dimension of 1.
+std::string drop_hint(ir::Shape shape, const ir::Shape& other) {
+  if (shape.empty() || shape.back() != 1) return "";
+  shape.pop_back();
+  if (shape != other) return "";
+  std::string index;
+  for (std::size_t d = 0; d < shape.size(); ++d) index += ":, ";
+  return fmt::format("; `[{}0]` behind it gives {}", index, describe(shape));
+}
+
+}  // namespace
+
+std::optional<Value> convert_argument(Context& context, const ast::Parameter& parameter, const Value& value,
+                                      const ast::Span& at) {
   const auto wrong = [&](std::string_view advice = "") -> std::optional<Value> {
     auto& diagnostic = report(
         context, at,
@@ -104,18 +115,6 @@ std::optional<Value> convert(Context& context, const ast::Parameter& parameter, 
   const auto expr = as_tensor(context, value, type.dtype, at);
   return expr ? std::optional(Value{TensorValue{*expr}, value.origin}) : std::nullopt;
 }
-
-/// What makes `shape` the other one, if that is dropping a last dimension of 1.
-std::string drop_hint(ir::Shape shape, const ir::Shape& other) {
-  if (shape.empty() || shape.back() != 1) return "";
-  shape.pop_back();
-  if (shape != other) return "";
-  std::string index;
-  for (std::size_t d = 0; d < shape.size(); ++d) index += ":, ";
-  return fmt::format("; `[{}0]` behind it gives {}", index, describe(shape));
-}
-
-}  // namespace
 
 bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame* reported_in) {
   const auto& dims = *match.type->dims;
@@ -203,7 +202,7 @@ bool enter_parameters(Context& context, Frame& callee, std::vector<std::optional
   bool ok = true;
   const auto enter = [&](std::size_t i, const Value& value, const ast::Span& at, Frame* reported_in) {
     const Scoped<Frame*> in(context.frame, reported_in);
-    auto converted = convert(context, parameters[i], value, at);
+    auto converted = convert_argument(context, parameters[i], value, at);
     if (!converted) return ok = false;
     if (converted->tensor() && parameters[i].type && parameters[i].type->dims) {
       matches.push_back({&*parameters[i].type, converted->tensor()->expr.shape(),
