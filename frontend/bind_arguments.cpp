@@ -109,4 +109,17 @@ std::vector<ast::Span> spans_of(const std::vector<const ast::Expr*>& given, cons
   return spans;
 }
 
+void note_arguments(const Context& context, Frame& callee, const std::vector<const ast::Expr*>& given) {
+  const Frame& caller = *context.frame;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (!given[i]) continue;
+    ast::Span place = given[i]->span;
+    const auto* use = std::get_if<ast::NameUse>(&given[i]->node);
+    if (const auto outer = use && caller.in_std ? caller.arguments.find(use->name) : caller.arguments.end();
+        outer != caller.arguments.end())
+      place = outer->second;
+    callee.arguments.insert_or_assign(callee.definition->parameters[i].name.text, place);
+  }
+}
+
 }  // namespace nnc::frontend

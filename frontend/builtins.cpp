@@ -1,5 +1,5 @@
 // What neither a record nor std can say: shape and size of a tensor, casts written as calls of a type, splitting
-// into several values, errors of a program's own, and random numbers, whose stream is the call's place in the program.
+// into several values, what is known while compiling, errors of a program's own, and random numbers, whose stream is the call's place in the program.
 #include "frontend/apply.h"
 #include "frontend/calls.h"
 #include "frontend/evaluate.h"
@@ -175,12 +175,40 @@ Value random_numbers(Context& context, const std::vector<Value>& arguments, cons
   return {TensorValue{builder.random(key, scan_counter(context, counter), *shape, stream)}, at};
 }
 
+/// Whether no value of the graph is in it: what a declaration may ask before it compares a number.
+bool is_known(const Value& value) {
+  const auto* list = value.as<std::vector<Value>>();
+  return list ? std::ranges::all_of(*list, is_known) : !value.tensor();
+}
+
+Value known(Context&, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+  return {is_known(arguments[0]), at};
+}
+
+/// Where the parameter was given that `call` names as found.
+std::optional<ast::Span> given_at(const Context& context, const ast::Call& call) {
+  for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+    const ast::Argument& argument = call.arguments[i];
+    if (argument.name ? argument.name->text != "found" : i != 1) continue;
+    const auto* use = std::get_if<ast::NameUse>(&argument.value->node);
+    const auto& given = context.frame->arguments;
+    if (const auto at = use ? given.find(use->name) : given.end();
+        at != given.end() && at->second.at.file == context.declarations.user_file())
+      return at->second;
+  }
+  return std::nullopt;
+}
+
 /// Ends the call that evaluates it: how a declaration refuses an argument.
-Value refuse(Context& context, const std::vector<Value>& arguments, const ast::Call&, const ast::Span& at) {
+Value refuse(Context& context, const std::vector<Value>& arguments, const ast::Call& call, const ast::Span& at) {
   const auto* text = arguments[0].as<std::string>();
   if (!text) return fail(context, at, fmt::format("`error` takes a text, found {}", describe(arguments[0])));
   if (arguments[1].as<None>()) return fail(context, at, *text);
-  return fail(context, at, fmt::format("{}, found {}", *text, describe(arguments[1])));
+  const std::string message = fmt::format("{}, found {}", *text, describe(arguments[1]));
+  const auto argument = given_at(context, call);
+  if (!argument) return fail(context, at, message);
+  report_argument(context, *argument, at, message);
+  return poison();
 }
 
 std::optional<Value> cast(Context& context, const Value& value, ir::DType dtype, const ast::Span& at) {
@@ -213,6 +241,7 @@ const std::vector<Builtin>& builtins() {
       {"chunk", {"x", "parts", "axis"}, 2, chunk},
       {"split", {"x", "sizes", "axis"}, 2, split},
       {"random_uniform", {"shape"}, 1, random_numbers},
+      {"known", {"x"}, 1, known},
       {"error", {"text", "found"}, 1, refuse},
   };
   return all;

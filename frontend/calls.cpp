@@ -88,6 +88,7 @@ Value call_definition(Context& context, const ast::Definition& definition, const
   if (const auto ordinal = ordinals.find(&call); ordinal != ordinals.end())
     callee.site += fmt::format("/{}", ordinal->second);
   if (path) callee.path = *path;
+  note_arguments(context, callee, *given);
   if (!enter_parameters(context, callee, *arguments, spans_of(*given, at))) return poison();
   return run_body(context, callee, at);
 }

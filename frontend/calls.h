@@ -27,6 +27,8 @@ std::optional<std::vector<std::optional<Value>>> evaluate_arguments(Context& con
 
 /// Where the arguments of a call stand, for messages.
 std::vector<ast::Span> spans_of(const std::vector<const ast::Expr*>& given, const ast::Span& call);
+/// Notes in `callee` where its parameters were given. What a body of std hands on was given where its caller gave it.
+void note_arguments(const Context& context, Frame& callee, const std::vector<const ast::Expr*>& given);
 
 /// A value as a parameter of that type takes it; empty after an error.
 std::optional<Value> convert_argument(Context& context, const ast::Parameter& parameter, const Value& value,

@@ -28,19 +28,44 @@ const SlotInfo* Context::find_slot(const std::string& path) const {
   return at == slot_index.end() ? nullptr : &slots[at->second];
 }
 
-ir::Diagnostic& report(Context& context, const ast::Span& at, std::string message) {
+namespace {
+
+/// The calls that led here and `at`, and the number of those up to the innermost in the user's file.
+std::pair<std::vector<ast::Span>, std::size_t> chain_to(const Context& context, const ast::Span& at) {
   std::vector<ast::Span> chain = context.frame ? context.frame->calls : std::vector<ast::Span>{};
   chain.push_back(at);
   std::size_t shown = chain.size() - 1;
   const std::string& user = context.declarations.user_file();
   while (shown > 0 && chain[shown].at.file != user) --shown;
   if (chain[shown].at.file != user) shown = chain.size() - 1;
+  return {std::move(chain), shown};
+}
 
-  ir::Diagnostic& diagnostic = context.diagnostics->error(chain[shown].at, std::move(message), chain[shown].width);
+void note_calls(ir::Diagnostic& diagnostic, const std::vector<ast::Span>& chain, std::size_t shown) {
   if (shown + 1 < chain.size() && chain.back().at.known())
     diagnostic.note(chain.back().at, "the error is met here, in the standard library");
   for (std::size_t i = shown; i-- > 0 && shown - i <= 3;)
     if (chain[i].at.known()) diagnostic.note(chain[i].at, "in the call here");
+}
+
+}  // namespace
+
+ir::Diagnostic& report(Context& context, const ast::Span& at, std::string message) {
+  const auto [chain, shown] = chain_to(context, at);
+  ir::Diagnostic& diagnostic = context.diagnostics->error(chain[shown].at, std::move(message), chain[shown].width);
+  note_calls(diagnostic, chain, shown);
+  return diagnostic;
+}
+
+ir::Diagnostic& report_argument(Context& context, const ast::Span& argument, const ast::Span& at, std::string message) {
+  auto [chain, shown] = chain_to(context, at);
+  ir::Diagnostic& diagnostic = context.diagnostics->error(argument.at, std::move(message), argument.width);
+  if (shown + 1 == chain.size()) {  // the body is the user's own; the call holds the argument
+    diagnostic.note(at.at, "it is refused here");
+    chain.pop_back();
+    --shown;
+  }
+  note_calls(diagnostic, chain, shown);
   return diagnostic;
 }
 

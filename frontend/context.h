@@ -72,6 +72,7 @@ struct Frame {
   std::string site;                          // ordinals of the calls that led here, for random streams
   std::vector<std::int64_t> unroll;          // values of the enclosing loop variables
   std::map<std::string, Variable> variables;
+  std::map<std::string, ast::Span> arguments;     // where parameters were given; those still unchanged
   std::optional<ir::Shape> ellipsis;              // what `...` stands for
   std::string ellipsis_from;                      // "`x` is f32[8,1]": what bound it
   ast::Span ellipsis_at;                          // where that was made
@@ -149,6 +150,8 @@ struct Context {
 
 /// Reports an error at the innermost place of the user's file, with notes that lead to `at`.
 ir::Diagnostic& report(Context& context, const ast::Span& at, std::string message);
+/// Reports at `argument`, of the call that led to the body in which `at` stands.
+ir::Diagnostic& report_argument(Context& context, const ast::Span& argument, const ast::Span& at, std::string message);
 /// The same, for use as a value.
 Value fail(Context& context, const ast::Span& at, std::string message);
 /// Adds a note where `value` was made, unless that is `at` itself.

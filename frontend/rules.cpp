@@ -101,6 +101,7 @@ class Rules {
     Frame frame = callee_frame(context_, optimizer_, at_);
     Rule rule{graph.name, {}};
     frame.states = &rule.states;
+    note_arguments(context_, frame, *given);
     if (!enter_parameters(context_, frame, *arguments, spans_of(*given, at_))) return std::nullopt;
     for (const ast::Parameter& parameter : optimizer_.parameters)
       if (parameter.name.text == "param" || parameter.name.text == "grad") {

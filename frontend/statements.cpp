@@ -199,6 +199,7 @@ void execute_nested(Context& context, const ast::Block& block) { run(context, bl
 void assign(Context& context, const ast::Name& target, Value value) {
   if (ast::is_discarded(target)) return;
   if (!may_assign(context, target)) return;
+  context.frame->arguments.erase(target.text);
   // A carry may have a state's name; it is a value of the scan's own.
   if (!context.frame->scan && context.frame->kept.contains(target.text))
     return update_layer_state(context, target, value);

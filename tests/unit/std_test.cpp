@@ -1,5 +1,6 @@
 // What parity with PyTorch does not show of std: dropout, whose numbers are our own; a loss where logits are extreme or
 // 0; a schedule by its numbers; an op with two results.
+#include "frontend/std_sources.h"
 #include "ir/module.h"
 #include "passes/pass.h"
 #include "runtime/executor.h"
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <regex>
 #include <tuple>
 
 namespace {
@@ -255,4 +257,46 @@ TEST_CASE("an op with two results is taken apart where it is called, in the grap
   CHECK(results[1].value.real(0) == 3.5);
   CHECK(results[2].value.real(0) == 3);
   CHECK(results[3].value.real(0) == 3.5);
+}
+
+TEST_CASE("every optimizer refuses numbers that are out of bounds for certain, at the argument") {
+  const auto errors_of = [](const std::string& optimizer) {
+    return test::elaborate("train {\n  data x: f32[2]\n  loss mean(linear(x, 1) as fc)\n  optimizer " + optimizer +
+                           "\n  batch = 4\n  epochs = 2\n}\n")
+        .errors;
+  };
+  const auto sources = frontend::std_sources();
+  const auto file = std::ranges::find(sources, "std/optimizers.nn", &frontend::StdSource::file);
+  REQUIRE(file != sources.end());
+  const std::string text(file->text);
+  const std::regex declaration("optimizer (\\w+)\\((.*)\\) \\{"), number("(\\w+): f32");
+  int optimizers = 0;
+  for (std::sregex_iterator at(text.begin(), text.end(), declaration), end; at != end; ++at, ++optimizers) {
+    const std::string name = at->str(1), parameters = at->str(2);
+    CHECK(errors_of(name + "(lr = 0)").empty());
+    CHECK(errors_of(name + "(lr = cosine(-1))").empty());  // known in training only
+    for (const std::string value : {"-0.5", "inf - inf", ""}) {
+      std::string call = name + "(";
+      std::vector<std::size_t> places;
+      for (std::sregex_iterator each(parameters.begin(), parameters.end(), number); each != end; ++each) {
+        const std::string parameter = each->str(1);
+        if (parameter == "dampening") continue;
+        call += parameter + " = ";
+        places.push_back(call.size());
+        // Above what PyTorch accepts, where that has an end.
+        call += (!value.empty()                  ? value
+                 : parameter.starts_with("beta") ? "1"
+                 : parameter == "rho"            ? "1.5"
+                                                 : "-1") +
+                ", ";
+      }
+      const std::string errors = errors_of(call + ")");
+      INFO(call << "\n" << errors);
+      for (const std::size_t place : places)
+        CHECK(errors.find("test.nn:4:" + std::to_string(13 + place) + ": error: expected a number") != errors.npos);
+    }
+  }
+  CHECK(optimizers == 12);
+  CHECK(errors_of("sgd(nesterov = true)").find("`nesterov` needs `momentum`") != std::string::npos);
+  CHECK(errors_of("sgd(momentum = 0.9, nesterov = true)").empty());
 }
