@@ -20,7 +20,7 @@ LIBRARIES = {
     "png.h": ["runtime/data/"],
     "jpeglib.h": ["runtime/data/"],
     "nlohmann/": ["runtime/data/", "runtime/checkpoint*", "runtime/safetensors*", "tools/", "tests/"],
-    "CLI/": ["tools/"],
+    "CLI/": ["tools/", "bench/"],
     "catch2/": ["tests/"],
     "dnnl": ["runtime/onednn/"],
     "oneapi/": ["runtime/onednn/"],
