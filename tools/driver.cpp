@@ -8,18 +8,6 @@
 
 namespace nnc::tools {
 
-bool is_module_text(std::string_view text) {
-  for (;;) {
-    const std::size_t start = text.find_first_not_of(" \t\r\n");
-    if (start == std::string_view::npos) return false;
-    text.remove_prefix(start);
-    if (!text.starts_with("//")) return text.starts_with("nnc module");
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) return false;
-    text.remove_prefix(end);
-  }
-}
-
 std::optional<frontend::Model> load_model(const std::string& path, const frontend::Options& options,
                                           ir::Diagnostics& diagnostics) {
   const std::optional<TextFile> file = read_text(path, diagnostics);

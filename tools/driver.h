@@ -22,9 +22,6 @@
 
 namespace nnc::tools {
 
-/// Whether a text is a printed module (after white space and comments it starts with its header) or `.nn` source.
-bool is_module_text(std::string_view text);
-
 /// Reads and analyses a `.nn` file.
 std::optional<frontend::Model> load_model(const std::string& path, const frontend::Options& options,
                                           ir::Diagnostics& diagnostics);

@@ -1,4 +1,5 @@
 // nnc-opt: reads a printed module, runs passes, prints the module.
+#include "frontend/token_stream.h"
 #include "ir/op.h"
 #include "ir/text.h"
 #include "passes/pass.h"
@@ -8,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -59,12 +61,25 @@ std::optional<std::vector<const passes::Pass*>> find_passes(const std::vector<st
   return found;
 }
 
+/// Whether the text starts with a declaration.
+bool is_source(std::string_view text) {
+  const std::string_view words = tools::first_words(text);
+  const std::string_view word = words.substr(0, words.find_first_of(" \t\r\n"));
+  return std::ranges::count(frontend::declaration_words, word) > 0;
+}
+
 int run(const Request& request) {
   ir::Diagnostics diagnostics;
   const auto pipeline = find_passes(request.passes, diagnostics);
   if (!pipeline) return tools::fail(diagnostics);
   const std::optional<tools::TextFile> file = tools::read_text(request.file, diagnostics);
   if (!file) return tools::fail(diagnostics);
+  if (is_source(file->text)) {
+    diagnostics.error(
+        {file->name, 1, 1},
+        "this is .nn source, expected a printed module (nnc takes .nn files, and prints one with --emit)");
+    return tools::fail(diagnostics);
+  }
   std::optional<ir::Module> module = ir::parse_module(file->name, file->text, diagnostics);
   if (!module) return tools::fail(diagnostics);
   if (passes::run_passes(*module, *pipeline, request.options, diagnostics) == ir::Status::failed) {

@@ -3,6 +3,7 @@
 #include "runtime/atomic_file.h"
 #include "runtime/data/file.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -36,5 +37,15 @@ ir::Status write_text(const std::string& path, std::string_view text, ir::Diagno
   diagnostics.error(runtime::whole_file(path.empty() ? "<stdout>" : path), "cannot write it");
   return ir::Status::failed;
 }
+
+std::string_view first_words(std::string_view text) {
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    if (!text.starts_with("//")) return text;
+    text.remove_prefix(std::min(text.find('\n'), text.size()));
+  }
+}
+
+bool is_module_text(std::string_view text) { return first_words(text).starts_with("nnc module"); }
 
 }  // namespace nnc::tools

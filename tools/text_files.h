@@ -19,4 +19,8 @@ std::optional<TextFile> read_text(const std::string& path, ir::Diagnostics& diag
 /// Writes to `path`, or to standard output if it is empty.
 ir::Status write_text(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics);
 
+/// What follows white space and comments, which tells a printed module from `.nn` source.
+std::string_view first_words(std::string_view text);
+bool is_module_text(std::string_view text);
+
 }  // namespace nnc::tools
