@@ -163,7 +163,7 @@ struct Routine {
   struct Args {
     const OpView* op;
     std::span<const void* const> operands;
-    std::span<void* const> results;  // over no operand
+    std::span<void* const> results;  // the first may lie over `over`, none over another operand
     void* scratch;
 
     template <class T>
@@ -181,6 +181,12 @@ struct Routine {
   std::string (*fault)(const Args&) = nullptr;
   std::int64_t (*scratch_bytes)(const OpView&) = nullptr;  // none
   void (*prepare)(const Args&) = nullptr;                  // before the first part, by one thread
+  /// The operand that the first result may lie over, and the bytes that are read and written then.
+  struct Over {
+    std::size_t operand;
+    std::int64_t (*bytes)(const OpView&);
+  };
+  std::optional<Over> over = {};
 };
 /// The old value of a slot; the executor provides it.
 struct SlotRead {};

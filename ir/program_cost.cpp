@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace nnc::ir {
@@ -41,6 +42,16 @@ std::int64_t kernel_flops(const Op& kernel, const Instruction& instruction) {
   return total;
 }
 
+/// What a routine moves whose result lies over an operand; nothing if none does.
+std::optional<std::int64_t> bytes_in_place(const Program& program, const Instruction& instruction) {
+  const auto* routine = instruction.kernel < 0 ? instruction.def->as<Routine>() : nullptr;
+  if (routine == nullptr || !routine->over) return {};
+  const ArgumentSet& set = instruction.sets.front();
+  const Place from = place_of(program, set.reads[routine->over->operand]), to = place_of(program, set.writes[0]);
+  if (!from.overlaps(to)) return {};
+  return routine->over->bytes(view(program, instruction));
+}
+
 }  // namespace
 
 InstructionCost cost_of(const Module& module, const Program& program, const Instruction& instruction) {
@@ -55,6 +66,7 @@ InstructionCost cost_of(const Module& module, const Program& program, const Inst
   }
   InstructionCost cost{.bytes = bytes_of(program, writes)};
   for (const auto& [buffer, bytes] : reads) cost.bytes += bytes;
+  cost.bytes = bytes_in_place(program, instruction).value_or(cost.bytes);
   if (instruction.kernel >= 0) {
     cost.flops = kernel_flops(module.kernels[static_cast<std::size_t>(instruction.kernel)].op, instruction);
   } else {

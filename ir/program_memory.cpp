@@ -3,6 +3,7 @@
 #include "ir/check.h"
 #include "ir/fused.h"
 #include "ir/kernel_layout.h"
+#include "ir/op.h"
 
 #include <algorithm>
 
@@ -22,6 +23,11 @@ bool is_read_later(const FusedView& fused, const KernelLayout& layout, std::size
     written = written || std::ranges::find(nest.results, static_cast<int>(write)) != nest.results.end();
   }
   return !written;  // when the kernel ends, once for all positions
+}
+
+bool is_over(const OpDef& def, std::size_t read, std::size_t write) {
+  const auto* routine = def.as<Routine>();
+  return routine != nullptr && routine->over && routine->over->operand == read && write == 0;
 }
 
 }  // namespace
@@ -65,8 +71,9 @@ bool may_overlap(const Program& program, int a, int b) {
   return place_of(program, a).overlaps(place_of(program, b));
 }
 
-bool may_share(const Op& kernel, std::size_t read, std::size_t write) {
-  const FusedView fused(kernel);
+bool may_share(const Op& op, std::size_t read, std::size_t write) {
+  if (!is_fused(op)) return is_over(*op.def, read, write);
+  const FusedView fused(op);
   const Access& from = fused.reads[read];
   const Access& to = fused.writes[write];
   const DType operand = fused.body.type(fused.body.params()[read]).dtype;
@@ -74,6 +81,11 @@ bool may_share(const Op& kernel, std::size_t read, std::size_t write) {
   if (from.offset != to.offset || from.strides != to.strides || !from.bounds.empty() || from.index >= 0) return false;
   if (size_of(operand) != size_of(result)) return false;
   return fused.rank() == 0 || !is_read_later(fused, kernel_layout(fused), read, write);
+}
+
+bool may_share(const Module& module, const Instruction& instruction, std::size_t read, std::size_t write) {
+  if (instruction.kernel < 0) return is_over(*instruction.def, read, write);
+  return may_share(module.kernels[static_cast<std::size_t>(instruction.kernel)].op, read, write);
 }
 
 std::int64_t kernel_scratch(const Module& module, const Instruction& instruction) {

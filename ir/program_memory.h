@@ -28,9 +28,10 @@ bool may_overlap(const Program& program, int a, int b);
 /// The next multiple of `memory_alignment`.
 std::int64_t aligned(std::int64_t bytes);
 
-/// Whether the result may lie where the operand does: both have the same access, elements of one size, and nothing reads
-/// the operand after the result has been written. `op` is the kernel, at any extent.
-bool may_share(const Op& kernel, std::size_t read, std::size_t write);
+/// Whether the result may lie where the operand does. Of a kernel, at any extent: both have the same access, elements of
+/// one size, and nothing reads the operand after the result has been written. Of a routine: it says so.
+bool may_share(const Op& op, std::size_t read, std::size_t write);
+bool may_share(const Module& module, const Instruction& instruction, std::size_t read, std::size_t write);
 /// Scratch that an instruction of a kernel needs: the partial results of the chunks of all its sets, then a row area a
 /// thread (kernel_layout.h).
 std::int64_t kernel_scratch(const Module& module, const Instruction& instruction);

@@ -109,12 +109,9 @@ class MemoryChecker {
   }
 
   bool sharing(const Instruction& instruction, std::size_t read, std::size_t write) {
-    if (instruction.kernel < 0) return false;
+    if (instruction.kernel < 0) return may_share(module_, instruction, read, write);
     const auto [entry, inserted] = sharing_.try_emplace({instruction.kernel, read, write});
-    if (inserted) {
-      const Op& kernel = module_.kernels[static_cast<std::size_t>(instruction.kernel)].op;
-      entry->second = may_share(kernel, read, write);
-    }
+    if (inserted) entry->second = may_share(module_, instruction, read, write);
     return entry->second;
   }
 

@@ -29,6 +29,8 @@ namespace {
 constexpr double worth_a_thread_microseconds = 30;
 /// What one core does in a microsecond, roughly: data that is in no cache, a kernel's operations, a contraction's.
 constexpr double bytes_a_microsecond = 8e3, kernel_flops_a_microsecond = 4e3, contraction_flops_a_microsecond = 4e4;
+/// From here on the memory of a gradient counts for more than an instruction by itself costs, which is microseconds.
+constexpr std::int64_t worth_updating_soon_bytes = std::int64_t{2} << 20;
 
 Role merged(const Role& a, const Role& b) {
   if (a.kind != b.kind) return {};
@@ -105,14 +107,19 @@ class Emitter {
     std::int64_t old_row = 0, new_row = 1, last = 0;
   };
 
-  /// Late is what clips and updates, if nothing else waits for it.
+  /// Late is what clips and updates, if nothing else waits for it; but soon what updates a large slot, and what that
+  /// waits for.
   std::vector<Unordered> unordered(const std::vector<Order>& orders) {
-    std::vector<bool> late(body_.ops().size(), false);
+    using When = Unordered::When;
+    std::vector<bool> late(body_.ops().size(), false), soon(body_.ops().size(), false);
     for (const int at : values_.instructions()) {
       const Op& op = body_.ops()[static_cast<std::size_t>(at)];
       const auto is_slot = [&](ValueId result) { return slots_.contains(result); };
       late[static_cast<std::size_t>(at)] = op.role.kind == Role::Kind::clip || op.role.kind == Role::Kind::update ||
                                            std::ranges::any_of(op.results, is_slot);
+      soon[static_cast<std::size_t>(at)] = std::ranges::any_of(op.results, [&](ValueId result) {
+        return is_slot(result) && body_.type(result).bytes() >= worth_updating_soon_bytes;
+      });
     }
     // Operands precede their uses among the ops: from the last one back, all that wait are known.
     std::vector<std::vector<int>> waiting(body_.ops().size());
@@ -123,10 +130,15 @@ class Emitter {
       const auto i = static_cast<std::size_t>(*at);
       late[i] =
           late[i] && std::ranges::all_of(waiting[i], [&](int after) { return late[static_cast<std::size_t>(after)]; });
+      soon[i] = late[i] && (soon[i] || std::ranges::any_of(waiting[i], [&](int after) {
+                              return soon[static_cast<std::size_t>(after)];
+                            }));
     }
     for (const int at : values_.instructions()) {
       const Op& op = body_.ops()[static_cast<std::size_t>(at)];
-      found.push_back({at, ir::is_fused(op) ? kernels_.kernel_of(op) : -1, late[static_cast<std::size_t>(at)]});
+      const auto i = static_cast<std::size_t>(at);
+      const When when = soon[i] ? When::soon : late[i] ? When::late : When::in_order;
+      found.push_back({at, ir::is_fused(op) ? kernels_.kernel_of(op) : -1, when});
     }
     return found;
   }

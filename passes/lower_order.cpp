@@ -3,6 +3,7 @@
 #include "ir/check.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -10,7 +11,7 @@ namespace nnc::passes {
 
 namespace {
 
-// 1. Of the instructions that nothing holds up, take the first that is not late.
+// 1. Of the instructions that nothing holds up, take the first of those to run soon, else the first that is not late.
 // 2. If all are late, take those of one kernel: of the first kernel all of whose late instructions are ready, else of the
 //    first one.
 // 3. Instructions next to each other with one kernel, none after another of them, are one.
@@ -29,18 +30,20 @@ class Orderer {
       ++at(waits_, to);
     }
     for (std::size_t i = 0; i < given.size(); ++i) {
-      if (given[i].late && given[i].kernel >= 0) ++left_[given[i].kernel];
+      if (is_late(static_cast<int>(i)) && given[i].kernel >= 0) ++left_[given[i].kernel];
       if (waits_[i] == 0) make_ready(static_cast<int>(i));
     }
   }
 
   std::vector<std::vector<int>> run() {
-    while (!early_.empty() || !late_.empty()) {
-      if (!early_.empty()) {
-        take(*early_.begin());
-        continue;
+    while (!ready(When::soon).empty() || !ready(When::in_order).empty() || !ready(When::late).empty()) {
+      if (!ready(When::soon).empty()) {
+        take(*ready(When::soon).begin());
+      } else if (!ready(When::in_order).empty()) {
+        take(*ready(When::in_order).begin());
+      } else {
+        for (const int chosen : next_late()) take(chosen);
       }
-      for (const int chosen : next_late()) take(chosen);
     }
     std::size_t taken = 0;
     for (const std::vector<int>& group : groups_) taken += group.size();
@@ -50,30 +53,35 @@ class Orderer {
   }
 
  private:
+  using When = Unordered::When;
+
   template <class T>
   static T& at(std::vector<T>& list, int index) {
     return list[static_cast<std::size_t>(index)];
   }
   const Unordered& given(int index) const { return given_[static_cast<std::size_t>(index)]; }
 
-  void make_ready(int index) { (given(index).late ? late_ : early_).insert(index); }
+  bool is_late(int index) const { return given(index).when == When::late; }
 
-  std::vector<int> next_late() const {
-    std::map<int, std::vector<int>> ready;  // by kernel
-    for (const int index : late_) ready[given(index).kernel].push_back(index);
+  std::set<int>& ready(When when) { return ready_[static_cast<std::size_t>(when)]; }
+  void make_ready(int index) { ready(given(index).when).insert(index); }
+
+  std::vector<int> next_late() {
+    std::map<int, std::vector<int>> of_kernel;
+    for (const int index : ready(When::late)) of_kernel[given(index).kernel].push_back(index);
     int first = -1;
-    for (const int index : late_) {
+    for (const int index : ready(When::late)) {
       const int kernel = given(index).kernel;
       if (kernel < 0) return {index};
       if (first < 0) first = kernel;
-      if (static_cast<int>(ready.at(kernel).size()) == left_.at(kernel)) return ready.at(kernel);
+      if (static_cast<int>(of_kernel.at(kernel).size()) == left_.at(kernel)) return of_kernel.at(kernel);
     }
-    return ready.at(first);
+    return of_kernel.at(first);
   }
 
   void take(int index) {
-    (given(index).late ? late_ : early_).erase(index);
-    if (given(index).late && given(index).kernel >= 0) --left_[given(index).kernel];
+    ready(given(index).when).erase(index);
+    if (is_late(index) && given(index).kernel >= 0) --left_[given(index).kernel];
     const bool joins = !groups_.empty() && given(index).kernel >= 0 &&
                        given(groups_.back().front()).kernel == given(index).kernel && !follows(index, groups_.back());
     if (joins) {
@@ -95,7 +103,7 @@ class Orderer {
   std::vector<int> waits_;
   std::vector<std::vector<int>> before_, after_;
   std::map<int, int> left_;  // late instructions of a kernel that are not taken yet
-  std::set<int> early_, late_;
+  std::array<std::set<int>, 3> ready_;
   std::vector<std::vector<int>> groups_;
 };
 

@@ -43,7 +43,7 @@ bool writes_in_place(const LowerValues& values, const Op& op, ValueId result, Va
   const std::size_t write = static_cast<std::size_t>(std::ranges::find(op.results, result) - op.results.begin());
   for (std::size_t read = 0; read < op.operands.size(); ++read) {
     if (values.root(op.operands[read]) != old) continue;
-    if (!ir::is_fused(op) || !ir::may_share(op, read, write)) return false;
+    if (!ir::may_share(op, read, write)) return false;
   }
   return true;
 }

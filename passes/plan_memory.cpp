@@ -41,7 +41,7 @@ class Places {
   /// instruction then, so that the results of one set never take the same one.
   void share(const Instruction& instruction, const ir::ArgumentSet& set, std::size_t w, int i) {
     const int written = block_of(ir::whole_of(program_, set.writes[w]));
-    if (instruction.kernel < 0 || written < 0) return;
+    if (written < 0) return;
     for (std::size_t r = 0; r < set.reads.size(); ++r) {
       const int whole = ir::whole_of(program_, set.reads[r]), read = block_of(whole);
       if (read >= 0 && alive_[static_cast<std::size_t>(whole)].looped) continue;
@@ -59,14 +59,15 @@ class Places {
     for (const ir::ArgumentSet& other : instruction.sets)
       for (std::size_t r = 0; r < other.reads.size(); ++r) {
         if (block_of(ir::root_of(program_, other.reads[r])) != block) continue;
-        if (&other != &set || !sharing(instruction.kernel, r, w)) return false;
+        if (&other != &set || !sharing(instruction, r, w)) return false;
       }
     return true;
   }
 
-  bool sharing(int kernel, std::size_t read, std::size_t write) {
-    const auto [entry, inserted] = sharing_.try_emplace({kernel, read, write});
-    if (inserted) entry->second = ir::may_share(module_.kernels[static_cast<std::size_t>(kernel)].op, read, write);
+  bool sharing(const Instruction& instruction, std::size_t read, std::size_t write) {
+    if (instruction.kernel < 0) return ir::may_share(module_, instruction, read, write);
+    const auto [entry, inserted] = sharing_.try_emplace({instruction.kernel, read, write});
+    if (inserted) entry->second = ir::may_share(module_, instruction, read, write);
     return entry->second;
   }
 

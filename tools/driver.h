@@ -48,8 +48,9 @@ struct TrainRequest {
   std::optional<double> val_split;
   std::uint64_t seed = 0;
   int threads = 1;
-  bool reference = false;  // execute the step as written, by the reference interpreter
-  bool profile = false;    // measure instructions; not with `reference`
+  bool reference = false;    // execute the step as written, by the reference interpreter
+  bool profile = false;      // measure instructions; not with `reference`
+  std::string kernel_cache;  // the directory of compiled kernels; empty: none
 };
 
 /// What instructions took, and what they can be compared with.

@@ -28,6 +28,10 @@ Machine Machine::native(int threads) { return of(runtime::jit::host_cpu(), threa
 
 Machine Machine::avx2(int threads) { return of(runtime::jit::avx2_cpu(), threads); }
 
+void Machine::keep_kernels_in(const std::string& directory) {
+  kept_ = std::make_unique<runtime::jit::ObjectCache>(directory);
+}
+
 Machine Machine::generic(int threads) {
   return {runtime::jit::avx2_cpu(), runtime::make_onednn_contractions(), ir::generic_target(threads)};
 }
@@ -68,8 +72,8 @@ ir::Status Machine::check(const ir::Module& module, const std::string& file, ir:
 }
 
 std::unique_ptr<runtime::Executor> Machine::load(const ir::Module& module, runtime::Profile* profile) const {
-  return runtime::make_program_executor(module, runtime::jit::compile(kernels_with_code(module), cpu_), contractions_,
-                                        profile);
+  return runtime::make_program_executor(module, runtime::jit::compile(kernels_with_code(module), cpu_, kept_.get()),
+                                        contractions_, profile);
 }
 
 }  // namespace nnc::tools

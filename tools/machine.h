@@ -25,6 +25,9 @@ class Machine {
   /// One that is the same everywhere, to be read.
   static Machine generic(int threads);
 
+  /// Takes compiled kernels from this directory, and keeps new ones there.
+  void keep_kernels_in(const std::string& directory);
+
   const ir::Target& target() const { return *target_; }
   /// The kernels of a lowered module, as LLVM IR and as assembly.
   std::string llvm_text(const ir::Module& module) const;
@@ -44,6 +47,7 @@ class Machine {
   runtime::jit::Cpu cpu_;
   std::shared_ptr<runtime::Contractions> contractions_;
   std::unique_ptr<ir::Target> target_;
+  std::unique_ptr<runtime::jit::ObjectCache> kept_;  // null: nothing is kept
 };
 
 }  // namespace nnc::tools

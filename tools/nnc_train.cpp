@@ -1,5 +1,6 @@
 // nnc-train: trains the model of a `.nn` file on data until its recipe ends or the loss stops improving.
 #include "runtime/checkpoint.h"
+#include "runtime/jit/object_cache.h"
 #include "runtime/trainer.h"
 #include "tools/command_line.h"
 #include "tools/describe_module.h"
@@ -30,7 +31,7 @@ struct Flags {
   tools::TrainRequest request;
   runtime::TrainOptions training;
   std::optional<std::int64_t> epochs;
-  bool synthetic = false, no_shuffle = false, dry_run = false, quiet = false;
+  bool synthetic = false, no_shuffle = false, no_kernel_cache = false, dry_run = false, quiet = false;
   std::string summary, trace;
 };
 
@@ -190,6 +191,9 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
   app.add_flag("--reference", flags.request.reference,
                "Execute the step as written, with the slow reference interpreter");
+  path("--kernel-cache", flags.request.kernel_cache,
+       "Where compiled kernels are kept; nnc in the user's cache by default", "DIR");
+  app.add_flag("--no-kernel-cache", flags.no_kernel_cache, "Compile all kernels anew, and keep none");
   app.add_flag("--dry-run", flags.dry_run, "Check model and data, say what would be trained, and exit");
   app.add_flag("--quiet", flags.quiet, "Print nothing but errors on stderr");
   app.add_flag("--profile", flags.request.profile, "Print where the time went, by instruction and by line of the file");
@@ -233,6 +237,10 @@ int main(int argc, char** argv) {
   if (const std::string problem = check_data_flags(flags); !problem.empty()) return tools::refuse(problem);
   if (flags.request.reference && (flags.request.profile || !flags.trace.empty()))
     return tools::refuse("--profile and --trace measure compiled programs: they do not go with --reference");
+  if (flags.no_kernel_cache && !flags.request.kernel_cache.empty())
+    return tools::refuse("--kernel-cache and --no-kernel-cache exclude each other");
+  if (!flags.no_kernel_cache && flags.request.kernel_cache.empty())
+    flags.request.kernel_cache = runtime::jit::default_cache_directory();
   flags.request.profile |= !flags.trace.empty();
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;

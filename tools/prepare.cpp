@@ -221,6 +221,7 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
   compiling.resume();
   std::optional<Machine> machine;
   if (!request.reference) machine = Machine::native(request.threads);
+  if (machine && !request.kernel_cache.empty()) machine->keep_kernels_in(request.kernel_cache);
   const ir::Target* target = machine ? &machine->target() : nullptr;
   const std::vector<const passes::Pass*> passes = remaining_passes(*module, request.reference);
   if (passes::run_passes(*module, passes, {.target = target}, diagnostics) == ir::Status::failed) return std::nullopt;

@@ -2,7 +2,9 @@
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
 #include "ir/samples.h"
+#include "ir/simplify.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace nnc::ir {
@@ -37,6 +39,25 @@ void accumulate_chosen(GradCtx& g, Expr first_wins, Expr tie) {
   g.accumulate(1, where(first_wins, 0.0, where(tie, half, g.dy())));
 }
 
+/// add(scatter_add(x, index), y) -> add_rows(x, index, y): most rows of an embedding get nothing in a step.
+std::optional<ValueId> add_scattered_rows(SimplifyCtx& c) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Op* const scattered = c.definer(i, "scatter_add");
+    const Expr base = c.operand(1 - i);
+    if (scattered == nullptr || !c.sole_use(i) || base.type() != c.operand(i).type()) continue;
+    const OpView from = view(c.builder().block(), *scattered);
+    const auto axis = static_cast<std::size_t>(from.integer("axis"));
+    const auto one = [](std::int64_t extent) { return extent == 1; };
+    const Shape &x = from.operands[0].shape, &index = from.operands[1].shape;
+    if (!std::all_of(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(axis), one) ||
+        !std::all_of(index.begin() + static_cast<std::ptrdiff_t>(axis) + 1, index.end(), one))
+      continue;
+    const Expr rows = c.builder().expr(scattered->operands[0]), places = c.builder().expr(scattered->operands[1]);
+    return c.builder().op("add_rows", {rows, places, base}, {{"axis", from.integer("axis")}}).value;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::span<const OpDef> arithmetic_ops() {
@@ -59,7 +80,8 @@ std::span<const OpDef> arithmetic_ops() {
        .promotion = Promotion::arithmetic,
        .commutative = true,
        .sum_signs = {1, 1},
-       .rewrites = {"add(x, 0) -> x", "add(x, neg(y)) -> sub(x, y)"}},
+       .rewrites = {"add(x, 0) -> x", "add(x, neg(y)) -> sub(x, y)"},
+       .simplify = add_scattered_rows},
 
       {.name = "sub",
        .doc = "x - y.",

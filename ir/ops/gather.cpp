@@ -5,6 +5,7 @@
 #include "ir/samples.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -15,6 +16,10 @@ namespace {
 using Integers = std::vector<std::int64_t>;
 
 std::size_t axis_of(const OpView& op) { return static_cast<std::size_t>(op.integer("axis")); }
+/// The positions among which a scatter_add or an add_rows chooses.
+std::int64_t rows_of(const OpView& op) {
+  return op.operands.size() > 2 ? op.operands[2].shape[axis_of(op)] : op.integer("size");
+}
 
 /// The index has x's dimensions: along the axis any extent, elsewhere x's or 1.
 std::string check_index(const OpView& op) {
@@ -49,6 +54,30 @@ Inferred infer_scatter_add(const OpView& op) {
   Type result{x.dtype, x.shape, {}};
   result.shape[axis] = size;
   return {{result}, {}};
+}
+
+/// Whether the index varies along the axis alone, and x has nothing before it: whole rows of x.
+bool names_rows(const OpView& op) {
+  for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d)
+    if ((d < axis_of(op) && op.operands[0].shape[d] != 1) || (d > axis_of(op) && op.operands[1].shape[d] != 1))
+      return false;
+  return true;
+}
+
+Inferred infer_add_rows(const OpView& op) {
+  if (std::string error = check_index(op); !error.empty()) return Inferred::fail(std::move(error));
+  const Type &x = op.operands[0], &base = op.operands[2];
+  Type expected{x.dtype, x.shape, {}};
+  if (base.rank() == x.rank()) expected.shape[axis_of(op)] = base.shape[axis_of(op)];
+  if (x.dtype == DType::boolean) return Inferred::fail("expected numbers, found bool");
+  if (base.dtype != expected.dtype || base.shape != expected.shape)
+    return Inferred::fail(fmt::format("expected {} as base, found {}", to_string(expected), to_string(base)));
+  if (op.operands[1].shape[axis_of(op)] != x.shape[axis_of(op)] || !names_rows(op))
+    return Inferred::fail(
+        fmt::format("expected a position for each row of {}, found {}", to_string(x), to_string(op.operands[1])));
+  if (rows_of(op) > highest(DType::i32) || x.shape[axis_of(op)] > highest(DType::i32))
+    return Inferred::fail("the rows must be at most as many as fit i32");
+  return {{expected}, {}};
 }
 
 /// Strides of the index over the dimensions of what it names positions for, 0 where it has extent 1.
@@ -95,7 +124,7 @@ struct ScatterPlan {
   explicit ScatterPlan(const OpView& op) {
     const Shape &x = op.operands[0].shape, &index = op.operands[1].shape;
     const std::size_t axis = axis_of(op);
-    size = op.integer("size");
+    size = rows_of(op);
     stride = 1;
     bool any = false, all = true;
     for (std::size_t d = 0; d < x.size(); ++d) {
@@ -108,7 +137,7 @@ struct ScatterPlan {
     if (index[axis] == 1) stride = 0;
     inner_alike = all || !any;
     inner_stride = any ? 1 : 0;
-    by_row = outer == 1 && !any;
+    by_row = names_rows(op);
     block = by_row ? std::max<std::int64_t>(1, part_elements / inner) : std::min(inner, part_elements / 8);
     parts = by_row ? (size + block - 1) / block : outer * ((inner + block - 1) / block);
   }
@@ -181,6 +210,32 @@ void add_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t b
   }
 }
 
+/// A row that nothing is added to stays as it is, where the result lies over the base.
+template <class T>
+void add_to_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t begin, std::int64_t end) {
+  const auto* const ends = static_cast<const std::int32_t*>(args.scratch);
+  const std::int32_t* const order = ends + plan.size + 1;
+  std::array<T, 512> sums;
+  for (std::int64_t row = begin * plan.block; row < std::min(end * plan.block, plan.size); ++row) {
+    const T* const base = args.operand<T>(2) + row * plan.inner;
+    T* const to = args.result<T>() + row * plan.inner;
+    const std::int32_t first = row == 0 ? 0 : ends[row - 1];
+    if (first == ends[row]) {
+      if (to != base) std::copy_n(base, plan.inner, to);
+      continue;
+    }
+    for (std::int64_t j = 0; j < plan.inner; j += std::ssize(sums)) {
+      const std::int64_t count = std::min<std::int64_t>(std::ssize(sums), plan.inner - j);
+      std::fill_n(sums.begin(), count, T{});
+      for (std::int32_t i = first; i < ends[row]; ++i) {
+        const T* const from = args.operand<T>(0) + order[i] * plan.inner + j;
+        for (std::int64_t k = 0; k < count; ++k) sums[k] = static_cast<T>(sums[k] + from[k]);
+      }
+      for (std::int64_t k = 0; k < count; ++k) to[j + k] = static_cast<T>(base[j + k] + sums[k]);
+    }
+  }
+}
+
 template <class T, class I>
 void add_columns(const Routine::Args& args, const ScatterPlan& plan, std::int64_t part) {
   const OpView& op = *args.op;
@@ -208,6 +263,18 @@ void scatter(const Routine::Args& args, std::int64_t begin, std::int64_t end) {
       for (std::int64_t part = begin; part < end; ++part) add_columns<T, I>(args, plan, part);
     });
   });
+}
+
+/// x, the index, and the base's rows that it names, at most.
+std::int64_t bytes_of_rows(const OpView& op) {
+  const Type& x = op.operands[0];
+  const std::int64_t rows = x.shape[axis_of(op)], row = x.bytes() / rows;
+  return x.bytes() + op.operands[1].bytes() + 2 * row * std::min(rows, rows_of(op));
+}
+
+void add_rows_to_base(const Routine::Args& args, std::int64_t begin, std::int64_t end) {
+  const ScatterPlan plan(*args.op);
+  visit_dtype(args.op->results[0].dtype, [&]<class T>() { add_to_rows<T>(args, plan, begin, end); });
 }
 
 double scatter_oracle(const Oracle& o) {
@@ -323,6 +390,38 @@ std::span<const OpDef> gather_ops() {
              s.add({f32({2, 3, 2, 600}), i32({2, 3, 1, 600})}, {{"size", std::int64_t{4}}, {"axis", std::int64_t{1}}})
                  .range(1, 0, 4);
              s.add({i32({8}), i32({8})}, {{"size", std::int64_t{3}}}).range(1, 0, 3);
+           },
+       .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
+
+      {.name = "add_rows",
+       .doc = "The base, and to each of its rows along `axis` added the sum of the rows of x whose index names it, in "
+              "their "
+              "order.",
+       .operands = {{"x"}, {.name = "index", .index_extent = [](const OpView& op) { return rows_of(op); }}, {"base"}},
+       .attrs = {first_axis()},
+       .infer = infer_add_rows,
+       .kernel = Routine{.parts = [](const OpView& op) { return ScatterPlan(op).parts; },
+                         .run = add_rows_to_base,
+                         .scratch_bytes = scatter_scratch,
+                         .prepare = order_rows,
+                         .over = Routine::Over{2, bytes_of_rows}},
+       .grad =
+           [](GradCtx& g) {
+             g.accumulate(0, g.builder().op("gather", {g.dy(), g.operand(1)}, {{"axis", g.view().integer("axis")}}));
+             g.accumulate(2, g.dy());
+           },
+       .precision = Precision::accumulated,
+       .oracle = [](const Oracle& o) { return o.operand(2, o.at()) + scatter_oracle(o); },
+       .samples =
+           [](Samples& s) {
+             // what nearly cancels is as exact as its parts, not as their sum
+             s.add({f32({7, 3}), i32({7, 1}), f32({5, 3})}).range(0, 0.5, 2).range(1, 0, 5).range(2, 0.5, 2);
+             s.add({f32({3, 600}), u16({3, 1}), f32({2, 600})}).range(0, 0.5, 2).range(1, 0, 2).range(2, 0.5, 2);
+             s.add({f32({1, 5, 3}), i64({1, 5, 1}), f32({1, 4, 3})}, {{"axis", std::int64_t{1}}})
+                 .range(0, -2, -0.5)
+                 .range(1, 0, 4)
+                 .range(2, -2, -0.5);
+             s.add({i32({8}), i32({8}), i32({3})}).range(1, 0, 3);
            },
        .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
 

@@ -5,12 +5,13 @@
 #include "runtime/jit/sharing.h"
 
 #include <llvm/ADT/StringMap.h>
+#include <llvm/Bitcode/BitcodeWriter.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
@@ -30,14 +31,17 @@
 #include <algorithm>
 #include <atomic>
 #include <list>
+#include <optional>
+#include <set>
 #include <thread>
 
 namespace nnc::runtime::jit {
 
 namespace {
 
-std::string run_name(std::size_t kernel) { return fmt::format("kernel{}_run", kernel); }
-std::string finish_name(std::size_t kernel) { return fmt::format("kernel{}_finish", kernel); }
+/// Of the functions of a kernel; `kernel` tells it from all others.
+std::string run_name(std::string_view kernel) { return fmt::format("{}_run", kernel); }
+std::string finish_name(std::string_view kernel) { return fmt::format("{}_finish", kernel); }
 
 std::unique_ptr<llvm::TargetMachine> target_machine(const Cpu& cpu) {
   static const bool initialized = [] {
@@ -63,14 +67,14 @@ class Compiler {
  public:
   explicit Compiler(const Cpu& cpu) : machine_(target_machine(cpu)), cpu_(cpu) {}
 
-  std::unique_ptr<llvm::Module> emit(const ir::Kernel& kernel, std::size_t number, const std::vector<int>& parameters,
-                                     bool& finishes) {
-    auto module = std::make_unique<llvm::Module>(kernel.name, context_);
+  std::unique_ptr<llvm::Module> emit(const ir::Kernel& kernel, std::string_view name,
+                                     const std::vector<int>& parameters) {
+    auto module = std::make_unique<llvm::Module>(name, context_);
     module->setDataLayout(machine_->createDataLayout());
     module->setTargetTriple(machine_->getTargetTriple().str());
     const ir::FusedView fused(kernel.op);
-    emit_run(*module, run_name(number), fused, parameters);
-    finishes = emit_finish(*module, finish_name(number), fused);
+    emit_run(*module, run_name(name), fused, parameters);
+    emit_finish(*module, finish_name(name), fused);
     for (llvm::Function& function : *module) {
       if (function.isDeclaration()) continue;
       function.setDoesNotThrow();
@@ -86,7 +90,6 @@ class Compiler {
     return module;
   }
 
-  /// Scalar optimizations alone: loops stay as they are emitted.
   void optimize(llvm::Module& module) {
     llvm::PassBuilder builder(machine_.get());
     llvm::LoopAnalysisManager loops;
@@ -98,17 +101,18 @@ class Compiler {
     builder.registerFunctionAnalyses(functions);
     builder.registerLoopAnalyses(loops);
     builder.crossRegisterProxies(loops, functions, sccs, modules);
-    llvm::FunctionPassManager passes;
-    passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-    passes.addPass(llvm::EarlyCSEPass());
-    passes.addPass(llvm::InstCombinePass());
-    passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
-    passes.addPass(llvm::GVNPass());
-    passes.addPass(llvm::InstCombinePass());
-    passes.addPass(llvm::SimplifyCFGPass());
-    passes.addPass(llvm::DCEPass());
+    llvm::FunctionPassManager passes = pipeline();
     for (llvm::Function& function : module)
       if (!function.isDeclaration()) passes.run(function, functions);
+  }
+
+  /// All that the code of a module follows from. (Functions name their CPU.)
+  static std::string key(const llvm::Module& module) {
+    std::string code, passes;
+    llvm::raw_string_ostream code_stream(code), pass_stream(passes);
+    llvm::WriteBitcodeToFile(module, code_stream);
+    pipeline().printPipeline(pass_stream, [](llvm::StringRef name) { return name; });
+    return key_of({code, passes, LLVM_VERSION_STRING});
   }
 
   llvm::SmallVector<char, 0> generate(llvm::Module& module, llvm::CodeGenFileType type) {
@@ -122,6 +126,20 @@ class Compiler {
   }
 
  private:
+  /// Scalar optimizations alone: loops stay as they are emitted.
+  static llvm::FunctionPassManager pipeline() {
+    llvm::FunctionPassManager passes;
+    passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
+    passes.addPass(llvm::EarlyCSEPass());
+    passes.addPass(llvm::InstCombinePass());
+    passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
+    passes.addPass(llvm::GVNPass());
+    passes.addPass(llvm::InstCombinePass());
+    passes.addPass(llvm::SimplifyCFGPass());
+    passes.addPass(llvm::DCEPass());
+    return passes;
+  }
+
   llvm::LLVMContext context_;
   std::unique_ptr<llvm::TargetMachine> machine_;
   Cpu cpu_;
@@ -137,24 +155,42 @@ void checked(llvm::Error error) {
 }
 
 struct Object {
-  std::unique_ptr<llvm::MemoryBuffer> code;
+  std::string name;  // by its code: of all objects with one name the code is the same
+  std::string code;
   bool finishes = false;
 };
 
+/// Functions are named by what they compute, which is known once they are there.
+Object compile_object(Compiler& compiler, const ir::Kernel& kernel, const std::vector<int>& parameters,
+                      ObjectCache* cache) {
+  static constexpr std::string_view unnamed = "kernel";
+  const auto module = compiler.emit(kernel, unnamed, parameters);
+  Object object;
+  object.name = "nnc_" + Compiler::key(*module);
+  llvm::Function* const finish = module->getFunction(finish_name(unnamed));
+  object.finishes = finish != nullptr;
+  if (std::optional<std::string> kept = cache == nullptr ? std::nullopt : cache->find(object.name)) {
+    object.code = std::move(*kept);
+    return object;
+  }
+  module->getFunction(run_name(unnamed))->setName(run_name(object.name));
+  if (finish != nullptr) finish->setName(finish_name(object.name));
+  compiler.optimize(*module);
+  const llvm::SmallVector<char, 0> code = compiler.generate(*module, llvm::CodeGenFileType::ObjectFile);
+  object.code.assign(code.begin(), code.end());
+  if (cache != nullptr) cache->keep(object.name, object.code);
+  return object;
+}
+
 /// Of the kernels that lead; the others have none.
-std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const Sharing& sharing, const Cpu& cpu) {
+std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const Sharing& sharing, const Cpu& cpu,
+                                    ObjectCache* cache) {
   std::vector<Object> objects(kernels.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     Compiler compiler(cpu);
-    for (std::size_t k = next++; k < kernels.size(); k = next++) {
-      if (sharing.leaders[k] != k) continue;
-      const auto module = compiler.emit(kernels[k], k, sharing.parameters[k], objects[k].finishes);
-      compiler.optimize(*module);
-      objects[k].code = std::make_unique<llvm::SmallVectorMemoryBuffer>(
-          compiler.generate(*module, llvm::CodeGenFileType::ObjectFile), kernels[k].name,
-          /*RequiresNullTerminator=*/false);
-    }
+    for (std::size_t k = next++; k < kernels.size(); k = next++)
+      if (sharing.leaders[k] == k) objects[k] = compile_object(compiler, kernels[k], sharing.parameters[k], cache);
   };
   std::vector<std::jthread> others;
   if (kernels.size() > 1 && std::thread::hardware_concurrency() > 1) others.emplace_back(work);
@@ -164,14 +200,13 @@ std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const S
 
 class LoadedKernels : public KernelSet {
  public:
-  LoadedKernels(std::span<const ir::Kernel> kernels, const Sharing& sharing, std::vector<Object> objects)
+  LoadedKernels(std::span<const ir::Kernel> kernels, const Sharing& sharing, const std::vector<Object>& objects)
       : jit_(checked(llvm::orc::LLJITBuilder().setPlatformSetUp(llvm::orc::setUpInactivePlatform).create())) {
-    std::vector<bool> finishes;
-    for (Object& object : objects) {
-      finishes.push_back(object.finishes);
-      if (object.code != nullptr) checked(jit_->addObjectFile(std::move(object.code)));
-    }
-    for (std::size_t k = 0; k < finishes.size(); ++k) {
+    std::set<std::string_view> names;
+    for (const Object& object : objects)
+      if (!object.name.empty() && names.insert(object.name).second)
+        checked(jit_->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object.code, object.name)));
+    for (std::size_t k = 0; k < objects.size(); ++k) {
       const std::size_t leader = sharing.leaders[k];
       KernelCode code = leader < k ? codes_[leader] : KernelCode{};
       if (!sharing.parameters[leader].empty())
@@ -179,8 +214,9 @@ class LoadedKernels : public KernelSet {
       codes_.push_back(code);
       if (leader < k) continue;
       KernelCode& made = codes_.back();
-      made.run = checked(jit_->lookup(run_name(k))).toPtr<KernelFunction>();
-      if (finishes[k]) made.finish = checked(jit_->lookup(finish_name(k))).toPtr<FinishFunction>();
+      made.run = checked(jit_->lookup(run_name(objects[k].name))).toPtr<KernelFunction>();
+      if (objects[k].finishes)
+        made.finish = checked(jit_->lookup(finish_name(objects[k].name))).toPtr<FinishFunction>();
     }
   }
 
@@ -209,9 +245,9 @@ Cpu host_cpu() {
   return cpu;
 }
 
-std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu) {
+std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache) {
   const Sharing sharing = share_code(kernels);
-  return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu));
+  return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu, cache));
 }
 
 std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized) {
@@ -221,8 +257,7 @@ std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool 
   const Sharing sharing = share_code(kernels);
   for (std::size_t k = 0; k < kernels.size(); ++k) {
     if (sharing.leaders[k] != k) continue;
-    bool finishes = false;
-    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, sharing.parameters[k], finishes);
+    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], kernels[k].name, sharing.parameters[k]);
     if (optimized) compiler.optimize(*module);
     module->print(stream, nullptr);
   }
@@ -235,8 +270,7 @@ std::string assembly(std::span<const ir::Kernel> kernels, const Cpu& cpu) {
   const Sharing sharing = share_code(kernels);
   for (std::size_t k = 0; k < kernels.size(); ++k) {
     if (sharing.leaders[k] != k) continue;
-    bool finishes = false;
-    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], k, sharing.parameters[k], finishes);
+    const std::unique_ptr<llvm::Module> module = compiler.emit(kernels[k], kernels[k].name, sharing.parameters[k]);
     compiler.optimize(*module);
     const llvm::SmallVector<char, 0> code = compiler.generate(*module, llvm::CodeGenFileType::AssemblyFile);
     text.append(code.begin(), code.end());

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "ir/program.h"
+#include "runtime/jit/object_cache.h"
 #include "runtime/kernels.h"
 
 #include <memory>
@@ -30,7 +31,8 @@ Cpu avx2_cpu();
 Cpu avx512_cpu();
 
 /// Kernels over empty domains have no code and are not given. Element types without code (bf16) are internal errors.
-std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu);
+/// What the cache has is not compiled again; null: no cache.
+std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache = nullptr);
 
 /// The LLVM IR of the kernels: as emitted, or after the passes.
 std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized = true);
