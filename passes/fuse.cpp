@@ -145,6 +145,18 @@ struct Grown {
   GrownGroups groups;
 };
 
+/// What the group with that first op consists of.
+Remark::Part part_of(const Grown& grown, int first) {
+  Remark::Part part;
+  const auto group =
+      std::ranges::find(grown.groups.groups, first, [](const GrownGroup& each) { return each.ops.front(); });
+  for (const int op : group->ops) {
+    part.ops.push_back(*grown.view.ir_op(op).def->name);
+    part.location = part.location.merged(grown.view.ir_op(op).location);
+  }
+  return part;
+}
+
 struct Seeds {
   std::vector<GrownGroup> groups;
   std::set<ValueId> wrong;
@@ -225,21 +237,19 @@ Block with_sources_apart(const Block& block) {
 // 1. Fuse the regions of the block's ops, except of fused ones.
 // 2. Copy sources. Grow groups, and again with what they compute twice.
 // 3. Write the block anew with a fused op for each group, and drop constants that now stand in bodies.
-std::vector<NotFused> fuse_block(Block& block) {
-  std::vector<NotFused> not_fused;
+std::vector<Remark> fuse_block(Block& block) {
+  std::vector<Remark> not_fused;
   for (Op& op : block.ops()) {
     if (ir::is_fused(op)) continue;
     for (Block& region : op.regions) {
-      for (NotFused& pair : fuse_block(region)) not_fused.push_back(std::move(pair));
+      for (Remark& pair : fuse_block(region)) not_fused.push_back(std::move(pair));
     }
   }
   auto grown = std::make_unique<Grown>(with_sources_apart(block));
   grown->groups = grow_groups(grown->view);
   while (std::unique_ptr<Grown> better = recomputed(*grown)) grown = std::move(better);
-  for (FusionRefusal& refusal : grown->groups.refusals) {
-    not_fused.push_back({grown->view.ir_op(refusal.first).location, grown->view.ir_op(refusal.second).location,
-                         std::move(refusal.reason)});
-  }
+  for (FusionRefusal& refusal : grown->groups.refusals)
+    not_fused.push_back({part_of(*grown, refusal.first), part_of(*grown, refusal.second), std::move(refusal.reason)});
   block = Emission(grown->view, std::move(grown->groups.groups)).run();
   remove_dead_ops(block);
   return not_fused;
@@ -260,8 +270,15 @@ void wrap_ops(Block& block) {
   remove_dead_ops(block);
 }
 
-ir::Status fuse(ir::Module& module, PassContext&) {
-  for_each_body(module, [](Block& body) { fuse_block(body); });
+ir::Status fuse(ir::Module& module, PassContext& context) {
+  for (ir::Graph& rule : module.rules) fuse_block(rule.body);
+  for (ir::Graph& graph : module.graphs) {
+    for (Remark& remark : fuse_block(graph.body)) {
+      if (context.remarks == nullptr) continue;
+      remark.graph = graph.full_name();
+      context.remarks->push_back(std::move(remark));
+    }
+  }
   return ir::Status::ok;
 }
 

@@ -13,19 +13,12 @@
 
 #include "passes/pass.h"
 
-#include <string>
 #include <vector>
 
 namespace nnc::passes {
 
-/// Two fused ops that share a value, and why they are not one.
-struct NotFused {
-  ir::Location first, second;
-  std::string reason;
-};
-
-/// Fuses a block, and the regions in it.
-std::vector<NotFused> fuse_block(ir::Block& block);
+/// Fuses a block, and the regions in it. Of fused ops that share a value, why they are not one.
+std::vector<Remark> fuse_block(ir::Block& block);
 
 /// Makes a fused op of each op that can be one by itself, for who needs kernels of what fusion left or never saw.
 void wrap_ops(ir::Block& block);

@@ -34,13 +34,18 @@ Op bare(const Op& fused) {
   return op;
 }
 
+std::string structure_of(const Op& bare) {
+  const std::optional<Op> any = ir::outer_extent(bare) > 1 ? ir::at_extent(bare, any_extent) : std::nullopt;
+  return ir::text::print_kernel({any ? "any" : "", any ? *any : bare}, {});
+}
+
 }  // namespace
+
+std::string kernel_structure(const Op& fused) { return structure_of(bare(fused)); }
 
 int KernelTable::kernel_of(const Op& fused) {
   Op op = bare(fused);
-  const std::optional<Op> any = ir::outer_extent(op) > 1 ? ir::at_extent(op, any_extent) : std::nullopt;
-  std::string structure = ir::text::print_kernel({any ? "any" : "", any ? *any : op}, {});
-  const auto [entry, inserted] = known_.try_emplace(std::move(structure), static_cast<int>(kernels_.size()));
+  const auto [entry, inserted] = known_.try_emplace(structure_of(op), static_cast<int>(kernels_.size()));
   if (inserted) kernels_.push_back({"", std::move(op)});
   return entry->second;
 }

@@ -12,6 +12,9 @@
 
 namespace nnc::passes {
 
+/// The same text for fused ops that are one kernel.
+std::string kernel_structure(const ir::Op& fused);
+
 class KernelTable {
  public:
   /// The number of the kernel for a fused op, which it may be the first to need.

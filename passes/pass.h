@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ir/diagnostics.h"
+#include "ir/location.h"
 #include "ir/module.h"
 #include "ir/target.h"
 
@@ -18,6 +19,17 @@
 
 namespace nnc::passes {
 
+/// Two neighbours that a pass did not make one, and why.
+struct Remark {
+  struct Part {
+    std::vector<std::string_view> ops;
+    ir::Location location;
+  };
+  Part first, second;
+  std::string reason;
+  std::string graph = {};  // its full name
+};
+
 struct PassContext {
   /// For what the user did wrong. What a pass finds wrong in itself goes to `internal_error`.
   ir::Diagnostics& diagnostics;
@@ -25,6 +37,7 @@ struct PassContext {
   const ir::Target* target = nullptr;
   /// How often each rewrite rule applied, by the rule's text; printed by --time-passes.
   std::vector<std::pair<std::string, int>> rule_counts = {};
+  std::vector<Remark>* remarks = nullptr;  // null: nobody asks
   /// Set by a pass that fails through our own mistake: what went wrong.
   std::string internal_error = {};
 };
@@ -62,8 +75,9 @@ struct RunOptions {
   bool elide_constants = false;
   /// Where a failing pass leaves its input and the rest of the pipeline; nnc-opt runs that file again.
   std::string reproducer = "nnc-reproducer.ir";
-  std::ostream* log = nullptr;         // dumps and times; null: std::cerr
-  const ir::Target* target = nullptr;  // null: the generic one, single-threaded
+  std::vector<Remark>* remarks = nullptr;  // takes the passes' remarks
+  std::ostream* log = nullptr;             // dumps and times; null: std::cerr
+  const ir::Target* target = nullptr;      // null: the generic one, single-threaded
 };
 
 /// Runs the passes in order. Names in the options that no pass has are reported as errors with the near name.

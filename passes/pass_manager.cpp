@@ -141,7 +141,7 @@ Status run_passes(Module& module, const std::vector<const Pass*>& passes, const 
     const int errors = diagnostics.count();
     const auto reproduce = [&] { return write_reproducer(input, {pass, chosen.end()}, options.reproducer); };
     const ir::OnInternalError last_words([&] { fmt::print(stderr, "in pass `{}`; {}\n", (*pass)->name, reproduce()); });
-    PassContext context{.diagnostics = diagnostics, .target = target};
+    PassContext context{.diagnostics = diagnostics, .target = target, .remarks = options.remarks};
     const auto start = std::chrono::steady_clock::now();
     const Status status = (*pass)->run(module, context);
     const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;

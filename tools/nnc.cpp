@@ -6,6 +6,7 @@
 #include "tools/dot.h"
 #include "tools/driver.h"
 #include "tools/exit_codes.h"
+#include "tools/explain.h"
 #include "tools/machine.h"
 
 #include <fmt/format.h>
@@ -27,6 +28,7 @@ struct Request {
   frontend::Options options;
   passes::RunOptions passes;
   const tools::Machine* machine = nullptr;
+  bool explain = false;
 };
 
 std::string print_module(const ir::Module& module, const Request& request) {
@@ -56,12 +58,32 @@ constexpr Form forms[] = {
 
 constexpr std::string_view form_names = "ast, graph, step, optimized, program, llvm, asm or dot";
 
+/// Nothing if the model does not compile.
+std::optional<std::string> explanation(const frontend::Model& model, const Request& request,
+                                       ir::Diagnostics& diagnostics) {
+  const frontend::BatchSizes sizes = tools::sizes_without_data(model.recipe());
+  std::vector<passes::Remark> remarks;
+  passes::RunOptions passes = request.passes;
+  passes.remarks = &remarks;
+  const std::optional<ir::Module> optimized =
+      tools::compile(model, sizes, passes::Stage::optimized, passes, diagnostics);
+  if (!optimized) return std::nullopt;
+  const std::optional<ir::Module> lowered = tools::compile(
+      model, sizes, passes::Stage::program, {.disabled = passes.disabled, .target = passes.target}, diagnostics);
+  if (!lowered) return std::nullopt;
+  return tools::explain(*optimized, *lowered, remarks, tools::source_to_show(request.file));
+}
+
 int run(const Request& request) {
   ir::Diagnostics diagnostics;
   const std::optional<frontend::Model> model = tools::load_model(request.file, request.options, diagnostics);
   if (!model) return tools::fail(diagnostics);
   std::string text;
-  if (request.emit == "ast") {
+  if (request.explain) {
+    std::optional<std::string> explained = explanation(*model, request, diagnostics);
+    if (!explained) return tools::fail(diagnostics);
+    text = std::move(*explained);
+  } else if (request.emit == "ast") {
     text = frontend::print(model->program());
   } else {
     const Form& form = *std::find_if(std::begin(forms), std::end(forms),
@@ -94,6 +116,8 @@ int main(int argc, char** argv) {
   app.add_option("FILE", request.file, "The .nn file; `-` is standard input")->required()->type_name("");
   const CLI::Option* emit =
       app.add_option("--emit", request.emit, fmt::format("Print a stage: {}", form_names))->type_name("STAGE");
+  app.add_flag("--explain", request.explain,
+               "Say of each line in which kernels its values are computed, and why not in fewer");
   app.add_option("-o", request.out, "Write there instead of to standard output")
       ->type_name("OUT")
       ->check(tools::not_empty());
@@ -107,6 +131,7 @@ int main(int argc, char** argv) {
   if (const std::optional<int> status = tools::parse_command_line(app, argc, argv)) return *status;
   if (!emit->empty()) {
     if (const std::string problem = check_form(request.emit); !problem.empty()) return tools::refuse(problem);
+    if (request.explain) return tools::refuse("--explain and --emit exclude each other");
   }
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;

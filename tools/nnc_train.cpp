@@ -105,11 +105,8 @@ ir::Status write_profile(const Flags& flags, const tools::Prepared& prepared, ir
   if (!flags.trace.empty() &&
       tools::write_text(flags.trace, tools::profile_trace(prepared.module, profile), diagnostics) == ir::Status::failed)
     return ir::Status::failed;
-  const std::string& file = flags.request.file;
-  ir::Diagnostics unread;  // the file may be gone by now, or is standard input: lines are then shown by number
-  const std::optional<tools::TextFile> source = file == "-" ? std::nullopt : tools::read_text(file, unread);
   const std::string tables =
-      tools::profile_tables(prepared.module, profile, ceilings, source ? source->name : "", source ? source->text : "");
+      tools::profile_tables(prepared.module, profile, ceilings, tools::source_to_show(flags.request.file));
   return tools::write_text("", tables, diagnostics);
 }
 

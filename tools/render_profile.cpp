@@ -3,6 +3,7 @@
 #include "ir/fused.h"
 #include "ir/op.h"
 #include "ir/program_cost.h"
+#include "tools/source_lines.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -48,8 +49,6 @@ std::string describe(const ir::Module& module, const Program& program, const Ins
   if (instruction.sets.size() > 1) text += fmt::format(", {} sets", instruction.sets.size());
   return text;
 }
-
-ir::SourcePoint user_point(const ir::CallChain& chain) { return chain[ir::innermost_in_first_file(chain)]; }
 
 std::string place(const ir::Location& location) {
   if (location.empty()) return "";
@@ -102,24 +101,10 @@ std::string instruction_table(const ir::Module& module, const Program& program, 
   return text;
 }
 
-/// Seconds of a line of the user's: forward, backward with clipping, update.
-using LineTimes = std::array<double, 3>;
+/// Seconds of a line of the user's, by part of the step.
+using LineTimes = std::array<double, part_names.size()>;
 
-std::size_t part_of(ir::Role::Kind kind) {
-  if (kind == ir::Role::Kind::forward) return 0;
-  return kind == ir::Role::Kind::update ? 2 : 1;
-}
-
-std::string line_of(const std::string& text, int line) {
-  std::size_t begin = 0;
-  for (int i = 1; i < line && begin != std::string::npos; ++i) begin = text.find('\n', begin) + 1;
-  const std::string found = text.substr(begin, text.find('\n', begin) - begin);
-  const std::size_t first = found.find_first_not_of(" \t");
-  return first == std::string::npos ? "" : found.substr(first);
-}
-
-std::string line_table(const Program& program, const ProgramProfile& profile, const std::string& file,
-                       const std::string& source) {
+std::string line_table(const Program& program, const ProgramProfile& profile, const TextFile& source) {
   std::map<std::pair<std::string, int>, LineTimes> lines;
   for (std::size_t i = 0; i < program.instructions.size(); ++i) {
     const Instruction& instruction = program.instructions[i];
@@ -143,7 +128,7 @@ std::string line_table(const Program& program, const ProgramProfile& profile, co
     text += fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  ", ms(total(times)), share(total(times), profile.seconds),
                         ms(times[0]), ms(times[1]), ms(times[2]));
     text += at.first.empty() ? "(no line)" : fmt::format("{}:{}", at.first, at.second);
-    if (at.first == file) text += ": " + line_of(source, at.second);
+    if (at.first == source.name) text += ": " + line_of(source.text, at.second);
     text += '\n';
   }
   return text;
@@ -157,7 +142,7 @@ std::string runs_of(const std::string& name, const ProgramProfile& profile) {
 }  // namespace
 
 std::string profile_tables(const ir::Module& module, const runtime::Profile& profile, const runtime::Ceilings& ceilings,
-                           const std::string& file, const std::string& source) {
+                           const TextFile& source) {
   std::vector<std::pair<std::string, const ProgramProfile*>> order;
   for (const auto& [name, of_program] : profile)
     if (of_program.runs > 0) order.emplace_back(name, &of_program);
@@ -176,14 +161,13 @@ std::string profile_tables(const ir::Module& module, const runtime::Profile& pro
                         ceilings.flops_per_second / 1e9);
     const Program& program = *find_program(module, name);
     text += instruction_table(module, program, *of_program, ceilings) + '\n';
-    text += line_table(program, *of_program, file, source) + '\n';
+    text += line_table(program, *of_program, source) + '\n';
   }
   return text;
 }
 
 std::string profile_trace(const ir::Module& module, const runtime::Profile& profile) {
   using Json = nlohmann::ordered_json;
-  constexpr std::array part_names{"forward", "backward", "update"};
   Json events = Json::array();
   int track = 0;
   for (const auto& [name, of_program] : profile) {

@@ -11,6 +11,7 @@
 #include "ir/module.h"
 #include "runtime/ceilings.h"
 #include "runtime/profile.h"
+#include "tools/text_files.h"
 
 #include <string>
 
@@ -22,10 +23,10 @@ namespace nnc::tools {
 ///
 /// Bytes are those that an instruction has to read and write, each once; "of best" is the time that they, or its
 /// operations, would take at the ceilings, over the time it took: more than 100 % where data comes from the caches. The
-/// time of an instruction that stands for several lines is divided evenly among them. `source` is the text of file
-/// `file`, whose lines are shown.
+/// time of an instruction that stands for several lines is divided evenly among them. Lines of
+/// `source` are shown as they stand there.
 std::string profile_tables(const ir::Module& module, const runtime::Profile& profile, const runtime::Ceilings& ceilings,
-                           const std::string& file, const std::string& source);
+                           const TextFile& source);
 
 /// The last run of each program in the trace event format of Chrome and Perfetto: JSON.
 std::string profile_trace(const ir::Module& module, const runtime::Profile& profile);

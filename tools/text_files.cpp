@@ -22,6 +22,11 @@ std::optional<TextFile> read_text(const std::string& path, ir::Diagnostics& diag
   return std::nullopt;
 }
 
+TextFile source_to_show(const std::string& path) {
+  ir::Diagnostics unread;
+  return path == "-" ? TextFile{} : read_text(path, unread).value_or(TextFile{});
+}
+
 ir::Status write_text(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics) {
   std::error_code missing;
   const std::filesystem::file_status status = std::filesystem::status(path, missing);

@@ -16,6 +16,10 @@ struct TextFile {
 
 std::optional<TextFile> read_text(const std::string& path, ir::Diagnostics& diagnostics);
 
+/// The file once more, to show its lines beside what became of them; with neither name nor text if it cannot be read
+/// again: it is gone, or was standard input.
+TextFile source_to_show(const std::string& path);
+
 /// Writes to `path`, or to standard output if it is empty.
 ir::Status write_text(const std::string& path, std::string_view text, ir::Diagnostics& diagnostics);
 

@@ -66,7 +66,7 @@ runtime::Profile profile() {
 
 TEST_CASE("a profile is shown by instruction and by the line that the user wrote") {
   const runtime::Ceilings ceilings{.bytes_per_second = 104e3, .flops_per_second = 1e6};
-  const std::string tables = tools::profile_tables(parsed(), profile(), ceilings, "a.nn", "first\n  second\nthird");
+  const std::string tables = tools::profile_tables(parsed(), profile(), ceilings, {"a.nn", "first\n  second\nthird"});
   CHECK(tables ==
         R"(train@2: 2 runs, 4.000 ms each; at best 0.0 GB/s, 0.0 GFLOP/s
        ms  share  times    GB/s  GFLOP/s  of best  instruction                                      line
