@@ -13,6 +13,7 @@
 #include "passes/plan_memory.h"
 #include "passes/schedule.h"
 #include "passes/simplify.h"
+#include "passes/sink.h"
 #include "passes/updates.h"
 
 #include <array>
@@ -37,6 +38,7 @@ constexpr std::array table{
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
+    Pass{"sink", "compute parts of what is only read in parts", sink, Stage::optimized, optional},
     Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
     Pass{"expand", "write ops as others that kernels hold, or that are cheaper there", expand, Stage::optimized,
          optional},
