@@ -6,7 +6,7 @@
     python3 bench/compare.py                                   # all models, on all processors
     python3 bench/compare.py --threads 1 --models mlp,cnn
     python3 bench/compare.py --peers pytorch --sweep           # shapes that nobody tuned anything for
-    python3 bench/compare.py --peers pytorch,compile,jax=OTHER/bin/python,primitives
+    python3 bench/compare.py --peers pytorch,compile,jax,tensorflow=tfenv/bin/python,xla=tfenv/bin/python,primitives
 
 Every side starts from the same weights and takes the same batches in the same order. The losses of the first steps of
 each side are compared with nnc's: a side that does not train as nnc does is an error and has no time.
@@ -32,6 +32,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = {
     "pytorch": ("with_pytorch", "eager"),
     "compile": ("with_pytorch", "compile"),
+    "jax": ("with_jax", "jit"),
+    "tensorflow": ("with_tensorflow", "graph"),
+    "xla": ("with_tensorflow", "xla"),
 }
 PRIMITIVES = "primitives"
 IMAGES = ("cnn", "resnet20")
