@@ -70,7 +70,8 @@ class Nnc:
         self.binaries = binaries
 
     def train(self, work, steps, threads):
-        command = [str(self.binaries / "nnc-train"), *work.model.command_line(), *work.train_options(steps),
+        """Without kernels kept from another run: all of them are compiled."""
+        command = [str(self.binaries / "nnc-train"), *work.model.command_line(), *work.train_options(steps), "--no-kernel-cache",
                    "--init", str(work.folder / "weights.safetensors"), "--threads", str(threads)]
         return json.loads(workload.last_line(workload.run(command, **on_processors(threads))))
 
@@ -166,9 +167,9 @@ def write_table(header, rows):
     print(flush=True)
 
 
-def table(model, sides, arguments):
+def table(name, sides, arguments):
     """Writes a model's table; gives whether all sides could be timed."""
-    work, rounds = rounds_of(model, sides, arguments)
+    work, rounds = rounds_of(workload.NAMED[name], sides, arguments)
     rows, well = [], True
     for side in sides:
         if any("error" in figures.get(side.name, {}) for figures in rounds):
@@ -184,7 +185,7 @@ def table(model, sides, arguments):
             row += [f"{statistics.median(of('first_ms')):.0f}", f"{max(of('peak_bytes')) / 2 ** 20:.0f}",
                     f"{max(of('differs')):.0e}"]
         rows.append(row)
-    print(f"{model.describe()}: batch {work.batch}, threads {arguments.threads}, rounds {arguments.rounds}\n")
+    print(f"{name}: batch {work.batch}, threads {arguments.threads}, rounds {arguments.rounds}\n")
     write_table(["side", "step ms", "fastest", "nnc over it", "first step ms", "peak MiB", "loss differs by"], rows)
     return well
 
@@ -252,12 +253,11 @@ def main():
         for name in names:
             if name not in workload.NAMED:
                 raise Failed(f"no model `{name}`: there are {', '.join(workload.NAMED)}")
-        models = [workload.NAMED[name] for name in names]
         nnc, peers = Nnc(arguments.nnc), peers_of(arguments.peers, arguments.nnc)
         if arguments.sweep:
-            files = {model.file for model in models}
+            files = {workload.NAMED[name].file for name in names}
             return 0 if sweep([model for model in workload.ODD if model.file in files], [nnc, *peers], arguments) else 1
-        well = [table(model, [nnc, *for_model(peers, model)], arguments) for model in models]
+        well = [table(name, [nnc, *for_model(peers, workload.NAMED[name])], arguments) for name in names]
         return 0 if all(well) else 1
     except (Failed, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
