@@ -4,6 +4,8 @@
 #include "frontend/evaluate.h"
 #include "frontend/statements.h"
 #include "ir/check.h"
+#include "ir/ops/scan.h"
+#include "ir/value_map.h"
 
 #include <fmt/format.h>
 
@@ -21,8 +23,6 @@ using ir::Expr;
 using ir::Op;
 using ir::ValueId;
 
-std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
-
 /// A value as the tensor that a loop hands on; a number takes its natural type, a runtime scalar f32.
 std::optional<Expr> as_carried(Context& context, const Value& value, const ast::Span& where) {
   if (value.poisoned()) return std::nullopt;
@@ -37,49 +37,48 @@ std::optional<Expr> as_carried(Context& context, const Value& value, const ast::
 /// Divides a block where the body of a scan begins.
 class Division {
  public:
-  Division(const Block& whole, const ScanScope& scope)
-      : whole_(whole), scope_(scope), outer_(static_cast<std::size_t>(whole.value_count())), inner_(outer_.size()) {}
+  Division(const Block& whole, const ScanScope& scope) : whole_(whole), scope_(scope), outer_(whole), inner_(whole) {}
 
   /// The block without the body. What was there before keeps its number.
   Block outside() {
     Block block;
     for (std::int32_t value = 0; value < scope_.first_value; ++value) {
-      if (outer_[at({value})].valid()) continue;
+      if (outer_.has({value})) continue;
       if (const Op* op = whole_.definer({value}))
-        copy(block, *op, outer_);
+        outer_.copy(block, *op);
       else
-        outer_[at({value})] = block.add_param(whole_.type({value}));
+        outer_.add_param(block, {value});
     }
     // Rows that scans further out take are theirs.
     for (const ValueId param : whole_.params())
-      if (param.index >= scope_.first_value && !is_own(param)) outer_[at(param)] = block.add_param(whole_.type(param));
+      if (param.index >= scope_.first_value && !is_own(param)) outer_.add_param(block, param);
     for (const Op& op : body())
-      if (ir::slot_of(op)) copy(block, op, outer_);
-    for (const ValueId result : whole_.results) block.results.push_back(outer_[at(result)]);
+      if (ir::slot_of(op)) outer_.copy(block, op);
+    for (const ValueId result : whole_.results) block.results.push_back(outer_[result]);
     return block;
   }
 
   /// The region that yields `results`, and what it uses from outside besides carries and rows.
   Block inside(const std::vector<ValueId>& results, std::vector<ValueId>& uses) {
     Block region;
-    inner_[at(scope_.step.value)] = region.add_param(whole_.type(scope_.step.value));
-    for (const ValueId carry : scope_.carries) inner_[at(carry)] = region.add_param(whole_.type(carry));
-    for (const ScanScope::Row& row : scope_.rows) inner_[at(row.value)] = region.add_param(whole_.type(row.value));
+    inner_.add_param(region, scope_.step.value);
+    for (const ValueId carry : scope_.carries) inner_.add_param(region, carry);
+    for (const ScanScope::Row& row : scope_.rows) inner_.add_param(region, row.value);
     const auto use = [&](ValueId value) {
-      if (!outer_[at(value)].valid() || inner_[at(value)].valid()) return;
-      inner_[at(value)] = region.add_param(whole_.type(value));
+      if (!outer_.has(value) || inner_.has(value)) return;
+      inner_.add_param(region, value);
       uses.push_back(value);
     };
     for (const Op& op : body()) std::ranges::for_each(op.operands, use);
     std::ranges::for_each(results, use);
     for (const Op& op : body())
-      if (!ir::slot_of(op)) copy(region, op, inner_);
-    for (const ValueId result : results) region.results.push_back(inner_[at(result)]);
+      if (!ir::slot_of(op)) inner_.copy(region, op);
+    for (const ValueId result : results) region.results.push_back(inner_[result]);
     return region;
   }
 
   /// A value of the whole block in the block outside.
-  ValueId outside(ValueId value) const { return outer_[at(value)]; }
+  ValueId outside(ValueId value) const { return outer_[value]; }
 
  private:
   std::span<const Op> body() const { return std::span(whole_.ops()).subspan(scope_.first_op); }
@@ -89,18 +88,9 @@ class Division {
            std::ranges::count(scope_.rows, param, &ScanScope::Row::value) > 0;
   }
 
-  void copy(Block& to, const Op& op, std::vector<ValueId>& map) const {
-    Op made = op;
-    for (ValueId& operand : made.operands) operand = map[at(operand)];
-    std::vector<ir::Type> types;
-    for (const ValueId result : op.results) types.push_back(whole_.type(result));
-    const std::vector<ValueId> results = to.append(std::move(made), types);
-    for (std::size_t i = 0; i < results.size(); ++i) map[at(op.results[i])] = results[i];
-  }
-
   const Block& whole_;
   const ScanScope& scope_;
-  std::vector<ValueId> outer_, inner_;  // by value of the whole
+  ir::ValueMap outer_, inner_;
 };
 
 /// The tensor's rows along a dimension, those of the scan's steps, as its first dimension.
@@ -128,8 +118,7 @@ std::vector<Expr> close_scan(Context& context, const ScanScope& scope, const std
   Division division(whole, scope);
   target.graph.body = division.outside();
   std::vector<ValueId> uses;
-  std::vector<Block> regions;
-  regions.push_back(division.inside(results, uses));
+  Block region = division.inside(results, uses);
 
   for (auto& [path, read] : target.reads) read.value = division.outside(read.value);
   for (ScanScope* open : context.scans) {
@@ -146,14 +135,8 @@ std::vector<Expr> close_scan(Context& context, const ScanScope& scope, const std
   for (const ValueId use : uses) operands.push_back(builder.expr(division.outside(use)));
   builder.location = location(context, scope.at);
   ++context.ops;
-  const auto built = builder.try_op(*ir::find_op("scan"), operands,
-                                    {{"length", scope.length},
-                                     {"carries", static_cast<std::int64_t>(initial.size())},
-                                     {"scanned", static_cast<std::int64_t>(scope.rows.size())}},
-                                    std::move(regions));
-  const auto* error = std::get_if<std::string>(&built);
-  NNC_CHECK(!error, "scan: {}", error ? *error : "");
-  return std::get<std::vector<Expr>>(built);
+  return ir::build_scan(builder, {initial.size(), scope.rows.size(), scope.length, /*reverse=*/false}, operands,
+                        std::move(region));
 }
 
 /// The length of the loop, or nothing.

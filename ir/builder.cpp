@@ -1,6 +1,7 @@
 #include "ir/builder.h"
 
 #include "ir/check.h"
+#include "ir/value_map.h"
 
 #include <fmt/format.h>
 
@@ -169,16 +170,15 @@ void GradCtx::accumulate(std::size_t i, Expr contribution) {
 std::vector<Expr> inline_block(Builder& builder, const Block& callee, const std::vector<Expr>& args, bool set_role) {
   NNC_CHECK(args.size() == callee.params().size(), "a block of {} parameters is given {}", callee.params().size(),
             args.size());
-  std::vector<ValueId> mapped(static_cast<std::size_t>(callee.value_count()));
+  ValueMap map(callee);
   for (std::size_t i = 0; i < args.size(); ++i) {
     NNC_CHECK(args[i].type() == callee.type(callee.params()[i]), "parameter {} is {}, the argument {}", i,
               to_string(callee.type(callee.params()[i])), to_string(args[i].type()));
-    mapped[static_cast<std::size_t>(callee.params()[i].index)] = args[i].value;
+    map.set(callee.params()[i], args[i].value);
   }
   const CallChain caller = builder.location.empty() ? CallChain{} : builder.location.chains().front();
   for (const Op& op : callee.ops()) {
-    Op copy = op;
-    for (ValueId& operand : copy.operands) operand = mapped[static_cast<std::size_t>(operand.index)];
+    Op copy = map.mapped(op);
     if (set_role) copy.role = builder.role;
     if (!caller.empty()) {
       std::vector<CallChain> chains;
@@ -188,13 +188,10 @@ std::vector<Expr> inline_block(Builder& builder, const Block& callee, const std:
       }
       copy.location = chains.empty() ? builder.location : Location(std::move(chains));
     }
-    std::vector<Type> types;
-    for (ValueId result : op.results) types.push_back(callee.type(result));
-    const std::vector<ValueId> results = builder.block().append(std::move(copy), types);
-    for (std::size_t i = 0; i < results.size(); ++i) mapped[static_cast<std::size_t>(op.results[i].index)] = results[i];
+    map.append(builder.block(), op, std::move(copy));
   }
   std::vector<Expr> results;
-  for (ValueId result : callee.results) results.push_back(builder.expr(mapped[static_cast<std::size_t>(result.index)]));
+  for (ValueId result : callee.results) results.push_back(builder.expr(map[result]));
   return results;
 }
 

@@ -1,6 +1,5 @@
 #include "passes/hoist.h"
 
-#include "ir/check.h"
 #include "ir/ops/scan.h"
 #include "ir/steps.h"
 #include "passes/rebuild.h"
@@ -242,13 +241,13 @@ class Loop {
     if (results.empty()) return after;
     const std::set<ValueId> needed = this->needed(results);
     Block region;
-    std::map<ValueId, ValueId> map;
+    ir::ValueMap map(region_);
     std::vector<Expr> operands;
     const auto take = [&](ValueId value, Expr operand) {
-      map[value] = region.add_param(region_.type(value));
+      map.add_param(region, value);
       operands.push_back(operand);
     };
-    map[region_.params()[0]] = region.add_param(region_.type(region_.params()[0]));
+    map.add_param(region, region_.params()[0]);
     for (const Carry& carry : carries_) take(carry.param, outside_.expr(carry.first));
     for (const auto& [value, operand] : rows_)
       if (needed.contains(value)) take(value, operand);
@@ -256,29 +255,15 @@ class Loop {
     for (const auto& [value, operand] : constants_)
       if (definer(value) == nullptr && needed.contains(value)) take(value, operand);
     for (const Op& op : region_.ops()) {
-      const auto missing = [&](ValueId v) { return needed.contains(v) && !map.contains(v); };
-      if (!std::ranges::any_of(op.results, missing)) continue;
-      Op copy = op;
-      copy.results.clear();
-      for (ValueId& operand : copy.operands) operand = map.at(operand);
-      const std::vector<ValueId> made = region.append(std::move(copy), result_types(region_, op));
-      for (std::size_t i = 0; i < made.size(); ++i) map[op.results[i]] = made[i];
+      const auto missing = [&](ValueId v) { return needed.contains(v) && !map.has(v); };
+      if (std::ranges::any_of(op.results, missing)) map.copy(region, op);
     }
-    for (const ValueId v : results) region.results.push_back(map.at(v));
+    for (const ValueId v : results) region.results.push_back(map[v]);
 
     outside_.location = scan_.location;
     outside_.role = scan_.role;
-    std::vector<Block> regions;
-    regions.push_back(std::move(region));
-    const auto built = outside_.try_op(*scan_.def, operands,
-                                       {{"length", parts_.length},
-                                        {"carries", static_cast<std::int64_t>(carries_.size())},
-                                        {"scanned", static_cast<std::int64_t>(scanned)},
-                                        {"reverse", parts_.reverse}},
-                                       std::move(regions));
-    const auto* error = std::get_if<std::string>(&built);
-    NNC_CHECK_OP(error == nullptr, scan_, "what is left of the loop: {}", *error);
-    const auto& made = std::get<std::vector<Expr>>(built);
+    const std::vector<Expr> made = ir::build_scan(outside_, {carries_.size(), scanned, parts_.length, parts_.reverse},
+                                                  operands, std::move(region));
     for (std::size_t i = 0; i < carries_.size(); ++i) carries_[i].last = made[i].value;
     for (std::size_t i = 0; i < yields.size(); ++i) after[yields[i]] = made[carries_.size() + i];
     return after;

@@ -10,6 +10,7 @@
 
 #include "ir/builder.h"
 #include "ir/module.h"
+#include "ir/value_map.h"
 
 #include <vector>
 
@@ -22,20 +23,20 @@ class Rebuild {
 
   ir::Block& block() { return to_; }
   /// The value in the new block that stands for `old`.
-  ir::ValueId operator[](ir::ValueId old) const;
+  ir::ValueId operator[](ir::ValueId old) const { return map_[old]; }
   /// From now on `value` (of the new block) stands for `old`.
-  void replace(ir::ValueId old, ir::ValueId value);
+  void replace(ir::ValueId old, ir::ValueId value) { map_.set(old, value); }
   /// The op with its operands replaced and no results yet.
-  ir::Op mapped(const ir::Op& op) const;
+  ir::Op mapped(const ir::Op& op) const { return map_.mapped(op); }
   /// Appends the op with its operands replaced; gives its results, which stand for the old ones.
-  std::vector<ir::ValueId> copy(const ir::Op& op);
+  std::vector<ir::ValueId> copy(const ir::Op& op) { return map_.copy(to_, op); }
   /// The new block, with the results of the old one.
   ir::Block finish();
 
  private:
   const ir::Block* from_;
   ir::Block to_;
-  std::vector<ir::ValueId> map_;
+  ir::ValueMap map_;
 };
 
 /// Calls `f(Block&)` on the body of each rule and graph.
@@ -44,7 +45,5 @@ void for_each_body(ir::Module& module, F&& f) {
   for (ir::Graph& rule : module.rules) f(rule.body);
   for (ir::Graph& graph : module.graphs) f(graph.body);
 }
-/// The types of an op's results.
-std::vector<ir::Type> result_types(const ir::Block& block, const ir::Op& op);
 
 }  // namespace nnc::passes

@@ -1,4 +1,5 @@
 #include "ir/builder.h"
+#include "ir/check.h"
 #include "ir/evaluate.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
@@ -118,6 +119,22 @@ double decaying_sum_oracle(const Oracle& o) {
 }
 
 }  // namespace
+
+std::vector<Expr> build_scan(Builder& builder, const ScanParts& parts, const std::vector<Expr>& operands,
+                             Block region) {
+  std::vector<Block> regions;
+  regions.push_back(std::move(region));
+  const auto built = builder.try_op(*find_op("scan"), operands,
+                                    {{"length", parts.length},
+                                     {"carries", static_cast<std::int64_t>(parts.carries)},
+                                     {"scanned", static_cast<std::int64_t>(parts.scanned)},
+                                     {"reverse", parts.reverse}},
+                                    std::move(regions));
+  const auto* error = std::get_if<std::string>(&built);
+  const SourcePoint at = builder.location.point();
+  NNC_CHECK(error == nullptr, "scan: {} (from {}:{}:{})", *error, at.file, at.line, at.column);
+  return std::get<std::vector<Expr>>(built);
+}
 
 bool is_scan(const Op& op) {
   static const OpDef* const scan = find_op("scan");

@@ -16,16 +16,18 @@ struct ScanParts {
   std::int64_t length;
   bool reverse;
 
+  ScanParts(std::size_t carries, std::size_t scanned, std::int64_t length, bool reverse)
+      : carries(carries), scanned(scanned), length(length), reverse(reverse) {}
   explicit ScanParts(const OpView& op)
-      : carries(static_cast<std::size_t>(op.integer("carries"))),
-        scanned(static_cast<std::size_t>(op.integer("scanned"))),
-        length(op.integer("length")),
-        reverse(op.flag("reverse")) {}
+      : ScanParts(static_cast<std::size_t>(op.integer("carries")), static_cast<std::size_t>(op.integer("scanned")),
+                  op.integer("length"), op.flag("reverse")) {}
 };
 
 /// Whether the op is a loop.
 bool is_scan(const Op& op);
 std::size_t carry_count(const Op& scan);
+/// Appends a loop; that its region does not fit is our own mistake.
+std::vector<Expr> build_scan(Builder& builder, const ScanParts& parts, const std::vector<Expr>& operands, Block region);
 
 /// For each value of a loop's body, whether a gradient can flow from it to one of the operands that are `wanted`. A carry
 /// counts as well if a later step makes it from something that does.

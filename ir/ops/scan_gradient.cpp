@@ -4,8 +4,8 @@
 //
 // f^T is what autodiff makes of the region. What it reads of f's values is either yielded by the forward loop, row by
 // row, or computed again from what is there: where that needs less memory, if it is no contraction, reduction or loop.
-#include "ir/check.h"
 #include "ir/ops/scan.h"
+#include "ir/value_map.h"
 
 #include <algorithm>
 #include <map>
@@ -152,54 +152,39 @@ class ScanGradient {
 
   /// Lets the forward loop yield what the backward one gets; gives the stacked values.
   std::vector<std::pair<ValueId, Expr>> extend_forward(const Savings& savings) {
-    Block region = g_.op().regions[0];
-    // Loops within have been extended themselves.
+    // The body without what was appended: not the region as it was, whose loops have been extended since.
+    Block forward;
+    ValueMap map(body_);
+    for (std::size_t i = 0; i < own_params_; ++i) map.add_param(forward, body_.params()[i]);
+    for (std::size_t i = 0; i < forward_ops_; ++i) map.copy(forward, body_.ops()[i]);
+    for (const ValueId result : body_.results) forward.results.push_back(map[result]);
+
     std::vector<std::pair<ValueId, Expr>> kept;
     std::vector<ValueId> further;
-    Block forward = forward_block();
     for (std::int32_t i = 0; i < body_.value_count(); ++i) {
       const ValueId value{i};
       if (!savings.kept(value)) continue;
       const auto yields = forward.results.begin() + static_cast<std::ptrdiff_t>(parts_.carries);
-      const auto known = std::find(yields, forward.results.end(), forward_.at(value));
+      const auto known = std::find(yields, forward.results.end(), map[value]);
       if (known != forward.results.end()) {
         kept.emplace_back(value, g_.result(static_cast<std::size_t>(known - forward.results.begin())));
       } else {
         further.push_back(value);
       }
     }
-    for (const ValueId value : further) forward.results.push_back(forward_.at(value));
+    for (const ValueId value : further) forward.results.push_back(map[value]);
     const std::vector<Expr> results = g_.extend(std::move(forward));
     for (std::size_t i = 0; i < further.size(); ++i) kept.emplace_back(further[i], results[i]);
     return kept;
   }
 
-  /// The body without what was appended; notes which value is which.
-  Block forward_block() {
-    Block forward;
-    for (std::size_t i = 0; i < own_params_; ++i)
-      forward_[body_.params()[i]] = forward.add_param(body_.type(body_.params()[i]));
-    for (std::size_t i = 0; i < forward_ops_; ++i) copy(forward, body_.ops()[i], forward_);
-    for (const ValueId result : body_.results) forward.results.push_back(forward_.at(result));
-    return forward;
-  }
-
-  void copy(Block& to, const Op& op, std::map<ValueId, ValueId>& map) const {
-    Op made = op;
-    for (ValueId& operand : made.operands) operand = map.at(operand);
-    std::vector<Type> types;
-    for (const ValueId result : op.results) types.push_back(body_.type(result));
-    const std::vector<ValueId> results = to.append(std::move(made), types);
-    for (std::size_t i = 0; i < results.size(); ++i) map[op.results[i]] = results[i];
-  }
-
   /// The parameters of the backward region, in order, with the operands they get.
   class Interface {
    public:
-    Interface(Block& region, std::map<ValueId, ValueId>& map) : region_(region), map_(map) {}
+    Interface(Block& region, ValueMap& map) : region_(region), map_(map) {}
     void add(ValueId stands_for, const Type& type, Expr operand) {
       const ValueId param = region_.add_param(type);
-      if (stands_for.valid()) map_[stands_for] = param;
+      if (stands_for.valid()) map_.set(stands_for, param);
       operands.push_back(operand);
       params.push_back(param);
     }
@@ -208,7 +193,7 @@ class ScanGradient {
 
    private:
     Block& region_;
-    std::map<ValueId, ValueId>& map_;
+    ValueMap& map_;
   };
 
   void append_backward(const Savings& savings, const std::vector<std::pair<ValueId, Expr>>& kept) {
@@ -217,8 +202,8 @@ class ScanGradient {
       return builder.broadcast_to(builder.constant(0.0, type.dtype), type.shape);
     };
     Block region;
-    std::map<ValueId, ValueId> map;
-    map[body_.params()[0]] = region.add_param(body_.type(body_.params()[0]));
+    ValueMap map(body_);
+    map.add_param(region, body_.params()[0]);
     Interface interface(region, map);
     std::vector<std::size_t> carried, summed, yielded;  // operands of the forward loop
     for (const auto& [result, given] : given_) {
@@ -247,33 +232,24 @@ class ScanGradient {
       if (savings.needed(param(i))) interface.add(param(i), body_.type(param(i)), g_.operand(i));
 
     for (const Op& op : body_.ops()) {
-      const auto missing = [&](ValueId result) { return savings.needed(result) && !map.contains(result); };
-      if (std::ranges::any_of(op.results, missing)) copy(region, op, map);
+      const auto missing = [&](ValueId result) { return savings.needed(result) && !map.has(result); };
+      if (std::ranges::any_of(op.results, missing)) map.copy(region, op);
     }
     Builder inside(region);
     inside.location = outside.location;
     inside.role = outside.role;
     for (const std::size_t operand : carried) {
       const ValueId gradient = gradients_.at(operand);
-      region.results.push_back(gradient.valid() ? map.at(gradient) : zeros(inside, body_.type(param(operand))).value);
+      region.results.push_back(gradient.valid() ? map[gradient] : zeros(inside, body_.type(param(operand))).value);
     }
     for (std::size_t i = 0; i < summed.size(); ++i) {
       const Expr sum = inside.expr(interface.params[carried.size() + i]);
-      region.results.push_back((sum + inside.expr(map.at(gradients_.at(summed[i])))).value);
+      region.results.push_back((sum + inside.expr(map[gradients_.at(summed[i])])).value);
     }
-    for (const std::size_t operand : yielded) region.results.push_back(map.at(gradients_.at(operand)));
+    for (const std::size_t operand : yielded) region.results.push_back(map[gradients_.at(operand)]);
 
-    std::vector<Block> regions;
-    regions.push_back(std::move(region));
-    const auto built = outside.try_op(*g_.op().def, interface.operands,
-                                      {{"length", parts_.length},
-                                       {"carries", static_cast<std::int64_t>(carries)},
-                                       {"scanned", static_cast<std::int64_t>(scanned)},
-                                       {"reverse", !parts_.reverse}},
-                                      std::move(regions));
-    const auto* error = std::get_if<std::string>(&built);
-    NNC_CHECK_OP(error == nullptr, g_.op(), "its gradient: {}", *error);
-    const auto& results = std::get<std::vector<Expr>>(built);
+    const std::vector<Expr> results =
+        build_scan(outside, {carries, scanned, parts_.length, !parts_.reverse}, interface.operands, std::move(region));
     std::size_t next = 0;
     for (const auto* operands : {&carried, &summed, &yielded})
       for (const std::size_t operand : *operands) g_.accumulate(operand, results[next++]);
@@ -286,7 +262,6 @@ class ScanGradient {
   std::vector<bool> active_carry_;
   std::vector<std::pair<std::size_t, ValueId>> given_;  // (result, parameter that is its gradient)
   std::map<std::size_t, ValueId> gradients_;            // of operands
-  std::map<ValueId, ValueId> forward_;                  // from the body to the forward block
 };
 
 }  // namespace
