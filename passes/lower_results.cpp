@@ -21,6 +21,14 @@ bool keeps_value(const LowerValues& values, const GraphResult& result, ValueId r
   return result.kind == GraphResult::Kind::slot && slot != nullptr && *slot == result.name;
 }
 
+/// What the graph reads of the slot that the result replaces; invalid if it reads nothing, or keeps the value.
+ValueId overwritten(const ir::Graph& graph, const LowerValues& values, std::size_t i) {
+  const GraphResult& result = graph.results[i];
+  if (result.kind != GraphResult::Kind::slot || keeps_value(values, result, values.root(graph.body.results[i])))
+    return {};
+  return values.read_of(result.name);
+}
+
 /// Results that are no computed value of their own: a param, a constant, another slot's old value, a value that is read
 /// or bound again where it would be in a slot.
 std::vector<std::size_t> shared_results(const ir::Graph& graph) {
@@ -80,11 +88,9 @@ std::vector<std::size_t> displaced_results(const ir::Graph& graph) {
   std::vector<std::size_t> found;
   Reachability graph_order(graph.body.ops().size(), data_orders(graph.body, values));
   for (std::size_t i = 0; i < graph.results.size(); ++i) {
-    const GraphResult& result = graph.results[i];
-    const ValueId root = values.root(graph.body.results[i]);
-    if (result.kind != GraphResult::Kind::slot || keeps_value(values, result, root)) continue;
-    const ValueId old = values.read_of(result.name);
+    const ValueId old = overwritten(graph, values, i);
     if (!old.valid()) continue;
+    const ValueId root = values.root(graph.body.results[i]);
     const int writer = values.maker(root);
     const std::vector<bool> later = graph_order.from(writer);
     const auto reads_later = [&](int reader) { return later[static_cast<std::size_t>(reader)]; };
@@ -151,12 +157,9 @@ ValueId append_copy(ir::Block& block, ValueId from, const ir::Role& role) {
 std::vector<Order> orders(const ir::Graph& graph, const LowerValues& values) {
   std::vector<Order> found = data_orders(graph.body, values);
   for (std::size_t i = 0; i < graph.results.size(); ++i) {
-    const GraphResult& result = graph.results[i];
-    const ValueId root = values.root(graph.body.results[i]);
-    if (result.kind != GraphResult::Kind::slot || keeps_value(values, result, root)) continue;
-    const ValueId old = values.read_of(result.name);
+    const ValueId old = overwritten(graph, values, i);
     if (!old.valid()) continue;
-    const int writer = values.maker(root);
+    const int writer = values.maker(values.root(graph.body.results[i]));
     for (const int reader : values.readers(old))
       if (reader != writer) found.emplace_back(reader, writer);
   }
