@@ -35,8 +35,8 @@ bool same(const Attr& a, const Attr& b) {
 
 class BlockChecker {
  public:
-  BlockChecker(const Module& module, const Block& block, Subject subject, const Report& report)
-      : module_(module),
+  BlockChecker(const SlotIndex& slots, const Block& block, Subject subject, const Report& report)
+      : slots_(slots),
         block_(block),
         subject_(subject),
         report_(report),
@@ -63,7 +63,7 @@ class BlockChecker {
       subject_.block = &block_;
       check_op(op);
       const Subject at_op = subject_;
-      for (const Block& region : op.regions) check_block(module_, region, at_op, item, report_);
+      for (const Block& region : op.regions) check_block(slots_, region, at_op, item, report_);
       subject_ = at_op;
       for (const ValueId result : op.results) {
         if (!define(result)) report_(subject_, "a result is defined twice");
@@ -114,7 +114,7 @@ class BlockChecker {
       }
     }
     if (in_region_ && op.def->as<SlotRead>() != nullptr) return fail("a region sees its parameters only, and no slot");
-    if (!op.role.slot.empty() && module_.find_slot(op.role.slot) == nullptr) {
+    if (!op.role.slot.empty() && slots_.find(op.role.slot) == nullptr) {
       fail(fmt::format("its role names slot '@{}', which the module lacks", op.role.slot));
     }
     const OpView op_view = view(block_, op);
@@ -150,7 +150,7 @@ class BlockChecker {
   void check_slot(const Op& op, const OpView& op_view) {
     const std::string* path = slot_of(op);
     if (path == nullptr) return;
-    const Slot* slot = module_.find_slot(*path);
+    const Slot* slot = slots_.find(*path);
     if (slot == nullptr) {
       fail(fmt::format("unknown slot '@{}'", *path));
     } else if (without_layout(op_view.results[0]) != without_layout(slot->type)) {
@@ -158,7 +158,7 @@ class BlockChecker {
     }
   }
 
-  const Module& module_;
+  const SlotIndex& slots_;
   const Block& block_;
   Subject subject_;
   const Report& report_;
@@ -186,8 +186,8 @@ std::optional<OpFault> check_types(const OpView& op, std::span<const Type> resul
   return std::nullopt;
 }
 
-void check_block(const Module& module, const Block& block, Subject subject, std::size_t& item, const Report& report) {
-  BlockChecker(module, block, subject, report).run(item);
+void check_block(const SlotIndex& slots, const Block& block, Subject subject, std::size_t& item, const Report& report) {
+  BlockChecker(slots, block, subject, report).run(item);
 }
 
 }  // namespace nnc::ir

@@ -32,8 +32,8 @@ std::vector<Type> any_operands(const Op& kernel) {
 
 class ProgramChecker {
  public:
-  ProgramChecker(const Module& module, std::size_t index, const Report& report)
-      : module_(module), program_(module.programs[index]), index_(index), report_(report) {}
+  ProgramChecker(const Module& module, const SlotIndex& slots, std::size_t index, const Report& report)
+      : module_(module), slots_(slots), program_(module.programs[index]), index_(index), report_(report) {}
 
   /// Whether the program has the form in which its memory can be looked at.
   bool run() {
@@ -166,7 +166,7 @@ class ProgramChecker {
   }
 
   void check_slot(const Buffer& buffer, std::size_t i) {
-    const Slot* slot = module_.find_slot(buffer.path);
+    const Slot* slot = slots_.find(buffer.path);
     if (slot == nullptr) return fail(fmt::format("unknown slot '@{}'", buffer.path), Part::buffer, i);
     if (plain(buffer.type) == plain(slot->type)) return;
     fail(fmt::format("slot '@{}' is {}, found {}", buffer.path, to_string(slot->type), to_string(buffer.type)),
@@ -194,7 +194,7 @@ class ProgramChecker {
     if (instruction.threads < 1) wrong(fmt::format("it runs on {} threads", instruction.threads));
     if (instruction.scratch < 0 || instruction.scratch > program_.scratch_bytes)
       wrong(fmt::format("it needs {} bytes of a scratch region of {}", instruction.scratch, program_.scratch_bytes));
-    if (!instruction.role.slot.empty() && module_.find_slot(instruction.role.slot) == nullptr)
+    if (!instruction.role.slot.empty() && slots_.find(instruction.role.slot) == nullptr)
       wrong(fmt::format("its role names slot '@{}', which the module lacks", instruction.role.slot));
     const std::string fault = instruction.def != nullptr ? op_fault(instruction) : kernel_run_fault(instruction);
     if (!fault.empty()) wrong(fault);
@@ -293,6 +293,7 @@ class ProgramChecker {
   }
 
   const Module& module_;
+  const SlotIndex& slots_;
   const Program& program_;
   std::size_t index_;
   const Report& report_;
@@ -300,7 +301,7 @@ class ProgramChecker {
   std::map<std::pair<int, std::int64_t>, std::optional<Op>> kernels_;
 };
 
-void check_kernel(const Module& module, std::size_t index, const Report& report) {
+void check_kernel(const Module& module, const SlotIndex& slots, std::size_t index, const Report& report) {
   const Op& op = module.kernels[index].op;
   const Subject subject{.kind = Kind::kernel, .index = index};
   if (!is_fused(op) || op.regions.size() != 1 || op.attrs.size() != op.def->attrs.size() || !op.operands.empty() ||
@@ -314,7 +315,7 @@ void check_kernel(const Module& module, std::size_t index, const Report& report)
   std::size_t item = 0;
   bool right = true;
   // The kernel itself has no number among the ops of its text.
-  check_block(module, block, subject, item, [&](Subject fault, std::string message) {
+  check_block(slots, block, subject, item, [&](Subject fault, std::string message) {
     right = false;
     if (fault.item == 0) fault = subject;
     if (fault.item > 0) --fault.item;
@@ -339,7 +340,7 @@ std::string kernel_fault(const Op& op) {
   return fused.schedule == Schedule{} ? "" : "`schedule` has dimensions but no chunks";
 }
 
-void check_programs(const Module& module, const Report& report) {
+void check_programs(const Module& module, const SlotIndex& slots, const Report& report) {
   std::set<std::string> names;
   for (std::size_t i = 0; i < module.kernels.size(); ++i) {
     if (!text::is_path(module.kernels[i].name))
@@ -347,7 +348,7 @@ void check_programs(const Module& module, const Report& report) {
              fmt::format("'{}' cannot be the name of a kernel", module.kernels[i].name));
     if (!names.insert(module.kernels[i].name).second)
       report({.kind = Kind::kernel, .index = i}, fmt::format("kernel '@{}' stands twice", module.kernels[i].name));
-    check_kernel(module, i, report);
+    check_kernel(module, slots, i, report);
   }
   if (module.programs.empty()) return;
   if (!text::is_word(module.target)) report({}, "a module with programs names the target that they are for");
@@ -358,7 +359,7 @@ void check_programs(const Module& module, const Report& report) {
     if (!names.insert(module.programs[i].full_name()).second)
       report({.kind = Kind::program, .index = i},
              fmt::format("program '@{}' stands twice", module.programs[i].full_name()));
-    if (ProgramChecker(module, i, report).run()) check_memory(module, i, report);
+    if (ProgramChecker(module, slots, i, report).run()) check_memory(module, i, report);
   }
 }
 

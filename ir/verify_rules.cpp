@@ -20,7 +20,7 @@ Type plain(Type type) {
 
 class ModuleChecker {
  public:
-  ModuleChecker(const Module& module, const Report& report) : module_(module), report_(report) {}
+  ModuleChecker(const Module& module, const Report& report) : module_(module), slots_(module), report_(report) {}
 
   void run() {
     check_recipe();
@@ -30,7 +30,7 @@ class ModuleChecker {
     for (std::size_t i = 0; i < module_.rules.size(); ++i) check_graph(module_.rules[i], {Kind::rule, i}, names);
     names.clear();
     for (std::size_t i = 0; i < module_.graphs.size(); ++i) check_graph(module_.graphs[i], {Kind::graph, i}, names);
-    check_programs(module_, report_);
+    check_programs(module_, slots_, report_);
   }
 
  private:
@@ -125,7 +125,7 @@ class ModuleChecker {
 
   const Slot* check_updated(const std::string& path, SlotKind kind, const Subject& subject,
                             std::set<std::string>& bound) {
-    const Slot* slot = module_.find_slot(path);
+    const Slot* slot = slots_.find(path);
     if (slot == nullptr) {
       fail(subject, fmt::format("unknown slot '@{}'", path));
     } else if (slot->kind != kind) {
@@ -175,7 +175,7 @@ class ModuleChecker {
     }
     check_params(graph, subject);
     std::size_t item = 0;
-    check_block(module_, graph.body, subject, item, report_);
+    check_block(slots_, graph.body, subject, item, report_);
     if (graph.results.size() != graph.body.results.size()) {
       return fail(subject, fmt::format("{} results have {} names", graph.body.results.size(), graph.results.size()));
     }
@@ -211,7 +211,7 @@ class ModuleChecker {
         if (!text::is_word(result.name)) fail(subject, fmt::format("'{}' cannot be the name of a result", result.name));
         continue;
       }
-      const Slot* slot = module_.find_slot(result.name);
+      const Slot* slot = slots_.find(result.name);
       const ValueId id = graph.body.results[subject.item];
       if (slot == nullptr) {
         fail(subject, fmt::format("unknown slot '@{}'", result.name));
@@ -228,7 +228,7 @@ class ModuleChecker {
   void check_clip(const Graph& graph, const Subject& subject) {
     std::vector<Type> types;
     for (const Update& update : module_.updates) {
-      const Slot* slot = module_.find_slot(update.parameter);
+      const Slot* slot = slots_.find(update.parameter);
       if (slot == nullptr) return;
       types.push_back(slot->type);
     }
@@ -265,15 +265,19 @@ class ModuleChecker {
   }
 
   void check_init(const Graph& graph, const Subject& subject) {
+    std::set<std::string_view> given;
+    for (const GraphResult& result : graph.results)
+      if (result.kind == GraphResult::Kind::slot) given.insert(result.name);
     for (const Slot& slot : module_.slots) {
       const bool needed =
           slot.kind == SlotKind::parameter || slot.kind == SlotKind::statistic || slot.kind == SlotKind::optimizer;
-      if (!needed || graph.result(GraphResult::Kind::slot, slot.path).valid()) continue;
+      if (!needed || given.contains(slot.path)) continue;
       fail(subject, fmt::format("'@{}' gives no value to the {} '@{}'", init_graph, name(slot.kind), slot.path));
     }
   }
 
   const Module& module_;
+  const SlotIndex slots_;
   const Report& report_;
 };
 

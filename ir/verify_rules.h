@@ -10,6 +10,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 namespace nnc::ir {
 
@@ -27,6 +29,22 @@ struct Subject {
 
 using Report = std::function<void(const Subject&, std::string)>;
 
+/// The slots of a module by path: it is asked for each op. The module has to outlive this as it is.
+class SlotIndex {
+ public:
+  explicit SlotIndex(const Module& module) {
+    for (const Slot& slot : module.slots) slots_.emplace(slot.path, &slot);
+  }
+  /// Null if there is none; the first where a path stands twice.
+  const Slot* find(std::string_view path) const {
+    const auto found = slots_.find(path);
+    return found != slots_.end() ? found->second : nullptr;
+  }
+
+ private:
+  std::unordered_map<std::string_view, const Slot*> slots_;
+};
+
 /// Reports every violation, in the order of the text.
 void find_violations(const Module& module, const Report& report);
 
@@ -40,11 +58,11 @@ std::optional<OpFault> check_types(const OpView& op, std::span<const Type> resul
 /// What is wrong with a kernel, whatever it runs on; nothing if `at_extent` and the layout of the kernel may be asked for.
 std::string kernel_fault(const Op& op);
 /// The violations in kernels and programs: their form and types, then what they do to memory.
-void check_programs(const Module& module, const Report& report);
+void check_programs(const Module& module, const SlotIndex& slots, const Report& report);
 /// Whether everything that a program reads is what was written there last; for programs of the right form.
 void check_memory(const Module& module, std::size_t program, const Report& report);
 
 /// The violations inside one block; `item` counts its ops on.
-void check_block(const Module& module, const Block& block, Subject subject, std::size_t& item, const Report& report);
+void check_block(const SlotIndex& slots, const Block& block, Subject subject, std::size_t& item, const Report& report);
 
 }  // namespace nnc::ir
