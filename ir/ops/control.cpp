@@ -136,6 +136,17 @@ std::vector<Expr> build_scan(Builder& builder, const ScanParts& parts, const std
   return std::get<std::vector<Expr>>(built);
 }
 
+std::vector<bool> same_each_step(const Block& body, const std::vector<ValueId>& given) {
+  std::vector<bool> same(static_cast<std::size_t>(body.value_count()));
+  const auto is_same = [&](ValueId value) { return same[static_cast<std::size_t>(value.index)]; };
+  for (const ValueId value : given) same[static_cast<std::size_t>(value.index)] = true;
+  for (const Op& op : body.ops()) {
+    if (!op.regions.empty() || !std::ranges::all_of(op.operands, is_same)) continue;
+    for (const ValueId result : op.results) same[static_cast<std::size_t>(result.index)] = true;
+  }
+  return same;
+}
+
 bool is_scan(const Op& op) {
   static const OpDef* const scan = find_op("scan");
   return op.def == scan;

@@ -29,6 +29,9 @@ std::size_t carry_count(const Op& scan);
 /// Appends a loop; that its region does not fit is our own mistake.
 std::vector<Expr> build_scan(Builder& builder, const ScanParts& parts, const std::vector<Expr>& operands, Block region);
 
+/// For each value of a loop's body, whether it is the same in each step, as `given` parameters are: what is computed
+/// from those and from nothing, but no loop within.
+std::vector<bool> same_each_step(const Block& body, const std::vector<ValueId>& given);
 /// For each value of a loop's body, whether a gradient can flow from it to one of the operands that are `wanted`. A carry
 /// counts as well if a later step makes it from something that does.
 std::vector<bool> flows_in_body(const Block& body, std::size_t carries, const std::vector<bool>& wanted,

@@ -26,10 +26,7 @@ class Savings {
         needed_(static_cast<std::size_t>(block.value_count())),
         free_(needed_.size()),
         kept_(needed_.size()),
-        same_each_step_(needed_.size()) {
-    for (const Op& op : block.ops())
-      if (is_the_same_each_step(op))
-        for (const ValueId result : op.results) same_each_step_[at(result)] = true;
+        same_each_step_(same_each_step(block, {})) {
     // The step's number, the rows and what every step sees are there; a carry's old value is not.
     for (std::size_t i = 0; i < params; ++i) free_[at(block.params()[i])] = i == 0 || i > parts.carries;
     for (std::size_t i = params; i < block.params().size(); ++i) free_[at(block.params()[i])] = true;
@@ -66,12 +63,6 @@ class Savings {
     return op.def->as<Elementwise>() != nullptr || op.def->as<Movement>() != nullptr || op.operands.empty();
   }
 
-  /// Ops whose values no step changes: computed again, they leave the loop.
-  bool is_the_same_each_step(const Op& op) const {
-    return op.regions.empty() &&
-           std::ranges::all_of(op.operands, [&](ValueId operand) { return same_each_step_[at(operand)]; });
-  }
-
   /// Bytes that a step has to keep to have the value, in which those kept already do not count.
   std::int64_t cost(ValueId value, int depth) const {
     if (needed_[at(value)] || free_[at(value)]) return 0;
@@ -84,7 +75,7 @@ class Savings {
   }
 
   bool is_cheaper(const Op& op) const {
-    if (is_the_same_each_step(op)) return true;
+    if (same_each_step_[at(op.results[0])]) return true;
     if (!is_local(op)) return false;
     std::int64_t sum = 0, own = 0;
     for (const ValueId operand : op.operands) sum += cost(operand, 8);
@@ -93,7 +84,8 @@ class Savings {
   }
 
   const Block& block_;
-  std::vector<bool> needed_, free_, kept_, same_each_step_;
+  std::vector<bool> needed_, free_, kept_;
+  std::vector<bool> same_each_step_;  // of constants alone: a product of operands would be computed in each step again
 };
 
 class ScanGradient {
