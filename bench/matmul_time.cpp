@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
              "GFLOP/s");
   for (const Product& product : products) {
     ir::OpView op;
-    op.def = ir::find_op("matmul");
+    op.def = ir::find_symbol("@", 2);
     op.operands = {{ir::DType::f32, product.a.shape, {}}, {ir::DType::f32, product.b.shape, {}}};
     const ir::CompletedAttrs attrs = ir::complete_attrs(
         *op.def, {{"transpose_a", product.a.transposed}, {"transpose_b", product.b.transposed}}, op.operands);

@@ -18,15 +18,6 @@ void each_vector(std::size_t elements, int threads, const Body& body) {
   }
 }
 
-__attribute__((target("avx512f"))) void copy512(const float* a, float* c, std::size_t first, std::size_t end) {
-  for (std::size_t i = first; i < end; i += 16) _mm512_stream_ps(c + i, _mm512_load_ps(a + i));
-  _mm_sfence();
-}
-__attribute__((target("avx"))) void copy256(const float* a, float* c, std::size_t first, std::size_t end) {
-  for (std::size_t i = first; i < end; i += 8) _mm256_stream_ps(c + i, _mm256_load_ps(a + i));
-  _mm_sfence();
-}
-
 __attribute__((target("avx512f"))) void triad512(const float* a, const float* b, float* c, std::size_t first,
                                                  std::size_t end) {
   const __m512 scale = _mm512_set1_ps(3);
@@ -64,12 +55,6 @@ __attribute__((target("avx"))) void update256(const float* a, float* b, float* c
 bool wide() { return __builtin_cpu_supports("avx512f"); }
 
 }  // namespace
-
-void copy(const float* a, float* c, std::size_t elements, int threads) {
-  each_vector(elements, threads, [&](std::size_t first, std::size_t end) {
-    wide() ? copy512(a, c, first, end) : copy256(a, c, first, end);
-  });
-}
 
 void triad(const float* a, const float* b, float* c, std::size_t elements, int threads) {
   each_vector(elements, threads, [&](std::size_t first, std::size_t end) {

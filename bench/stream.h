@@ -1,5 +1,5 @@
-// The bandwidth that a machine has: the loops of STREAM (McCalpin 1995) with vectors written out and stores that pass the
-// caches by, so that what is written is not read first.
+// The bandwidth that a machine has beside that of a copy (runtime/ceilings.h): loops like those of STREAM (McCalpin 1995)
+// with vectors written out. The triad's stores pass the caches by, so that what is written is not read first.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,6 @@
 namespace nnc::bench {
 
 /// Elements: multiples of 16, at addresses that are multiples of 64. On `threads` threads.
-void copy(const float* a, float* c, std::size_t elements, int threads);
 void triad(const float* a, const float* b, float* c, std::size_t elements, int threads);
 /// Four operands, three of which are written in place, as an optimizer does.
 void update(const float* a, float* b, float* c, float* d, std::size_t elements, int threads);

@@ -31,15 +31,7 @@ double copied_bytes_per_second(int threads) {
   constexpr std::size_t bytes = std::size_t{64} << 20;
   Arena arena(2 * bytes);
   std::memset(arena.begin(), 1, 2 * bytes);
-  const double seconds = least_seconds([&] {
-#pragma omp parallel num_threads(threads)
-    {
-      const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-      const auto count = static_cast<std::size_t>(omp_get_num_threads());
-      const std::size_t begin = bytes * thread / count, end = bytes * (thread + 1) / count;
-      std::memcpy(arena.begin() + bytes + begin, arena.begin() + begin, end - begin);
-    }
-  });
+  const double seconds = least_seconds([&] { copy_memory(arena.begin() + bytes, arena.begin(), bytes, threads); });
   return 2 * static_cast<double>(bytes) / seconds;
 }
 
@@ -49,7 +41,7 @@ double product_flops_per_second(Contractions& contractions, int threads) {
   ir::Builder builder(block);
   const ir::Type square{ir::DType::f32, {n, n}, {}};
   const ir::Expr a = builder.expr(block.add_param(square)), b = builder.expr(block.add_param(square));
-  const ir::OpView op = ir::view(block, *block.definer(builder.op("matmul", {a, b}).value));
+  const ir::OpView op = ir::view(block, *block.definer(builder.op(*ir::find_symbol("@", 2)->name, {a, b}).value));
   const std::unique_ptr<PreparedContraction> product = contractions.prepare(op, threads);
   constexpr std::size_t bytes = std::size_t{n} * n * sizeof(float);
   Arena arena(3 * bytes + static_cast<std::size_t>(contractions.scratch_bytes(op, threads)));
@@ -60,6 +52,16 @@ double product_flops_per_second(Contractions& contractions, int threads) {
 }
 
 }  // namespace
+
+void copy_memory(std::byte* to, const std::byte* from, std::size_t bytes, int threads) {
+#pragma omp parallel num_threads(threads)
+  {
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    const auto count = static_cast<std::size_t>(omp_get_num_threads());
+    const std::size_t begin = bytes * thread / count, end = bytes * (thread + 1) / count;
+    std::memcpy(to + begin, from + begin, end - begin);
+  }
+}
 
 Ceilings measure_ceilings(Contractions& contractions, int threads) {
   return {copied_bytes_per_second(threads), product_flops_per_second(contractions, threads)};

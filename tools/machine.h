@@ -36,8 +36,8 @@ class Machine {
   ir::Status check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const;
   /// Compiles the kernels of a lowered module and makes it ready to run, measured into `profile` if there is one.
   std::unique_ptr<runtime::Executor> load(const ir::Module& module, runtime::Profile* profile = nullptr) const;
-  /// What this machine reaches at best with so many threads.
-  runtime::Ceilings ceilings(int threads) const { return runtime::measure_ceilings(*contractions_, threads); }
+  /// What this machine reaches at best with its threads.
+  runtime::Ceilings ceilings() const { return runtime::measure_ceilings(*contractions_, target_->threads()); }
 
  private:
   static Machine of(runtime::jit::Cpu cpu, int threads);

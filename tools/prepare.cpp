@@ -232,7 +232,7 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
   prepared.executor = make_executor(prepared.module, machine ? &*machine : nullptr, profile, diagnostics);
   if (!prepared.executor) return std::nullopt;
   compiling.pause();
-  if (request.profile) prepared.profiling->ceilings = machine->ceilings(request.threads);
+  if (request.profile) prepared.profiling->ceilings = machine->ceilings();
   prepared.compile_seconds = compiling.seconds();
   return prepared;
 }
