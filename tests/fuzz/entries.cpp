@@ -95,15 +95,17 @@ bool run_safetensors(std::string_view bytes) {
   return tensors.has_value();
 }
 
-/// A dataset that was accepted gives examples.
+/// A dataset that was accepted gives examples, and says where they stand in the file.
 bool open(const std::string& path, const std::vector<ir::DataField>& fields) {
   ir::Diagnostics diagnostics;
   const auto opened = runtime::open_data(path, fields, diagnostics);
   check_reported(opened.has_value(), diagnostics);
   if (!opened) return false;
+  const std::int64_t last = opened->train.examples() - 1;
   std::vector<ir::Tensor> batch;
-  std::vector<std::int64_t> last{opened->train.examples() - 1};
-  opened->train.gather(last, batch);
+  opened->train.gather(std::vector{last}, batch);
+  for (const runtime::Column& column : opened->train.columns())
+    if (column.place) (void)column.place(last, 0, diagnostics);
   return true;
 }
 
@@ -119,6 +121,65 @@ bool run_idx(std::string_view bytes) {
   directory.write("train-images-idx3-ubyte", std::string(bytes));
   directory.write("train-labels-idx1-ubyte", std::string("\0\0\x08\x01\0\0\0\x05\0\1\2\3\4", 13));
   return open(directory.path(""), {test::field("image", ir::DType::u8, {2, 3}), test::field("label", ir::DType::u8)});
+}
+
+bool run_npy(std::string_view bytes) {
+  static const test::TempDirectory directory;
+  return open(directory.write("d.npy", std::string(bytes)), {test::field("x", ir::DType::f32, {2, 3})});
+}
+
+bool run_npz(std::string_view bytes) {
+  static const test::TempDirectory directory;
+  return open(directory.write("d.npz", std::string(bytes)),
+              {test::field("image", ir::DType::u8, {2, 3}), test::field("label", ir::DType::u8)});
+}
+
+bool run_cifar(std::string_view bytes) {
+  static const test::TempDirectory directory;
+  directory.write("data_batch_1.bin", std::string(bytes));
+  return open(directory.path(""),
+              {test::field("image", ir::DType::u8, {3, 32, 32}), test::field("label", ir::DType::u8)});
+}
+
+/// One image of one class.
+bool run_image(std::string_view bytes) {
+  static const test::TempDirectory directory;
+  fs::create_directories(directory.path("class"));
+  directory.write("class/1.png", std::string(bytes));
+  return open(directory.path(""),
+              {test::field("image", ir::DType::u8, {3, 6, 8}), test::field("label", ir::DType::u8)});
+}
+
+ir::DataField sequence(ir::DataField::Source source, std::int64_t vocabulary) {
+  ir::DataField field = test::field("text", ir::DType::i32, {4});
+  field.source = source;
+  field.vocabulary = vocabulary;
+  return field;
+}
+
+/// Training text and, with the characters of another one, text to validate.
+bool run_chars(std::string_view bytes) {
+  static const test::TempDirectory directory;
+  const std::vector fields{sequence(ir::DataField::Source::chars, 8)};
+  const std::string path = directory.write("d.txt", std::string(bytes));
+  ir::Diagnostics diagnostics;
+  const auto training = runtime::open_data(directory.write("training.txt", "abc\ndefg"), fields, diagnostics);
+  NNC_CHECK(training, "{}", diagnostics.render());
+  const auto validation = runtime::open_validation(path, fields, training->train, diagnostics);
+  check_reported(validation.has_value(), diagnostics);
+  return open(path, fields);
+}
+
+bool run_tokens(std::string_view bytes) {
+  static const test::TempDirectory directory;
+  return open(directory.write("d.bin", std::string(bytes)), {sequence(ir::DataField::Source::tokens, 1000)});
+}
+
+/// Four records, without noise.
+std::string cifar_records() {
+  std::string records;
+  for (const char label : {0, 3, 9, 5}) records += label + std::string(3 * 32 * 32, static_cast<char>(40 * label));
+  return records;
 }
 
 }  // namespace
@@ -140,6 +201,27 @@ const std::vector<Entry>& entries() {
        [] {
          return std::vector<std::string>{std::string("\0\0\x08\x03\0\0\0\x05\0\0\0\x02\0\0\0\x03", 16) +
                                          std::string(30, '\x07')};
+       },
+       false},
+      {"npy", run_npy, [] { return files({"tests/fixtures/data"}, ".npy"); }},
+      {"npz", run_npz, [] { return files({"tests/fixtures/data"}, ".npz"); }, false},
+      {"cifar", run_cifar, [] { return std::vector{cifar_records()}; }, false},
+      {"image", run_image,
+       [] {
+         std::vector<std::string> images = files({"tests/fixtures/data"}, ".png");
+         for (std::string& image : files({"tests/fixtures/data"}, ".jpg")) images.push_back(std::move(image));
+         return images;
+       },
+       false},
+      {"chars", run_chars,
+       [] {
+         return std::vector<std::string>{"abc\ndefg", "bad cab\r\n", "feed a\xff"};
+       },
+       false},
+      {"tokens", run_tokens,
+       [] {
+         return std::vector<std::string>{std::string("\1\0\2\0\xe7\3\0\0\5\0", 10),
+                                         std::string("\0\1\0\2\0\3\0\1\0\1\0\1", 12)};
        },
        false},
   };

@@ -4,6 +4,7 @@
 #include "tests/fuzz/mutate.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -15,6 +16,7 @@
 namespace {
 
 constexpr unsigned hang_seconds = 120;  // for one input, also under the sanitizers
+constexpr rlim_t most_memory = rlim_t{4} << 30;
 
 char about[256];
 const char* path = nullptr;
@@ -38,6 +40,9 @@ void on_signal(int signal) {
 
 #if defined(__SANITIZE_ADDRESS__)
 extern "C" void __asan_on_error() { report(); }
+constexpr bool limits_itself = true;  // and needs terabytes of addresses
+#else
+constexpr bool limits_itself = false;
 #endif
 
 int main(int argc, char** argv) {
@@ -46,6 +51,9 @@ int main(int argc, char** argv) {
   const fuzz::Entry& entry = fuzz::entry(argv[1]);
   const std::uint64_t first = std::strtoull(argv[2], nullptr, 10), count = std::strtoull(argv[3], nullptr, 10);
   for (const int signal : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGALRM}) std::signal(signal, on_signal);
+  // What a header promises and the file does not have is not allocated.
+  const rlimit memory{most_memory, most_memory};
+  if (!limits_itself && ::setrlimit(RLIMIT_AS, &memory) != 0) return std::perror("setrlimit"), 2;
   const std::vector<std::string> corpus = entry.corpus();
   std::uint64_t accepted = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
