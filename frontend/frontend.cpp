@@ -129,13 +129,18 @@ ast::Span place_of(const ast::Block& body, const std::string& name) {
   return {};
 }
 
-/// Later forms of the module say no more what a field indexes. Ids of a vocabulary have to fit what they index.
+/// Later forms of the module say no more what a field indexes, and where it does so only by chosen elements. Ids of a vocabulary have to fit what they index.
 void note_ranges(ir::Module& module, const Declarations& declarations, ir::Diagnostics& diagnostics) {
-  const std::map<std::string, std::int64_t> ranges = ir::index_ranges(module);
+  const std::map<std::string, std::int64_t> ranges = ir::index_ranges(module),
+                                            chosen = ir::index_ranges(module, /*chosen=*/true);
   const auto note = [&](std::vector<ir::DataField>& fields, const ast::Block& body) {
     for (ir::DataField& field : fields) {
       const auto range = ranges.find(field.name);
-      if (range == ranges.end()) continue;
+      if (range == ranges.end()) {
+        if (const auto drawn = chosen.find(field.name); drawn != chosen.end())
+          field.drawn = field.vocabulary > 0 ? std::min(field.vocabulary, drawn->second) : drawn->second;
+        continue;
+      }
       if (field.vocabulary > range->second) {
         const ast::Span at = place_of(body, field.name);
         diagnostics.error(at.at,

@@ -54,6 +54,8 @@ struct DataField {
   Source source = Source::column;
   std::int64_t vocabulary = 0;  // of chars and tokens
   std::int64_t range = 0;       // values lie in [0, range), since the model indexes something by them; 0: they need not
+  std::int64_t drawn =
+      0;  // synthetic ones do so too: the model indexes by values that it may leave out; 0: range says it
 
   bool operator==(const DataField&) const = default;
 };

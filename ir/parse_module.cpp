@@ -3,7 +3,7 @@
 //   module    = "nnc" "module" integer { item }
 //   item      = data | batch | epochs | steps | stop | metric | target | slot | update | graph | kernel | program
 //   data      = [ "predict" ] "data" word ":" type [ ( "chars" | "tokens" ) "(" integer ")" ]
-///        [ "below" integer ]
+///        [ "below" integer ] [ "drawn" "below" integer ]
 //   batch     = "batch" integer
 //   epochs    = "epochs" integer
 //   steps     = "steps" integer
@@ -148,7 +148,7 @@ bool ModuleParser::parse_item() {
 }
 
 /// data = [ "predict" ] "data" word ":" type [ ( "chars" | "tokens" ) "(" integer ")" ]
-///        [ "below" integer ]
+///        [ "below" integer ] [ "drawn" "below" integer ]
 bool ModuleParser::parse_data(std::vector<DataField>& fields, std::vector<Token>& places) {
   DataField field;
   const Token place = cursor_.token();
@@ -163,6 +163,9 @@ bool ModuleParser::parse_data(std::vector<DataField>& fields, std::vector<Token>
     if (!cursor_.expect(")")) return false;
   }
   if (cursor_.accept_word("below") && !cursor_.expect_integer("the end of the range", 1, most, field.range))
+    return false;
+  if (cursor_.accept_word("drawn") &&
+      (!cursor_.expect_word("below") || !cursor_.expect_integer("the end of the range", 1, most, field.drawn)))
     return false;
   field.name = name;
   fields.push_back(std::move(field));

@@ -50,7 +50,8 @@ std::string print_field(std::string_view keyword, const DataField& field) {
   if (field.source == DataField::Source::chars) source = fmt::format(" chars({})", field.vocabulary);
   if (field.source == DataField::Source::tokens) source = fmt::format(" tokens({})", field.vocabulary);
   const std::string range = field.range > 0 ? fmt::format(" below {}", field.range) : "";
-  return fmt::format("{} {}: {}{}{}\n", keyword, field.name, to_string(field.type), source, range);
+  const std::string drawn = field.drawn > 0 ? fmt::format(" drawn below {}", field.drawn) : "";
+  return fmt::format("{} {}: {}{}{}{}\n", keyword, field.name, to_string(field.type), source, range, drawn);
 }
 
 std::string print_recipe(const Recipe& recipe) {

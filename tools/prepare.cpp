@@ -4,7 +4,6 @@
 //  2. The data is opened, split, and its numbers of examples give the batch sizes.
 //  3. The source is elaborated for those sizes; a printed module must have them.
 //  4. What the model indexes by the data is checked, or drawn, before the passes run.
-#include "ir/analysis.h"
 #include "ir/text.h"
 #include "runtime/epoch_order.h"
 #include "runtime/trainer.h"
@@ -211,8 +210,10 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
 
   if (synthetic) {
     const std::int64_t examples = synthetic_batches * module->recipe.batch;
-    // Ids that the model may leave out are drawn as if it did not; a program no longer says which those are.
-    ranges.merge(ir::index_ranges(*module, /*chosen=*/true));
+    // Ids that the model may leave out are drawn as if it did not.
+    for (const ir::DataField& field : module->recipe.data) {
+      if (field.drawn > 0) ranges.try_emplace(field.name, field.drawn);
+    }
     prepared.training = runtime::synthetic(module->recipe.data, ranges, examples, request.seed);
   } else if (check_data(request, ranges, prepared, diagnostics) == ir::Status::failed) {
     return std::nullopt;
