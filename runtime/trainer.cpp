@@ -10,6 +10,7 @@
 #include "ir/value_fault.h"
 #include "runtime/checkpoint.h"
 #include "runtime/epoch_order.h"
+#include "runtime/step_times.h"
 #include "runtime/stop_rule.h"
 
 #include <fmt/format.h>
@@ -27,7 +28,7 @@ namespace nnc::runtime {
 
 namespace {
 
-constexpr std::size_t most_losses = 1000, most_step_times = 10'000;
+constexpr std::size_t most_losses = 1000;
 
 using Clock = std::chrono::steady_clock;
 
@@ -63,12 +64,12 @@ class Trainer {
   std::optional<TrainResult> run() {
     if (!begin()) return std::nullopt;
     result_.losses.reserve(most_losses);
-    result_.step_seconds.reserve(most_step_times);
     while (!reason_ && !over_before_epoch()) {
       if (!epoch()) return std::nullopt;
     }
     if (result_.steps == 0 && !save(last_weights)) return std::nullopt;
     result_.reason = *reason_;
+    result_.step_seconds = times_.take();
     return std::move(result_);
   }
 
@@ -195,15 +196,6 @@ class Trainer {
     return std::span(order).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
   }
 
-  void add_time(double seconds) {
-    result_.seconds += seconds;
-    std::vector<double>& times = result_.step_seconds;
-    if (times.size() < most_step_times)
-      times.push_back(seconds);
-    else
-      times[static_cast<std::size_t>(result_.steps) % most_step_times] = seconds;
-  }
-
   /// Trains on one batch; gives its loss before the update.
   double step(const std::vector<std::int64_t>& order, std::int64_t index) {
     const Clock::time_point begin = Clock::now();
@@ -212,7 +204,9 @@ class Trainer {
     std::vector<ir::Tensor>& gathered = batches_[size];
     training_.gather(batch, gathered);
     const double loss = named(executor_.run(ir::train_graph, size, gathered), "loss");
-    add_time(seconds_since(begin));
+    const double seconds = seconds_since(begin);
+    result_.seconds += seconds;
+    times_.add(seconds);
     if (result_.losses.size() < most_losses) result_.losses.push_back(loss);
     ++result_.steps;
     result_.examples += size;
@@ -275,6 +269,7 @@ class Trainer {
   std::int64_t steps_per_epoch_;
   std::map<std::int64_t, std::vector<ir::Tensor>> batches_;  // by size
   TrainResult result_;
+  StepTimes times_;
   std::optional<StopReason> reason_;
 };
 
