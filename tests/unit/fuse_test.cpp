@@ -6,6 +6,7 @@
 #include "ir/text.h"
 #include "passes/fusion_atoms.h"
 #include "passes/pass.h"
+#include "tests/unit/block_graph.h"
 #include "tests/unit/elaborate_program.h"
 #include "tests/unit/random_graph.h"
 
@@ -15,23 +16,11 @@
 
 using namespace nnc;
 using namespace nnc::ir;
+using nnc::tests::graph_of;
 using nnc::tests::Random;
+using nnc::tests::run;
 
 namespace {
-
-std::vector<Tensor> run(const Block& block, const std::vector<Tensor>& params) {
-  static const Tensor none;
-  return evaluate(block, params, [](std::string_view) -> const Tensor& { return none; });
-}
-
-Graph graph_of(const Block& block) {
-  Graph graph{.name = "train", .batch = 1, .param_names = {}, .body = block, .results = {}};
-  for (std::size_t i = 0; i < block.params().size(); ++i) graph.param_names.push_back("p" + std::to_string(i));
-  for (std::size_t i = 0; i < block.results.size(); ++i) {
-    graph.results.push_back({GraphResult::Kind::value, "r" + std::to_string(i)});
-  }
-  return graph;
-}
 
 /// fuse, then schedule, with the verifier after each.
 void fuse_and_schedule(Module& module) {

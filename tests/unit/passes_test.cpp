@@ -6,6 +6,7 @@
 #include "passes/autodiff.h"
 #include "passes/pass.h"
 #include "passes/simplify.h"
+#include "tests/unit/block_graph.h"
 #include "tests/unit/random_graph.h"
 
 #include <catch2/catch.hpp>
@@ -15,25 +16,11 @@
 
 using namespace nnc;
 using namespace nnc::ir;
+using nnc::tests::graph_of;
 using nnc::tests::Random;
+using nnc::tests::run;
 
 namespace {
-
-std::vector<Tensor> run(const Block& block, const std::vector<Tensor>& params) {
-  static const Tensor none;
-  return evaluate(block, params, [](std::string_view) -> const Tensor& { return none; });
-}
-
-Module module_of(const Block& block) {
-  Graph graph{.name = "train", .batch = 1, .param_names = {}, .body = block, .results = {}};
-  for (std::size_t i = 0; i < block.params().size(); ++i) graph.param_names.push_back("p" + std::to_string(i));
-  for (std::size_t i = 0; i < block.results.size(); ++i) {
-    graph.results.push_back({GraphResult::Kind::value, "r" + std::to_string(i)});
-  }
-  Module module;
-  module.graphs.push_back(std::move(graph));
-  return module;
-}
 
 /// One side of a rule over parameters of the given types; numbers are of the type `dtype` where nothing says more.
 Block side(const Term& term, const std::map<char, DType>& typing, DType dtype) {
@@ -81,7 +68,8 @@ void check_keeps_values(std::string_view name, double tolerance) {
     Random random(seed);
     const tests::RandomGraph graph = tests::random_graph(24, random);
     const std::vector<Tensor> before = run(graph.block, graph.params);
-    Module module = module_of(graph.block);
+    Module module;
+    module.graphs.push_back(graph_of(graph.block));
     const std::string text = print(module.graphs[0]);
     Diagnostics diagnostics;
     passes::PassContext context{.diagnostics = diagnostics};
