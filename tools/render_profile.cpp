@@ -56,6 +56,15 @@ std::string place(const ir::Location& location) {
   return fmt::format("{}:{}:{}", point.file, point.line, point.column);
 }
 
+/// What times of a run are told in: microseconds, where its milliseconds would have few digits.
+struct Unit {
+  std::string_view name = "ms";
+  double a_second = 1e3;
+};
+Unit unit_of(const ProgramProfile& profile) {
+  return profile.seconds < 1e-3 * static_cast<double>(profile.runs) ? Unit{"us", 1e6} : Unit{};
+}
+
 std::string share(double part, double whole) { return fmt::format("{:.1f}%", whole > 0 ? 100 * part / whole : 0); }
 
 /// Instructions that look the same: those of layers that are repeated.
@@ -80,8 +89,9 @@ std::string instruction_table(const ir::Module& module, const Program& program, 
   std::ranges::stable_sort(order, std::greater{}, [](const auto& entry) { return entry.second.seconds; });
 
   const auto runs = static_cast<double>(profile.runs);
-  std::string text = fmt::format("{:>9} {:>6} {:>6} {:>7} {:>8} {:>8}  {:48} line\n", "ms", "share", "times", "GB/s",
-                                 "GFLOP/s", "of best", "instruction");
+  const Unit unit = unit_of(profile);
+  std::string text = fmt::format("{:>9} {:>6} {:>6} {:>7} {:>8} {:>8}  {:48} line\n", unit.name, "share", "times",
+                                 "GB/s", "GFLOP/s", "of best", "instruction");
   double rest = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto& [what, row] = order[i];
@@ -91,12 +101,13 @@ std::string instruction_table(const ir::Module& module, const Program& program, 
     }
     const double best = std::max(row.bytes / ceilings.bytes_per_second, row.flops / ceilings.flops_per_second);
     const double seconds = std::max(row.seconds, 1e-12);
-    text += fmt::format("{:>9.3f} {:>6} {:>6.0f} {:>7.1f} {:>8.1f} {:>7.0f}%  {:48} {}\n", row.seconds / runs * 1e3,
-                        share(row.seconds, profile.seconds), row.times / runs, row.bytes / seconds / 1e9,
-                        row.flops / seconds / 1e9, 100 * best / seconds, what.first, what.second);
+    text += fmt::format("{:>9.3f} {:>6} {:>6.0f} {:>7.1f} {:>8.1f} {:>7.0f}%  {:48} {}\n",
+                        row.seconds / runs * unit.a_second, share(row.seconds, profile.seconds), row.times / runs,
+                        row.bytes / seconds / 1e9, row.flops / seconds / 1e9, 100 * best / seconds, what.first,
+                        what.second);
   }
   if (order.size() > most_rows)
-    text += fmt::format("{:>9.3f} {:>6} in {} more\n", rest / runs * 1e3, share(rest, profile.seconds),
+    text += fmt::format("{:>9.3f} {:>6} in {} more\n", rest / runs * unit.a_second, share(rest, profile.seconds),
                         order.size() - most_rows);
   return text;
 }
@@ -119,14 +130,15 @@ std::string line_table(const Program& program, const ProgramProfile& profile, co
   std::vector<std::pair<std::pair<std::string, int>, LineTimes>> order(lines.begin(), lines.end());
   std::ranges::stable_sort(order, std::greater{}, [&](const auto& entry) { return total(entry.second); });
 
-  const auto ms = [&](double seconds) {
-    return seconds > 0 ? fmt::format("{:.3f}", seconds / static_cast<double>(profile.runs) * 1e3) : "-";
+  const Unit unit = unit_of(profile);
+  const auto of_run = [&](double seconds) {
+    return seconds > 0 ? fmt::format("{:.3f}", seconds / static_cast<double>(profile.runs) * unit.a_second) : "-";
   };
   std::string text =
-      fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  line\n", "ms", "share", "forward", "backward", "update");
+      fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  line\n", unit.name, "share", "forward", "backward", "update");
   for (const auto& [at, times] : order) {
-    text += fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  ", ms(total(times)), share(total(times), profile.seconds),
-                        ms(times[0]), ms(times[1]), ms(times[2]));
+    text += fmt::format("{:>9} {:>6} {:>9} {:>9} {:>9}  ", of_run(total(times)), share(total(times), profile.seconds),
+                        of_run(times[0]), of_run(times[1]), of_run(times[2]));
     text += at.first.empty() ? "(no line)" : fmt::format("{}:{}", at.first, at.second);
     if (at.first == source.name) text += ": " + line_of(source.text, at.second);
     text += '\n';
@@ -135,8 +147,9 @@ std::string line_table(const Program& program, const ProgramProfile& profile, co
 }
 
 std::string runs_of(const std::string& name, const ProgramProfile& profile) {
-  return fmt::format("{}: {} run{}, {:.3f} ms each", name, profile.runs, profile.runs == 1 ? "" : "s",
-                     profile.seconds / static_cast<double>(profile.runs) * 1e3);
+  const Unit unit = unit_of(profile);
+  return fmt::format("{}: {} run{}, {:.3f} {} each", name, profile.runs, profile.runs == 1 ? "" : "s",
+                     profile.seconds / static_cast<double>(profile.runs) * unit.a_second, unit.name);
 }
 
 }  // namespace

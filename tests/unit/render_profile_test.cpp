@@ -78,8 +78,20 @@ TEST_CASE("a profile is shown by instruction and by the line that the user wrote
     0.750  18.8%     0.250     0.500         -  a.nn:2: second
     0.750  18.8%     0.250     0.500         -  a.nn:3: third
 
-eval@2: 4 runs, 0.500 ms each
+eval@2: 4 runs, 500.000 us each
 )");
+}
+
+TEST_CASE("a run of less than a millisecond is shown in microseconds") {
+  runtime::Profile profile;
+  profile["train@2"] = {
+      .runs = 2, .seconds = 8e-6, .seconds_of = {4e-6, 1e-6, 2e-6}, .times_of = {2, 2, 2}, .last = {}};
+  const std::string tables =
+      tools::profile_tables(parsed(), profile, {.bytes_per_second = 1, .flops_per_second = 1}, {});
+  CHECK(tables.starts_with("train@2: 2 runs, 4.000 us each"));
+  CHECK(tables.find("\n       us  share  times") != std::string::npos);
+  CHECK(tables.find("\n    2.000  50.0%      1") != std::string::npos);
+  CHECK(tables.find("    2.000  50.0%     2.000         -         -  a.nn:1\n") != std::string::npos);
 }
 
 TEST_CASE("a trace has the instructions of the last run, in microseconds") {
