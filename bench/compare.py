@@ -96,7 +96,7 @@ class Peer:
     def figures(self, work, threads, seconds):
         command = [self.python, str(ROOT / f"bench/peers/{self.script}.py"), str(work.folder), self.variant]
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads), TF_CPP_MIN_LOG_LEVEL="3", JAX_PLATFORMS="cpu",
-                           CUDA_VISIBLE_DEVICES="")
+                           CUDA_VISIBLE_DEVICES="", TORCHINDUCTOR_FORCE_DISABLE_CACHES="1")
         if threads == 1:
             environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         return json.loads(workload.last_line(workload.run(command, env=environment, **on_processors(threads))))
