@@ -40,12 +40,6 @@ PRIMITIVES = "primitives"
 IMAGES = ("cnn", "resnet20")
 MODULES = {"with_pytorch": "torch", "with_jax": "jax", "with_tensorflow": "tensorflow"}
 
-def tolerance(model, step):
-    """By which part of itself a loss may differ. Sums in another order differ by some 1e-7, and each step multiplies what
-    differs: the first loss holds the forward pass, the second the gradients and the update, later ones the states."""
-    return min(model.tolerance, 1e-5 * 10 ** step)
-
-
 class Failed(Exception):
     pass
 
@@ -57,7 +51,7 @@ def check_losses(model, losses, expected):
     largest = 0
     for i, (loss, wanted) in enumerate(zip(losses, expected)):
         differs = abs(loss - wanted) / abs(wanted)
-        if not differs <= tolerance(model, i):
+        if not differs <= model.tolerance(i):
             raise Failed(f"the loss of step {i} is {loss:.7g}, nnc's is {wanted:.7g}")
         largest = max(largest, differs)
     return largest
