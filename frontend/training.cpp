@@ -32,6 +32,21 @@ void add_fields(Context& context, const ast::Block& body, const std::vector<ir::
           variable->second.value.origin = field.name.span;
 }
 
+/// While one lives, what runs is in the frame and appends to the target; what it may take is counted anew.
+class Elaboration {
+ public:
+  Elaboration(Context& context, Frame& frame, Target& target)
+      : frame_(context.frame, &frame), target_(context.target, &target) {
+    context.ops = 0;
+    context.iterations = 0;
+    context.evaluations = 0;
+  }
+
+ private:
+  Scoped<Frame*> frame_;
+  Scoped<Target*> target_;
+};
+
 Frame block_frame(Frame::Kind kind, const ast::Block& body, std::int64_t batch, const ast::Span& at) {
   Frame frame;
   frame.kind = kind;
@@ -75,11 +90,7 @@ std::unique_ptr<Target> elaborate_phase(Context& context, Phase phase, std::int6
   Frame frame = block_frame(Frame::Kind::train, train.body, batch, train.span);
   Objective objective;
   frame.objective = &objective;
-  context.ops = 0;
-  context.iterations = 0;
-  context.evaluations = 0;
-  const Scoped<Frame*> inside(context.frame, &frame);
-  const Scoped<Target*> into(context.target, target.get());
+  const Elaboration inside(context, frame, *target);
   add_fields(context, train.body, context.recipe.data, batch);
 
   const int errors = context.diagnostics->count();
@@ -112,11 +123,7 @@ std::unique_ptr<Target> elaborate_predict(Context& context) {
   Frame frame = block_frame(Frame::Kind::predict, predict.body, batch, predict.span);
   std::vector<std::pair<std::string, Value>> outputs;
   frame.outputs = &outputs;
-  context.ops = 0;
-  context.iterations = 0;
-  context.evaluations = 0;
-  const Scoped<Frame*> inside(context.frame, &frame);
-  const Scoped<Target*> into(context.target, target.get());
+  const Elaboration inside(context, frame, *target);
   add_fields(context, predict.body, context.recipe.predict_data, batch);
 
   execute(context, predict.body);

@@ -232,12 +232,7 @@ FusedView::FusedView(const OpView& op)
       schedule(std::get<Schedule>(attr_of(*op.def, op.attrs, schedule_attr))),
       body(op.regions[0]) {}
 
-FusedView::FusedView(const Op& op)
-    : domain(std::get<Shape>(attr_of(*op.def, op.attrs, domain_attr))),
-      reads(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, reads_attr))),
-      writes(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, writes_attr))),
-      schedule(std::get<Schedule>(attr_of(*op.def, op.attrs, schedule_attr))),
-      body(op.regions[0]) {}
+FusedView::FusedView(const Op& op) : FusedView(OpView{op.def, {}, op.attrs, op.regions, {}}) {}
 
 bool FusedView::varies(ValueId value, int dimension) const {
   const Shape& shape = body.type(value).shape;

@@ -24,19 +24,8 @@ bool has(DimensionSet set, int dimension) { return (set & bit(dimension)) != 0; 
 /// What takes longer than reading it back.
 bool is_expensive(const ScalarProgram& program) {
   return std::ranges::any_of(program.instrs, [](const ScalarInstr& instr) {
-    switch (instr.op) {
-      case ScalarOp::div:
-      case ScalarOp::sqrt:
-      case ScalarOp::exp:
-      case ScalarOp::log:
-      case ScalarOp::sin:
-      case ScalarOp::cos:
-      case ScalarOp::tanh:
-      case ScalarOp::erf:
-      case ScalarOp::pow:
-      case ScalarOp::random: return true;
-      default: return false;
-    }
+    return is_function(instr.op) || instr.op == ScalarOp::div || instr.op == ScalarOp::sqrt ||
+           instr.op == ScalarOp::random;
   });
 }
 

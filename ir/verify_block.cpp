@@ -9,11 +9,6 @@
 namespace nnc::ir {
 namespace {
 
-Type without_layout(Type type) {
-  type.layout.clear();
-  return type;
-}
-
 /// No empty dimension, and a layout that is empty or names each dimension once, out of order.
 bool well_formed(const Type& type) {
   for (const std::int64_t extent : type.shape) {
@@ -153,7 +148,7 @@ class BlockChecker {
     const Slot* slot = slots_.find(*path);
     if (slot == nullptr) {
       fail(fmt::format("unknown slot '@{}'", *path));
-    } else if (without_layout(op_view.results[0]) != without_layout(slot->type)) {
+    } else if (plain(op_view.results[0]) != plain(slot->type)) {
       fail(fmt::format("slot '@{}' is {}, found {}", *path, to_string(slot->type), to_string(op_view.results[0])));
     }
   }
@@ -168,6 +163,11 @@ class BlockChecker {
 
 }  // namespace
 
+Type plain(Type type) {
+  type.layout.clear();
+  return type;
+}
+
 std::optional<OpFault> check_types(const OpView& op, std::span<const Type> results) {
   const Inferred inferred = (*op.def->infer)(op);
   if (!inferred.error.empty()) return OpFault{fmt::format("{}: {}", *op.def->name, inferred.error), {}};
@@ -178,9 +178,9 @@ std::optional<OpFault> check_types(const OpView& op, std::span<const Type> resul
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!well_formed(results[i])) return OpFault{fmt::format("malformed type {}", to_string(results[i])), i};
     // Where a value lies in memory is free.
-    if (without_layout(results[i]) == without_layout(inferred.types[i])) continue;
+    if (plain(results[i]) == plain(inferred.types[i])) continue;
     return OpFault{fmt::format("expected {}, as {} gives of its operands, found {}",
-                               to_string(without_layout(inferred.types[i])), *op.def->name, to_string(results[i])),
+                               to_string(plain(inferred.types[i])), *op.def->name, to_string(results[i])),
                    i};
   }
   return std::nullopt;

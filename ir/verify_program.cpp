@@ -17,11 +17,6 @@ namespace {
 using Kind = Subject::Kind;
 using Part = Subject::Part;
 
-Type plain(Type type) {
-  type.layout.clear();
-  return type;
-}
-
 /// The operand types of a kernel by itself: as large as may be.
 std::vector<Type> any_operands(const Op& kernel) {
   std::vector<Type> types;

@@ -13,11 +13,6 @@ namespace {
 using Kind = Subject::Kind;
 using Part = Subject::Part;
 
-Type plain(Type type) {
-  type.layout.clear();
-  return type;
-}
-
 class ModuleChecker {
  public:
   ModuleChecker(const Module& module, const Report& report) : module_(module), slots_(module), report_(report) {}

@@ -48,6 +48,9 @@ class SlotIndex {
 /// Reports every violation, in the order of the text.
 void find_violations(const Module& module, const Report& report);
 
+/// The type apart from where its values lie in memory.
+Type plain(Type type);
+
 /// What is wrong with an op whose operands and attributes have the record's form; `results` are the types it claims.
 struct OpFault {
   std::string message;
