@@ -63,6 +63,8 @@ const Pass* find_pass(std::string_view option, const std::string& name, ir::Diag
 
 /// The passes that bring a module to a stage, in order.
 std::vector<const Pass*> pipeline_to(Stage stage);
+/// Those that bring a module from one stage to another.
+std::vector<const Pass*> passes_between(Stage from, Stage to);
 
 struct RunOptions {
   std::vector<std::string> disabled = {};     // --disable-pass=NAME

@@ -30,8 +30,8 @@ constexpr std::array table{
     Pass{"updates", "clip the gradients and update the parameters with them", updates, Stage::step, required},
     Pass{"check-indices", "check indices that might be outside while running", check_indices, Stage::step, required},
 
-    // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such, and loops
-    // are relieved, so that they meet large products; then rules, which make ops equal that were not; what all of these
+    // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such, and what
+    // loops repeat leaves them, so that they meet large products; then rules, which make ops equal that were not; what all of these
     // left unused goes before layout and kernels are chosen.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"hoist", "take out of loops what can be done once for all steps", hoist, Stage::optimized, optional},
@@ -61,10 +61,12 @@ const Pass* find_pass(std::string_view name) {
   return nullptr;
 }
 
-std::vector<const Pass*> pipeline_to(Stage stage) {
+std::vector<const Pass*> pipeline_to(Stage stage) { return passes_between(Stage::graph, stage); }
+
+std::vector<const Pass*> passes_between(Stage from, Stage to) {
   std::vector<const Pass*> passes;
   for (const Pass& pass : table) {
-    if (pass.stage <= stage) passes.push_back(&pass);
+    if (pass.stage > from && pass.stage <= to) passes.push_back(&pass);
   }
   return passes;
 }

@@ -70,4 +70,23 @@ ir::Status write_atomically(const std::string& path, std::initializer_list<std::
   return ir::Status::failed;
 }
 
+ir::Status prepare_directory(const std::string& directory, std::string_view what, ir::Diagnostics& diagnostics) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (!fs::is_directory(directory)) {
+    const std::string why = error ? error.message() : "it is not a directory";
+    diagnostics.error({directory, 0, 0}, fmt::format("cannot make the {}: {}", what, why));
+    return ir::Status::failed;
+  }
+  ir::Diagnostics attempt;
+  const std::string probe = (fs::path(directory) / fmt::format(".probe.{}", ::getpid())).string();
+  if (write_atomically(probe, {"writable"}, attempt) == ir::Status::failed) {
+    diagnostics.error({directory, 0, 0}, fmt::format("cannot write to the {}", what));
+    return ir::Status::failed;
+  }
+  fs::remove(probe, error);
+  return ir::Status::ok;
+}
+
 }  // namespace nnc::runtime

@@ -14,4 +14,7 @@ namespace nnc::runtime {
 ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
                             ir::Diagnostics& diagnostics);
 
+/// Makes the directory if it is missing and proves that files can be written there; `what` it is for errors.
+ir::Status prepare_directory(const std::string& directory, std::string_view what, ir::Diagnostics& diagnostics);
+
 }  // namespace nnc::runtime

@@ -95,20 +95,8 @@ ir::Status check_weights(const std::string& path, const ir::Module& module, ir::
 }
 
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics) {
+  if (prepare_directory(directory, "output directory", diagnostics) == ir::Status::failed) return ir::Status::failed;
   std::error_code error;
-  fs::create_directories(directory, error);
-  if (!fs::is_directory(directory)) {
-    const std::string why = error ? error.message() : "it is not a directory";
-    diagnostics.error(whole_file(directory), fmt::format("cannot make the output directory: {}", why));
-    return ir::Status::failed;
-  }
-  ir::Diagnostics attempt;
-  const std::string probe = (fs::path(directory) / fmt::format(".probe.{}", ::getpid())).string();
-  if (write_atomically(probe, {"writable"}, attempt) == ir::Status::failed) {
-    diagnostics.error(whole_file(directory), "cannot write to the output directory");
-    return ir::Status::failed;
-  }
-  fs::remove(probe, error);
   for (const std::string_view name : {last_weights, best_weights}) {
     const fs::path file = fs::path(directory) / name;
     if (!fs::is_directory(file, error)) continue;

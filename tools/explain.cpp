@@ -103,9 +103,8 @@ class GraphExplanation {
     }
     for (const Line& line : lines_of(op.location)) ops[line];
     for (const auto& [line, of_line] : ops)
-      add_row(
-          block, op, line,
-          fmt::format("{}{} {}", where, name, of_line.empty() ? "copy" : named(of_line, of_line.size())));
+      add_row(block, op, line,
+              fmt::format("{}{} {}", where, name, of_line.empty() ? "copy" : named(of_line, of_line.size())));
   }
 
   void add_row(const ir::Block& block, const ir::Op& op, const ir::Location& location, const std::string& what) {

@@ -1,6 +1,7 @@
 // nnc: checks a `.nn` file and shows any stage of its compilation.
 #include "frontend/print_ast.h"
 #include "ir/text.h"
+#include "passes/fuse.h"
 #include "tools/command_line.h"
 #include "tools/describe_module.h"
 #include "tools/dot.h"
@@ -61,17 +62,22 @@ constexpr std::string_view form_names = "ast, graph, step, optimized, program, l
 /// Nothing if the model does not compile.
 std::optional<std::string> explanation(const frontend::Model& model, const Request& request,
                                        ir::Diagnostics& diagnostics) {
-  const frontend::BatchSizes sizes = tools::sizes_without_data(model.recipe());
   std::vector<passes::Remark> remarks;
   passes::RunOptions passes = request.passes;
   passes.remarks = &remarks;
-  const std::optional<ir::Module> optimized =
-      tools::compile(model, sizes, passes::Stage::optimized, passes, diagnostics);
+  std::optional<ir::Module> optimized =
+      tools::compile(model, tools::sizes_without_data(model.recipe()), passes::Stage::optimized, passes, diagnostics);
   if (!optimized) return std::nullopt;
-  const std::optional<ir::Module> lowered = tools::compile(
-      model, sizes, passes::Stage::program, {.disabled = passes.disabled, .target = passes.target}, diagnostics);
-  if (!lowered) return std::nullopt;
-  return tools::explain(*optimized, *lowered, remarks, tools::source_to_show(request.file));
+  ir::Module lowered = *optimized;
+  const auto lower = passes::passes_between(passes::Stage::optimized, passes::Stage::program);
+  if (passes::run_passes(lowered, lower, {.target = passes.target}, diagnostics) == ir::Status::failed)
+    return std::nullopt;
+  // What is in no kernel becomes one by itself, as for lowering.
+  for (ir::Graph& graph : optimized->graphs) passes::wrap_ops(graph.body);
+  if (passes::run_passes(*optimized, {passes::find_pass("schedule")}, {.target = passes.target}, diagnostics) ==
+      ir::Status::failed)
+    return std::nullopt;
+  return tools::explain(*optimized, lowered, remarks, tools::source_to_show(request.file));
 }
 
 int run(const Request& request) {
@@ -133,6 +139,8 @@ int main(int argc, char** argv) {
     if (const std::string problem = check_form(request.emit); !problem.empty()) return tools::refuse(problem);
     if (request.explain) return tools::refuse("--explain and --emit exclude each other");
   }
+  if (request.explain && (request.passes.stop_after || request.passes.pass_limit))
+    return tools::refuse("--explain is of the whole compilation: --stop-after and --pass-limit do not go with it");
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   request.options = *options;

@@ -1,4 +1,5 @@
 // nnc-train: trains the model of a `.nn` file on data until its recipe ends or the loss stops improving.
+#include "runtime/atomic_file.h"
 #include "runtime/checkpoint.h"
 #include "runtime/jit/object_cache.h"
 #include "runtime/trainer.h"
@@ -31,7 +32,8 @@ struct Flags {
   tools::TrainRequest request;
   runtime::TrainOptions training;
   std::optional<std::int64_t> epochs;
-  bool synthetic = false, no_shuffle = false, no_kernel_cache = false, dry_run = false, quiet = false;
+  bool synthetic = false, no_shuffle = false, no_kernel_cache = false, cache_asked = false, dry_run = false,
+       quiet = false;
   std::string summary, trace;
 };
 
@@ -132,6 +134,9 @@ int dry_run(const Flags& flags, const tools::Prepared& prepared) {
 int run(const Flags& flags) {
   const SummaryIfEnded summary(flags.summary.empty() ? "" : tools::unprepared_summary_json());
   ir::Diagnostics diagnostics;
+  if (flags.cache_asked &&
+      runtime::prepare_directory(flags.request.kernel_cache, "directory of kernels", diagnostics) == ir::Status::failed)
+    return tools::fail(diagnostics);
   std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
   if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed) {
     return tools::fail(diagnostics);
@@ -140,13 +145,15 @@ int run(const Flags& flags) {
   const std::string& out = flags.training.out;
   const bool made_out = !out.empty() && !std::filesystem::exists(out);
   if (!out.empty() && runtime::prepare_output(out, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
-  // Found out now and not after training: an empty trace can be written or not.
-  if (!flags.trace.empty() &&
+  // Found out now and not after training: an empty trace can be written or not. One that is there stays until then.
+  const bool made_trace = !flags.trace.empty() && access(flags.trace.c_str(), W_OK) != 0;
+  if (made_trace &&
       tools::write_text(flags.trace, tools::profile_trace(prepared->module, {}), diagnostics) == ir::Status::failed)
     return tools::fail(diagnostics);
   if (flags.dry_run) {
-    std::error_code ignored;  // the folder was only made to see that it can be
+    std::error_code ignored;  // both were only made to see that they can be
     if (made_out) std::filesystem::remove(out, ignored);
+    if (made_trace) std::filesystem::remove(flags.trace, ignored);
     return dry_run(flags, *prepared);
   }
 
@@ -236,7 +243,10 @@ int main(int argc, char** argv) {
     return tools::refuse("--profile and --trace measure compiled programs: they do not go with --reference");
   if (flags.no_kernel_cache && !flags.request.kernel_cache.empty())
     return tools::refuse("--kernel-cache and --no-kernel-cache exclude each other");
-  if (!flags.no_kernel_cache && flags.request.kernel_cache.empty())
+  if (flags.request.reference && !flags.request.kernel_cache.empty())
+    return tools::refuse("--kernel-cache is for compiled programs: it does not go with --reference");
+  flags.cache_asked = !flags.request.kernel_cache.empty();
+  if (!flags.no_kernel_cache && !flags.cache_asked)
     flags.request.kernel_cache = runtime::jit::default_cache_directory();
   flags.request.profile |= !flags.trace.empty();
   const std::optional<frontend::Options> options = model_flags.options();

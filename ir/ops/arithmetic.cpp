@@ -4,7 +4,6 @@
 #include "ir/samples.h"
 #include "ir/simplify.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace nnc::ir {
@@ -46,12 +45,7 @@ std::optional<ValueId> add_scattered_rows(SimplifyCtx& c) {
     const Expr base = c.operand(1 - i);
     if (scattered == nullptr || !c.sole_use(i) || base.type() != c.operand(i).type()) continue;
     const OpView from = view(c.builder().block(), *scattered);
-    const auto axis = static_cast<std::size_t>(from.integer("axis"));
-    const auto one = [](std::int64_t extent) { return extent == 1; };
-    const Shape &x = from.operands[0].shape, &index = from.operands[1].shape;
-    if (!std::all_of(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(axis), one) ||
-        !std::all_of(index.begin() + static_cast<std::ptrdiff_t>(axis) + 1, index.end(), one))
-      continue;
+    if (!names_rows(from)) continue;
     const Expr rows = c.builder().expr(scattered->operands[0]), places = c.builder().expr(scattered->operands[1]);
     return c.builder().op("add_rows", {rows, places, base}, {{"axis", from.integer("axis")}}).value;
   }

@@ -56,14 +56,6 @@ Inferred infer_scatter_add(const OpView& op) {
   return {{result}, {}};
 }
 
-/// Whether the index varies along the axis alone, and x has nothing before it: whole rows of x.
-bool names_rows(const OpView& op) {
-  for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d)
-    if ((d < axis_of(op) && op.operands[0].shape[d] != 1) || (d > axis_of(op) && op.operands[1].shape[d] != 1))
-      return false;
-  return true;
-}
-
 Inferred infer_add_rows(const OpView& op) {
   if (std::string error = check_index(op); !error.empty()) return Inferred::fail(std::move(error));
   const Type &x = op.operands[0], &base = op.operands[2];
@@ -167,7 +159,7 @@ struct ScatterPlan {
 };
 
 std::int64_t checked(std::int64_t row, std::int64_t size) {
-  NNC_CHECK(row >= 0 && row < size, "scatter_add: index {} is outside of 0..{}", row, size);
+  NNC_CHECK(row >= 0 && row < size, "index {} is outside of 0..{}", row, size);
   return row;
 }
 
@@ -322,6 +314,13 @@ AttrDef first_axis() { return {"axis", AttrKind::axis, Attr(std::int64_t{0})}; }
 
 }  // namespace
 
+bool names_rows(const OpView& op) {
+  for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d)
+    if ((d < axis_of(op) && op.operands[0].shape[d] != 1) || (d > axis_of(op) && op.operands[1].shape[d] != 1))
+      return false;
+  return true;
+}
+
 std::span<const OpDef> gather_ops() {
   static const OpDef ops[] = {
       {.name = "gather",
@@ -394,9 +393,8 @@ std::span<const OpDef> gather_ops() {
        .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
 
       {.name = "add_rows",
-       .doc = "The base, and to each of its rows along `axis` added the sum of the rows of x whose index names it, in "
-              "their "
-              "order.",
+       .doc = "The base; to each of its rows along `axis` the rows of x are added whose index names it, as one sum in "
+              "their order.",
        .operands = {{"x"}, {.name = "index", .index_extent = [](const OpView& op) { return rows_of(op); }}, {"base"}},
        .attrs = {first_axis()},
        .infer = infer_add_rows,
@@ -422,6 +420,7 @@ std::span<const OpDef> gather_ops() {
                  .range(1, 0, 4)
                  .range(2, -2, -0.5);
              s.add({i32({8}), i32({8}), i32({3})}).range(1, 0, 3);
+             s.add({i32({9, 1200}), u16({9, 1}), i32({7, 1200})}).range(1, 0, 7);  // several parts
            },
        .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
 

@@ -43,6 +43,9 @@ namespace {
 std::string run_name(std::string_view kernel) { return fmt::format("{}_run", kernel); }
 std::string finish_name(std::string_view kernel) { return fmt::format("{}_finish", kernel); }
 
+/// Another one where the options below, or the names of functions, change what is made of the same module.
+constexpr std::string_view code_version = "1";
+
 std::unique_ptr<llvm::TargetMachine> target_machine(const Cpu& cpu) {
   static const bool initialized = [] {
     llvm::InitializeNativeTarget();
@@ -106,13 +109,13 @@ class Compiler {
       if (!function.isDeclaration()) passes.run(function, functions);
   }
 
-  /// All that the code of a module follows from. (Functions name their CPU.)
+  /// All that the code of a module follows from; functions name their CPU.
   static std::string key(const llvm::Module& module) {
     std::string code, passes;
     llvm::raw_string_ostream code_stream(code), pass_stream(passes);
     llvm::WriteBitcodeToFile(module, code_stream);
     pipeline().printPipeline(pass_stream, [](llvm::StringRef name) { return name; });
-    return key_of({code, passes, LLVM_VERSION_STRING});
+    return key_of({code, passes, LLVM_VERSION_STRING, code_version});
   }
 
   llvm::SmallVector<char, 0> generate(llvm::Module& module, llvm::CodeGenFileType type) {

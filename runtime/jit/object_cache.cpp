@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -27,7 +29,10 @@ constexpr std::size_t digits = 64;
 /// Of what a file holds, so that an object under another's name is none.
 std::string sum_of(const std::string& key, std::string_view object) { return key_of({key, object}); }
 
+/// Of a file that this user has made: code of others is not run.
 std::optional<std::string> read_file(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid()) return {};
   std::ifstream file(path, std::ios::binary);
   if (!file) return {};
   std::ostringstream text;
@@ -83,13 +88,15 @@ ObjectCache::~ObjectCache() {
   if (!kept_) return;
   llvm::CachePruningPolicy policy;
   policy.MaxSizeBytes = most_bytes;
+  policy.Expiration = std::chrono::weeks(1);
+  policy.Interval = std::chrono::minutes(20);
   llvm::pruneCache(directory_, policy);
 }
 
 std::string default_cache_directory() {
-  if (const char* const caches = std::getenv("XDG_CACHE_HOME"); caches != nullptr && *caches != '\0')
+  if (const char* const caches = std::getenv("XDG_CACHE_HOME"); caches != nullptr && *caches == '/')
     return (fs::path(caches) / "nnc").string();
-  if (const char* const home = std::getenv("HOME"); home != nullptr && *home != '\0')
+  if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/')
     return (fs::path(home) / ".cache" / "nnc").string();
   return "";
 }

@@ -3,7 +3,8 @@
 //   <directory>/llvmcache-<key>      a SHA-256 sum, then the object file
 //
 // A file appears whole or not at all, and one that was damaged since is as one that is missing: processes may read and
-// write the same directory at once. Files that were not used for a week go, and the oldest where all take too much.
+// write the same directory at once. Files that were not used for a week go, and the oldest
+// where all take more than 512 MiB; both are looked for every 20 minutes at most.
 #pragma once
 
 #include <atomic>
@@ -44,7 +45,7 @@ class ObjectCache {
 std::string key_of(std::initializer_list<std::string_view> parts);
 
 /// Where users' programs keep what they can make again: nnc's folder in $XDG_CACHE_HOME, or in .cache of $HOME. Empty
-/// where neither is set.
+/// where neither is an absolute path.
 std::string default_cache_directory();
 
 }  // namespace nnc::runtime::jit

@@ -62,7 +62,7 @@ class Train(unittest.TestCase):
         done = run(self.line, "--data", self.points, "--profile", "--trace", trace, "--quiet", "--summary=json")
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()
-        self.assertRegex(lines[0], r"^train@4: 5 runs, \d+\.\d{3} ms each; at best [1-9]\d*\.\d GB/s, [1-9]\d*\.\d GFLOP/s$")
+        self.assertRegex(lines[0], r"^train@4: 5 runs, \d+\.\d{3} [mu]s each; at best [1-9]\d*\.\d GB/s, [1-9]\d*\.\d GFLOP/s$")
         self.assertRegex(done.stdout, rf"(?m)^ .* matmul f32\[4,2\] f32\[1,2\] +{self.line}:6:12$")
         self.assertRegex(done.stdout, rf"(?m)^ .*  {self.line}:7: loss mse\(scores\[:, 0\], y\)$")
         self.assertRegex(done.stdout, r"(?m)^train@2: 2 runs, ")

@@ -54,8 +54,7 @@ ir::Module module_of(const ir::Block& block) {
 /// The passes after the step, whatever they leave out.
 void lower(ir::Module& module, const tools::Machine& machine, const std::vector<std::string>& disabled = {}) {
   ir::Diagnostics diagnostics;
-  std::vector<const passes::Pass*> passes = passes::pipeline_to(passes::Stage::program);
-  passes.erase(passes.begin(), passes.begin() + std::ssize(passes::pipeline_to(passes::Stage::step)));
+  const std::vector<const passes::Pass*> passes = passes::passes_between(passes::Stage::step, passes::Stage::program);
   const ir::Status status =
       passes::run_passes(module, passes, {.disabled = disabled, .target = &machine.target()}, diagnostics);
   INFO(diagnostics.render());
