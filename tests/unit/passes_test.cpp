@@ -94,6 +94,25 @@ TEST_CASE("cse keeps the values of random graphs") { check_keeps_values("cse", 0
 TEST_CASE("fold-constants keeps the values of random graphs") { check_keeps_values("fold-constants", 0); }
 TEST_CASE("simplify keeps the values of random graphs") { check_keeps_values("simplify", 1e-9); }
 
+TEST_CASE("a chain of many ops is sunk whole") {
+  constexpr int length = 20'000;
+  Block block;
+  Builder builder(block);
+  Expr value = builder.expr(block.add_param({DType::f32, {8}, {}}));
+  const Expr least = builder.expr(block.add_param({DType::f32, {}, {}}));
+  for (int i = 0; i < length; ++i) value = builder.op("maximum", {value, least});
+  using Integers = std::vector<std::int64_t>;
+  block.results = {builder.op("slice", {value}, {{"start", Integers{1}}, {"stop", Integers{4}}}).value};
+  Module module;
+  module.graphs.push_back(graph_of(block));
+  Diagnostics diagnostics;
+  passes::PassContext context{.diagnostics = diagnostics};
+  REQUIRE(passes::find_pass("sink")->run(module, context) == Status::ok);
+  const Block& sunk = module.graphs[0].body;
+  REQUIRE(sunk.ops().size() == length + 1);  // and the slice
+  CHECK(sunk.type(sunk.ops().back().results[0]).shape == Shape{3});
+}
+
 TEST_CASE("both sides of each rewrite rule are equal") {
   Random random(3);
   REQUIRE_FALSE(all_rules().empty());
