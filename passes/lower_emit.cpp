@@ -29,7 +29,7 @@ namespace {
 constexpr double worth_a_thread_microseconds = 30;
 /// What one core does in a microsecond, roughly: data that is in no cache, a kernel's operations, a contraction's.
 constexpr double bytes_a_microsecond = 8e3, kernel_flops_a_microsecond = 4e3, contraction_flops_a_microsecond = 4e4;
-/// From here on the memory of a gradient counts for more than an instruction by itself costs, which is microseconds.
+/// An update of so many bytes takes hundreds of microseconds; that it is an instruction by itself costs a few.
 constexpr std::int64_t worth_updating_soon_bytes = std::int64_t{2} << 20;
 
 Role merged(const Role& a, const Role& b) {
