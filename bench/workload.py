@@ -74,6 +74,7 @@ ODD = [
     Model("resnet20", batch=1, compared=4), Model("resnet20", batch=5, compared=4), Model("resnet20", {"width": 7}, batch=5, compared=4),
     Model("lstm", batch=1), Model("lstm", {"units": 33, "embed": 7}, batch=7),
     Model("gpt", batch=1), Model("gpt", {"context": 33, "width": 99, "heads": 3, "layers": 2}, batch=5),
+    Model("gpt", {"context": 512}, batch=1),
     Model("gpt", {"vocab": 1001, "context": 127, "width": 112, "heads": 7, "layers": 1}, batch=3),
 ]
 

@@ -11,6 +11,13 @@
 
 namespace nnc::ir {
 
+Role merged(const Role& a, const Role& b) {
+  using enum Role::Kind;
+  if (a.kind == clip && b.kind == update) return b;
+  if (a.kind == update && b.kind == clip) return a;
+  return {std::min(a.kind, b.kind), a.slot == b.slot ? a.slot : ""};
+}
+
 ValueId Block::add_param(Type type) {
   const ValueId value{static_cast<std::int32_t>(types_.size())};
   types_.push_back(std::move(type));

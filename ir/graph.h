@@ -42,6 +42,9 @@ struct Role {
   bool operator==(const Role&) const = default;
 };
 
+/// The role of what serves both: the part of a step that comes first, but an update that clips too is that update.
+Role merged(const Role& a, const Role& b);
+
 struct Op {
   const OpDef* def = nullptr;
   std::vector<ValueId> operands;

@@ -71,8 +71,6 @@ bool same_part(const Role& a, const Role& b) {
   return part(a) == part(b);
 }
 
-Role merged(const Role& a, const Role& b) { return {std::min(a.kind, b.kind), a.slot == b.slot ? a.slot : ""}; }
-
 // 1. Take the ops in order, operands replaced; a commutative op has them sorted for the comparison.
 // 2. If an equal op of the same part was kept, let its results stand for this one's, and give it this one's locations and role.
 // 3. Else eliminate within its regions, and keep it.

@@ -23,15 +23,6 @@ using ir::ValueId;
 
 namespace {
 
-/// The role of both together: of clipping and an update that of the update.
-ir::Role merged(const ir::Role& a, const ir::Role& b) {
-  using Kind = ir::Role::Kind;
-  if (a.kind == Kind::update && b.kind == Kind::clip) return a;
-  if (a.kind == Kind::clip && b.kind == Kind::update) return b;
-  if (a.kind != b.kind) return {};
-  return {a.kind, a.slot == b.slot ? a.slot : ""};
-}
-
 /// Writes the new block: groups and the ops outside of them, each after what it reads.
 class Emission {
  public:

@@ -32,11 +32,6 @@ constexpr double bytes_a_microsecond = 8e3, kernel_flops_a_microsecond = 4e3, co
 /// An update of so many bytes takes hundreds of microseconds; that it is an instruction by itself costs a few.
 constexpr std::int64_t worth_updating_soon_bytes = std::int64_t{2} << 20;
 
-Role merged(const Role& a, const Role& b) {
-  if (a.kind != b.kind) return {};
-  return {a.kind, a.slot == b.slot ? a.slot : ""};
-}
-
 /// Writes the instructions of a block: of a graph, or of a loop's region.
 class Emitter {
  public:

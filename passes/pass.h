@@ -80,9 +80,12 @@ struct RunOptions {
   std::vector<Remark>* remarks = nullptr;  // takes the passes' remarks
   std::ostream* log = nullptr;             // dumps and times; null: std::cerr
   const ir::Target* target = nullptr;      // null: the generic one, single-threaded
+
+  bool operator==(const RunOptions&) const = default;
 };
 
-/// Runs the passes in order. Names in the options that no pass has are reported as errors with the near name.
+/// Runs the passes in order. Names in the options that no pass has are reported as errors with the near name, and so are
+/// those of passes that are not run.
 ir::Status run_passes(ir::Module& module, const std::vector<const Pass*>& passes, const RunOptions& options,
                       ir::Diagnostics& diagnostics);
 

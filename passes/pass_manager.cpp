@@ -36,9 +36,11 @@ void check_running(const std::vector<const Pass*>& passes, std::string_view opti
 Status check_options(const std::vector<const Pass*>& passes, const RunOptions& options, Diagnostics& diagnostics) {
   const int errors = diagnostics.count();
   for (const std::string& name : options.disabled) {
-    const Pass* pass = find_pass("--disable-pass", name, diagnostics);
+    const Pass* pass = find_pass(name);
     if (pass != nullptr && !pass->optional) {
       diagnostics.error(fmt::format("--disable-pass: pass `{}` is no optimization and cannot be left out", name));
+    } else {
+      check_running(passes, "--disable-pass", name, diagnostics);
     }
   }
   for (const std::string& name : options.print_after) {

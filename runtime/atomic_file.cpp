@@ -38,7 +38,7 @@ bool write_all(int fd, std::string_view bytes) {
 }
 
 /// The file under its name for the time being; errno says what went wrong.
-bool write_beside(const std::string& name, std::initializer_list<std::string_view> parts) {
+bool write_beside(const std::string& name, std::span<const std::string_view> parts) {
   Descriptor file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.fd() < 0) return false;
   for (const std::string_view part : parts) {
@@ -58,6 +58,11 @@ void sync_directory_of(const std::string& path) {
 }  // namespace
 
 ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
+                            ir::Diagnostics& diagnostics) {
+  return write_atomically(path, std::span(parts.begin(), parts.size()), diagnostics);
+}
+
+ir::Status write_atomically(const std::string& path, std::span<const std::string_view> parts,
                             ir::Diagnostics& diagnostics) {
   const std::string beside = fmt::format("{}.{}.part", path, ::getpid());
   if (write_beside(beside, parts) && ::rename(beside.c_str(), path.c_str()) == 0) {

@@ -5,12 +5,15 @@
 #include "ir/diagnostics.h"
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace nnc::runtime {
 
 /// Writes the parts one after the other; on failure the file that was there stays as it was.
+ir::Status write_atomically(const std::string& path, std::span<const std::string_view> parts,
+                            ir::Diagnostics& diagnostics);
 ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
                             ir::Diagnostics& diagnostics);
 

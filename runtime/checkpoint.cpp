@@ -3,20 +3,22 @@
 //  1. The header's length must lie within the file, its JSON within a few levels, without a name twice.
 //  2. Each entry must have a dtype of ours, a shape, and offsets that lie within the data and hold that many bytes.
 //  3. Sorted by offset, the tensors must fill the data without gap or overlap.
-//  4. Only then are elements copied.
+//  4. Only then are elements read.
 #include "runtime/checkpoint.h"
 
+#include "ir/check.h"
 #include "runtime/atomic_file.h"
-#include "runtime/data/file.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstdint>
+#include <functional>
 #include <set>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 namespace nnc::runtime {
 
@@ -74,13 +76,10 @@ class HeaderParser {
   std::array<std::set<std::string>, deepest + 1> keys_;  // of the object opened last at each depth
 };
 
-struct Entry {
-  std::string name;
-  ir::Type type;
-  std::size_t begin = 0, end = 0;
-};
+using Entry = SafetensorsFile::Entry;
+using Entries = std::map<std::string, Entry>;
 
-/// `entry` of the header, or what is wrong with it.
+/// `entry` of the header, offsets within the data; or what is wrong with it.
 std::string read_entry(const Json& json, std::size_t data_size, Entry& entry) {
   if (!json.is_object()) return "expected an object";
   for (const auto& item : json.items()) {
@@ -122,39 +121,28 @@ std::string read_entry(const Json& json, std::size_t data_size, Entry& entry) {
 }
 
 /// Whether the entries fill the data; what is wrong if not.
-std::string check_offsets(std::vector<Entry>& entries, std::size_t data_size) {
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+std::string check_offsets(const Entries& named, std::size_t data_size) {
+  std::vector<const Entries::value_type*> entries;
+  for (const auto& entry : named) entries.push_back(&entry);
+  std::ranges::sort(entries, {}, [](const auto* entry) { return std::pair(entry->second.begin, entry->second.end); });
   std::size_t end = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != end) {
-      return fmt::format("the data of `{}` begins at {}, expected {} ({})", printable(entry.name, 200), entry.begin,
-                         end,
-                         entry.begin < end ? "it overlaps another tensor's" : "the bytes between belong to no tensor");
+  for (const auto* entry : entries) {
+    const std::size_t begin = entry->second.begin;
+    if (begin != end) {
+      return fmt::format("the data of `{}` begins at {}, expected {} ({})", printable(entry->first, 200), begin, end,
+                         begin < end ? "it overlaps another tensor's" : "the bytes between belong to no tensor");
     }
-    end = entry.end;
+    end = entry->second.end;
   }
   if (end != data_size) return fmt::format("the last {} bytes belong to no tensor", data_size - end);
   return {};
 }
 
-/// All tensors in the file, or what is wrong with it.
-std::string read_tensors(std::string_view file, NamedTensors& tensors, Metadata& metadata) {
-  if (file.size() < length_size) return fmt::format("expected an 8-byte length, the file has {} bytes", file.size());
-  std::uint64_t length = 0;
-  for (std::size_t i = length_size; i-- > 0;) length = length << 8 | static_cast<unsigned char>(file[i]);
-  if (length > file.size() - length_size || length > longest_header) {
-    return fmt::format(
-        "its first 8 bytes say that the header has {} bytes, but the file has {}: it is truncated or no "
-        "safetensors file",
-        length, file.size());
-  }
-  const std::string_view data = file.substr(length_size + length);
+/// What the header says, or what is wrong with it.
+std::string read_header(std::string_view text, std::size_t data_size, Entries& entries, Metadata& metadata) {
   HeaderParser parser;
-  const Json header = parser.parse(file.substr(length_size, length));
+  const Json header = parser.parse(text);
   if (!parser.problem.empty()) return parser.problem;
-
-  std::vector<Entry> entries;
   for (const auto& item : header.items()) {
     if (item.key() == metadata_key) {
       const bool texts = item.value().is_object() && std::all_of(item.value().begin(), item.value().end(),
@@ -163,66 +151,103 @@ std::string read_tensors(std::string_view file, NamedTensors& tensors, Metadata&
       for (const auto& text : item.value().items()) metadata[text.key()] = text.value().get<std::string>();
       continue;
     }
-    Entry& entry = entries.emplace_back();
-    entry.name = item.key();
-    const std::string problem = read_entry(item.value(), data.size(), entry);
-    if (!problem.empty()) return fmt::format("tensor `{}`: {}", printable(entry.name, 200), problem);
+    const std::string problem = read_entry(item.value(), data_size, entries[item.key()]);
+    if (!problem.empty()) return fmt::format("tensor `{}`: {}", printable(item.key(), 200), problem);
   }
-  const std::string problem = check_offsets(entries, data.size());
-  if (!problem.empty()) return problem;
-
-  for (const Entry& entry : entries) {
-    const std::string_view bytes = data.substr(entry.begin, entry.end - entry.begin);
-    const bool truth = entry.type.dtype == ir::DType::boolean;
-    if (truth && std::any_of(bytes.begin(), bytes.end(), [](char c) { return c != 0 && c != 1; })) {
-      return fmt::format("tensor `{}`: a bool is neither 0 nor 1", printable(entry.name, 200));
-    }
-    ir::Tensor tensor(entry.type);
-    if (!bytes.empty()) std::memcpy(tensor.bytes().data(), bytes.data(), bytes.size());
-    tensors.emplace(entry.name, std::move(tensor));
-  }
-  return {};
+  return check_offsets(entries, data_size);
 }
 
 }  // namespace
 
-std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagnostics& diagnostics,
-                                             Metadata* metadata) {
-  const std::optional<std::string> file = read_file(path, diagnostics);
-  if (!file) return std::nullopt;
-  NamedTensors tensors;
-  Metadata unused;
-  const std::string problem = read_tensors(*file, tensors, metadata ? *metadata : unused);
-  if (problem.empty()) return tensors;
-  diagnostics.error(whole_file(path), problem);
-  return std::nullopt;
+std::optional<SafetensorsFile> SafetensorsFile::open(const std::string& path, ir::Diagnostics& diagnostics) {
+  std::optional<InputFile> opened = InputFile::open(path, diagnostics);
+  if (!opened) return std::nullopt;
+  SafetensorsFile file(*std::move(opened));
+  const std::size_t size = file.file_.size();
+  const auto failed = [&](const std::string& problem) {
+    diagnostics.error(whole_file(path), problem);
+    return std::nullopt;
+  };
+
+  std::array<std::byte, length_size> first{};
+  const std::optional<std::size_t> count = file.file_.read(0, first, diagnostics);
+  if (!count) return std::nullopt;
+  if (*count < length_size) return failed(fmt::format("expected an 8-byte length, the file has {} bytes", *count));
+  std::uint64_t length = 0;
+  for (std::size_t i = length_size; i-- > 0;) length = length << 8 | std::to_integer<std::uint64_t>(first[i]);
+  if (size < length_size || length > size - length_size || length > longest_header) {
+    return failed(fmt::format(
+        "its first 8 bytes say that the header has {} bytes, but the file has {}: it is truncated or no "
+        "safetensors file",
+        length, size));
+  }
+
+  std::string header(length, ' ');
+  const auto read = file.file_.read(length_size, std::as_writable_bytes(std::span(header)), diagnostics);
+  if (!read) return std::nullopt;
+  const std::size_t data = length_size + length;
+  const std::string problem = read_header(std::string_view(header).substr(0, *read), size - data, file.entries_, file.metadata_);
+  if (!problem.empty()) return failed(problem);
+  for (auto& [name, entry] : file.entries_) {
+    entry.begin += data;
+    entry.end += data;
+  }
+  return file;
 }
 
-ir::Status write_safetensors(const std::string& path, const NamedTensors& tensors, ir::Diagnostics& diagnostics,
+ir::Status SafetensorsFile::read(const std::string& name, std::span<std::byte> into,
+                                 ir::Diagnostics& diagnostics) const {
+  const Entry& entry = entries_.at(name);
+  NNC_CHECK(into.size() == entry.end - entry.begin, "{} bytes for {}", into.size(), name);
+  const std::optional<std::size_t> count = file_.read(entry.begin, into, diagnostics);
+  if (!count) return ir::Status::failed;
+  const auto failed = [&](std::string_view problem) {
+    diagnostics.error(whole_file(file_.path()), fmt::format("tensor `{}`: {}", printable(name, 200), problem));
+    return ir::Status::failed;
+  };
+  if (*count < into.size()) return failed("the file was shortened while it was read");
+  const bool truth = entry.type.dtype == ir::DType::boolean;
+  if (truth && std::ranges::any_of(into, [](std::byte b) { return b > std::byte{1}; })) return failed("a bool is neither 0 nor 1");
+  return ir::Status::ok;
+}
+
+std::optional<NamedTensors> read_safetensors(const std::string& path, ir::Diagnostics& diagnostics) {
+  const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, diagnostics);
+  if (!file) return std::nullopt;
+  NamedTensors tensors;
+  for (const auto& [name, entry] : file->entries()) {
+    ir::Tensor& tensor = tensors.emplace(name, entry.type).first->second;
+    if (file->read(name, tensor.bytes(), diagnostics) == ir::Status::failed) return std::nullopt;
+  }
+  return tensors;
+}
+
+ir::Status write_safetensors(const std::string& path, const NamedViews& tensors, ir::Diagnostics& diagnostics,
                              const Metadata& metadata) {
   // Wide elements first, so that each tensor begins at a multiple of its element's size.
-  std::vector<const NamedTensors::value_type*> order;
+  std::vector<const NamedViews::value_type*> order;
   for (const auto& named : tensors) order.push_back(&named);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return ir::size_of(a->second.type().dtype) > ir::size_of(b->second.type().dtype);
-  });
+  std::ranges::stable_sort(order, std::greater(), [](const auto* named) { return ir::size_of(named->second.type.dtype); });
 
   Json header = Json::object();
   if (!metadata.empty()) header[std::string(metadata_key)] = metadata;
-  std::string data;
+  std::vector<std::string_view> parts(2);  // the length and the header, then the data
+  std::size_t begin = 0;
   for (const auto* named : order) {
-    const ir::Tensor& tensor = named->second;
-    const std::size_t begin = data.size();
-    data.append(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
-    header[named->first] = {{"dtype", file_name(tensor.type().dtype)},
-                            {"shape", tensor.type().shape},
-                            {"data_offsets", {begin, data.size()}}};
+    const TensorView& tensor = named->second;
+    parts.emplace_back(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+    header[named->first] = {{"dtype", file_name(tensor.type.dtype)},
+                            {"shape", tensor.type.shape},
+                            {"data_offsets", {begin, begin + tensor.bytes.size()}}};
+    begin += tensor.bytes.size();
   }
   std::string text = header.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
   text.append((alignment - text.size() % alignment) % alignment, ' ');
   std::string length;
   for (std::size_t i = 0; i < length_size; ++i) length += static_cast<char>(text.size() >> 8 * i & 0xff);
-  return write_atomically(path, {length, text, data}, diagnostics);
+  parts[0] = length;
+  parts[1] = text;
+  return write_atomically(path, parts, diagnostics);
 }
 
 }  // namespace nnc::runtime

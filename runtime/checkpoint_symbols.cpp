@@ -1,6 +1,5 @@
 // What the values of data fields stand for, in a checkpoint's metadata (checkpoint.h).
 #include "runtime/checkpoint.h"
-#include "runtime/data/file.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -18,8 +17,9 @@ Metadata symbol_tables(const Dataset& data) {
 }
 
 ir::Status check_symbols(const std::string& path, const Dataset& data, ir::Diagnostics& diagnostics) {
-  Metadata metadata;
-  if (!read_safetensors(path, diagnostics, &metadata)) return ir::Status::failed;
+  const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, diagnostics);
+  if (!file) return ir::Status::failed;
+  const Metadata& metadata = file->metadata();
   ir::Status status = ir::Status::ok;
   for (const auto& [key, table] : symbol_tables(data)) {
     const auto found = metadata.find(key);

@@ -4,8 +4,10 @@
 #include "ir/module.h"
 #include "ir/tensor.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,8 @@ class Executor {
   virtual ir::Tensor slot(std::string_view path) const = 0;
   /// Replaces a slot's value by one of its type.
   virtual void set_slot(std::string_view path, const ir::Tensor& value) = 0;
+  /// The elements of a slot where they are, to be read and replaced without a copy beside them.
+  virtual std::span<std::byte> slot_bytes(std::string_view path) = 0;
   /// Memory that the executor has planned for slots, values and scratch; 0 where it plans none.
   virtual std::int64_t planned_bytes() const = 0;
 };

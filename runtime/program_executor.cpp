@@ -367,6 +367,11 @@ class ProgramExecutor : public Executor {
     std::memcpy(arena_.begin() + slots_[index], value.bytes().data(), value.bytes().size());
   }
 
+  std::span<std::byte> slot_bytes(std::string_view path) override {
+    const std::size_t index = find(path);
+    return {arena_.begin() + slots_[index], static_cast<std::size_t>(module_.slots[index].type.bytes())};
+  }
+
   std::int64_t planned_bytes() const override { return slots_.back() + transient_bytes_ + scratch_bytes_; }
 
  private:

@@ -44,6 +44,10 @@ class ReferenceExecutor : public Executor {
     NNC_CHECK(old.type() == value.type(), "{} does not fit slot @{}", ir::to_string(value.type()), path);
     slots_.find(path)->second = value;
   }
+  std::span<std::byte> slot_bytes(std::string_view path) override {
+    find(path);
+    return slots_.find(path)->second.bytes();
+  }
   std::int64_t planned_bytes() const override { return 0; }
 
  private:

@@ -253,8 +253,7 @@ class Trainer {
   bool save(std::string_view file) {
     if (options_.out.empty()) return true;
     const std::string path = (std::filesystem::path(options_.out) / file).string();
-    return write_safetensors(path, weights(module_, executor_), diagnostics_, symbol_tables(training_)) ==
-           ir::Status::ok;
+    return save_weights(path, module_, executor_, symbol_tables(training_), diagnostics_) == ir::Status::ok;
   }
 
   const ir::Module& module_;

@@ -2,7 +2,6 @@
 #include "ir/check.h"
 #include "runtime/atomic_file.h"
 #include "runtime/checkpoint.h"
-#include "runtime/data/file.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,8 +9,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <list>
+#include <set>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace nnc::runtime {
 
@@ -23,75 +25,79 @@ bool is_weight(const ir::Slot& slot) {
   return slot.kind == ir::SlotKind::parameter || slot.kind == ir::SlotKind::statistic;
 }
 
-/// A tensor of the file as the slot's value, or why it cannot be.
-std::string convert(const ir::Tensor& tensor, const ir::Slot& slot, ir::Tensor& value) {
-  if (tensor.type().shape != slot.type.shape) {
-    return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor.type()));
-  }
+/// Why a tensor of the file cannot be the slot's value; empty if it can, converted or as it is.
+std::string misfit(const ir::Type& tensor, const ir::Slot& slot) {
   // Files keep statistics that count as f32; a parameter that is an integer in the file is another thing.
-  const bool reals = ir::is_float(tensor.type().dtype);
-  if (!reals && ir::is_float(slot.type.dtype)) {
-    return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor.type()));
-  }
-  value = tensor.converted(slot.type.dtype);
-  return {};
+  const bool converts = ir::is_float(tensor.dtype) || !ir::is_float(slot.type.dtype);
+  if (tensor.shape == slot.type.shape && converts) return {};
+  return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor));
 }
 
-}  // namespace
-
-NamedTensors weights(const ir::Module& module, const Executor& executor) {
-  NamedTensors out;
-  for (const ir::Slot& slot : module.slots) {
-    if (is_weight(slot)) out.emplace(slot.path, executor.slot(slot.path).converted(ir::DType::f32));
-  }
-  return out;
-}
-
-namespace {
-
-/// The file's values for the module's slots; nothing after an error.
-std::optional<NamedTensors> fitting_weights(const std::string& path, const ir::Module& module,
-                                            ir::Diagnostics& diagnostics) {
-  std::optional<NamedTensors> tensors = read_safetensors(path, diagnostics);
-  if (!tensors) return std::nullopt;
+/// Whether the file has what the module needs and nothing else.
+ir::Status check(const SafetensorsFile& file, const std::string& path, const ir::Module& module,
+                 ir::Diagnostics& diagnostics) {
   const int before = diagnostics.count();
-  NamedTensors values;
   std::vector<std::string> open;  // names of the model that the file does not have
+  std::set<std::string> used;
   for (const ir::Slot& slot : module.slots) {
     if (!is_weight(slot)) continue;
-    const auto tensor = tensors->find(slot.path);
-    if (tensor == tensors->end()) {
+    const auto entry = file.entries().find(slot.path);
+    if (entry == file.entries().end()) {
       open.push_back(slot.path);
       if (slot.kind == ir::SlotKind::statistic) continue;  // stays as `init` made it
       diagnostics.error(whole_file(path),
                         fmt::format("no tensor `{}`, which is a parameter {}", slot.path, ir::to_string(slot.type)));
       continue;
     }
-    const std::string problem = convert(tensor->second, slot, values[slot.path]);
+    used.insert(slot.path);
+    const std::string problem = misfit(entry->second.type, slot);
     if (!problem.empty()) diagnostics.error(whole_file(path), fmt::format("tensor `{}`: {}", slot.path, problem));
-    tensors->erase(tensor);
   }
-  for (const auto& [name, tensor] : *tensors) {
+  for (const auto& [name, entry] : file.entries()) {
+    if (used.contains(name)) continue;
     const std::string near = ir::nearest_name(name, open);
     diagnostics.error(whole_file(path), fmt::format("tensor `{}` is no parameter of the model{}", printable(name, 200),
                                                     near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
   }
-  if (diagnostics.count() > before) return std::nullopt;
-  return values;
+  return diagnostics.count() > before ? ir::Status::failed : ir::Status::ok;
 }
 
 }  // namespace
 
+ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor,
+                        const Metadata& metadata, ir::Diagnostics& diagnostics) {
+  NamedViews views;
+  std::list<ir::Tensor> converted;
+  for (const ir::Slot& slot : module.slots) {
+    if (!is_weight(slot)) continue;
+    const bool plain = slot.type == ir::Type{ir::DType::f32, slot.type.shape, {}};
+    views.emplace(slot.path, plain ? TensorView(slot.type, executor.slot_bytes(slot.path))
+                                   : converted.emplace_back(executor.slot(slot.path).converted(ir::DType::f32)));
+  }
+  return write_safetensors(path, views, diagnostics, metadata);
+}
+
 ir::Status load_weights(const std::string& path, const ir::Module& module, Executor& executor,
                         ir::Diagnostics& diagnostics) {
-  const std::optional<NamedTensors> values = fitting_weights(path, module, diagnostics);
-  if (!values) return ir::Status::failed;
-  for (const auto& [name, value] : *values) executor.set_slot(name, value);
+  const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, diagnostics);
+  if (!file || check(*file, path, module, diagnostics) == ir::Status::failed) return ir::Status::failed;
+  for (const ir::Slot& slot : module.slots) {
+    const auto entry = file->entries().find(slot.path);
+    if (!is_weight(slot) || entry == file->entries().end()) continue;
+    if (entry->second.type == slot.type) {
+      if (file->read(slot.path, executor.slot_bytes(slot.path), diagnostics) == ir::Status::failed) return ir::Status::failed;
+      continue;
+    }
+    ir::Tensor tensor(entry->second.type);
+    if (file->read(slot.path, tensor.bytes(), diagnostics) == ir::Status::failed) return ir::Status::failed;
+    executor.set_slot(slot.path, tensor.converted(slot.type.dtype));
+  }
   return ir::Status::ok;
 }
 
 ir::Status check_weights(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics) {
-  return fitting_weights(path, module, diagnostics) ? ir::Status::ok : ir::Status::failed;
+  const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, diagnostics);
+  return file ? check(*file, path, module, diagnostics) : ir::Status::failed;
 }
 
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics) {

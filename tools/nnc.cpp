@@ -139,8 +139,12 @@ int main(int argc, char** argv) {
     if (const std::string problem = check_form(request.emit); !problem.empty()) return tools::refuse(problem);
     if (request.explain) return tools::refuse("--explain and --emit exclude each other");
   }
-  if (request.explain && (request.passes.stop_after || request.passes.pass_limit))
-    return tools::refuse("--explain is of the whole compilation: --stop-after and --pass-limit do not go with it");
+  const bool whole = request.explain || request.emit == "llvm" || request.emit == "asm";
+  if (whole && (request.passes.stop_after || request.passes.pass_limit))
+    return tools::refuse(fmt::format("--{} is of the whole compilation: --stop-after and --pass-limit do not go with it",
+                                     request.explain ? "explain" : "emit=" + request.emit));
+  if (request.emit == "ast" && request.passes != passes::RunOptions{})
+    return tools::refuse("--emit=ast is what comes before all passes: options about passes do not go with it");
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   request.options = *options;

@@ -20,17 +20,6 @@ namespace {
 
 std::string system_message() { return std::generic_category().message(errno); }
 
-/// An open file; closed at the end of its scope.
-struct Descriptor {
-  int fd;
-  explicit Descriptor(int fd) : fd(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 /// A zlib stream; ended with its scope.
 struct InflateStream {
   z_stream z{};
@@ -48,7 +37,7 @@ struct InflateStream {
 
 ir::SourcePoint whole_file(std::string path) { return {std::move(path), 0, 0}; }
 
-std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics) {
+std::optional<InputFile> InputFile::open(std::string path, ir::Diagnostics& diagnostics) {
   const auto failed = [&](const std::string& what) {
     diagnostics.error(whole_file(path), what);
     return std::nullopt;
@@ -59,25 +48,50 @@ std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& d
   if (S_ISDIR(status.st_mode)) return failed("expected a file, found a directory");
   if (!S_ISREG(status.st_mode)) return failed("expected a file, found a device, pipe or socket");
   if (status.st_size == 0) return failed("the file is empty");
-  const std::int64_t memory = std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
-  if (memory > 0 && status.st_size > memory) {
-    return failed(fmt::format("the file has {} bytes, more than this machine's memory", status.st_size));
-  }
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return failed(fmt::format("cannot read it: {}", system_message()));
+  return InputFile(std::move(path), fd, static_cast<std::size_t>(status.st_size));
+}
 
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.fd < 0) return failed(fmt::format("cannot read it: {}", system_message()));
-  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+
+InputFile::~InputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+std::optional<std::size_t> InputFile::read(std::size_t offset, std::span<std::byte> into,
+                                           ir::Diagnostics& diagnostics) const {
   std::size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t count = ::read(file.fd, bytes.data() + filled, bytes.size() - filled);
+  while (filled < into.size()) {
+    const ssize_t count =
+        ::pread(fd_, into.data() + filled, into.size() - filled, static_cast<off_t>(offset + filled));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed(fmt::format("cannot read it: {}", system_message()));
-    if (count == 0) break;  // shortened meanwhile
+    if (count < 0) {
+      diagnostics.error(whole_file(path_), fmt::format("cannot read it: {}", system_message()));
+      return std::nullopt;
+    }
+    if (count == 0) break;
     filled += static_cast<std::size_t>(count);
   }
-  bytes.resize(filled);
-  if (bytes.empty()) return failed("the file is empty");
-  return bytes;
+  return filled;
+}
+
+std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics) {
+  const std::optional<InputFile> file = InputFile::open(path, diagnostics);
+  if (!file) return std::nullopt;
+  const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  if (file->size() > memory) {
+    diagnostics.error(whole_file(path), fmt::format("the file has {} bytes, more than this machine's memory", file->size()));
+    return std::nullopt;
+  }
+  std::string bytes(file->size(), '\0');
+  const std::optional<std::size_t> count = file->read(0, std::as_writable_bytes(std::span(bytes)), diagnostics);
+  if (!count) return std::nullopt;
+  bytes.resize(*count);
+  if (!bytes.empty()) return bytes;
+  diagnostics.error(whole_file(path), "the file is empty");
+  return std::nullopt;
 }
 
 Inflated inflate(std::string_view compressed, std::size_t limit, Wrapping wrapping) {

@@ -1,4 +1,4 @@
-// Files named by the user, read whole: missing, unreadable, empty or not a regular file are errors that name the path.
+// Files named by the user: missing, unreadable, empty or not a regular file are errors that name the path.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -6,13 +6,37 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace nnc::runtime {
 
 /// The place of an error about a file as a whole: `FILE: error: ...`.
 ir::SourcePoint whole_file(std::string path);
+
+/// A file that is open for reading.
+class InputFile {
+ public:
+  static std::optional<InputFile> open(std::string path, ir::Diagnostics& diagnostics);
+  InputFile(InputFile&& other) noexcept;
+  ~InputFile();
+
+  const std::string& path() const { return path_; }
+  /// When it was opened; not 0.
+  std::size_t size() const { return size_; }
+  /// Reads what begins at `offset`, and gives the number of bytes that were there: fewer at the end of the file, which
+  /// may have been shortened since. Nothing after an error.
+  std::optional<std::size_t> read(std::size_t offset, std::span<std::byte> into, ir::Diagnostics& diagnostics) const;
+
+ private:
+  InputFile(std::string path, int fd, std::size_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+
+  std::string path_;
+  int fd_;
+  std::size_t size_;
+};
 
 std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics);
 

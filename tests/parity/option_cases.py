@@ -174,6 +174,7 @@ def functions_loss(m, batch):
     a = a + x.softmax(dim=1)[:, 2] + x.log_softmax(dim=-2)[:, 3]
     a = a + attend(x, x[:, 1:], f[:, 1:], attn_mask=torch.ones(6, 5, dtype=torch.bool).tril(), scale=0.9)[:, 5]
     a = a + attend(x, f, x, attn_mask=f.masked_fill(torch.ones(6, 6, dtype=torch.bool).triu(1), -torch.inf))[:, 4]
+    a = a + attend(x, f[:, :5], x[:, :5], is_causal=True)[:, 3] + attend(f, x, x, is_causal=True)[:, 5]
     a = a + torch.einsum("ni,nij->nj", one_hot, x) + x[:, 0].gather(1, label[:, None])
     a = a + x.sort(dim=1).values[:, 2] + x.topk(3).values[..., 2] + x.prod(dim=1) + x.amin(dim=2)
     a = a + x.norm(dim=2) + 0.1 * x.norm(p=1, dim=(1, 2), keepdim=True)[..., 0] + x.norm(p=torch.inf, dim=1)

@@ -96,6 +96,18 @@ class Train(unittest.TestCase):
             self.assertGreater(figures[key], 0, key)
         self.assertLessEqual(figures["step_ms_min"], figures["step_ms_median"])
 
+    def test_weights_are_read_and_written_without_a_second_copy(self):
+        wide = self.dir / "wide.nn"
+        wide.write_text("train {\n data x: f32[4000], y: f32\n  loss mse(linear(linear(x, 4000) as wide, 1)[:, 0], y)\n"
+                        "  optimizer sgd(lr = 1e-6)\n  batch = 2\n  epochs = 1\n}\n")
+        arguments = [wide, "--synthetic", "--max-steps", "1"]
+        weights = 4000 * 4000 * 4
+        peak = self.figures(*arguments)["peak_rss_bytes"]
+        with_out = self.figures(*arguments, "--out", self.dir / "out")["peak_rss_bytes"]
+        with_init = self.figures(*arguments, "--init", self.dir / "out/last.safetensors")["peak_rss_bytes"]
+        self.assertGreater(peak, weights)
+        self.assertLess(max(with_out, with_init) - peak, weights / 2)
+
     def test_without_validation_its_figures_are_null(self):
         figures = self.figures(self.line, "--data", self.points)
         self.assertEqual(set(figures), KEYS)

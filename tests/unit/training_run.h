@@ -91,6 +91,7 @@ class FakeExecutor : public runtime::Executor {
   }
   ir::Tensor slot(std::string_view path) const override { return slots_.find(path)->second; }
   void set_slot(std::string_view path, const ir::Tensor& value) override { slots_.find(path)->second = value; }
+  std::span<std::byte> slot_bytes(std::string_view path) override { return slots_.find(path)->second.bytes(); }
   std::int64_t planned_bytes() const override { return 0; }
 
  private:
