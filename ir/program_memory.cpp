@@ -83,9 +83,12 @@ bool may_share(const Op& op, std::size_t read, std::size_t write) {
   return fused.rank() == 0 || !is_read_later(fused, kernel_layout(fused), read, write);
 }
 
-bool may_share(const Module& module, const Instruction& instruction, std::size_t read, std::size_t write) {
+bool Sharing::operator()(const Instruction& instruction, std::size_t read, std::size_t write) {
   if (instruction.kernel < 0) return is_over(*instruction.def, read, write);
-  return may_share(module.kernels[static_cast<std::size_t>(instruction.kernel)].op, read, write);
+  const auto [entry, inserted] = known_.try_emplace({instruction.kernel, read, write});
+  if (inserted)
+    entry->second = may_share(module_.kernels[static_cast<std::size_t>(instruction.kernel)].op, read, write);
+  return entry->second;
 }
 
 std::int64_t kernel_scratch(const Module& module, const Instruction& instruction) {

@@ -3,7 +3,10 @@
 
 #include "ir/module.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
+#include <tuple>
 #include <vector>
 
 namespace nnc::ir {
@@ -31,7 +34,18 @@ std::int64_t aligned(std::int64_t bytes);
 /// Whether the result may lie where the operand does. Of a kernel, at any extent: both have the same access, elements of
 /// one size, and nothing reads the operand after the result has been written. Of a routine: it says so.
 bool may_share(const Op& op, std::size_t read, std::size_t write);
-bool may_share(const Module& module, const Instruction& instruction, std::size_t read, std::size_t write);
+
+/// The same of a module's instructions, decided once a kernel.
+class Sharing {
+ public:
+  explicit Sharing(const Module& module) : module_(module) {}
+  bool operator()(const Instruction& instruction, std::size_t read, std::size_t write);
+
+ private:
+  const Module& module_;
+  std::map<std::tuple<int, std::size_t, std::size_t>, bool> known_;
+};
+
 /// Scratch that an instruction of a kernel needs: the partial results of the chunks of all its sets, then a row area a
 /// thread (kernel_layout.h).
 std::int64_t kernel_scratch(const Module& module, const Instruction& instruction);

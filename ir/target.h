@@ -10,6 +10,13 @@
 
 namespace nnc::ir {
 
+/// What one core has to do, in the numbers of a cost.
+struct Work {
+  enum class Kind : std::uint8_t { kernel, contraction };
+  Kind kind = Kind::kernel;
+  std::int64_t bytes = 0, flops = 0;
+};
+
 class Target {
  public:
   virtual ~Target() = default;
@@ -20,6 +27,10 @@ class Target {
   virtual std::int64_t l1_bytes() const = 0;  // of one core
   virtual std::int64_t l2_bytes() const = 0;  // of one core
   virtual std::int64_t l3_bytes() const = 0;  // of all cores; where there is none, L2
+  /// What one core takes, roughly, from data that is in no cache.
+  double microseconds(const Work& work) const;
+  /// Work below this is done by one core before a second one has begun.
+  double worth_a_thread_microseconds() const { return 30; }
   /// Scratch that a contraction on so many threads needs, bytes.
   virtual std::int64_t contraction_scratch(const OpView& op, int threads) const = 0;
 };

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 
 namespace nnc::ir {
@@ -18,8 +17,8 @@ namespace {
 class MemoryChecker {
  public:
   MemoryChecker(const Module& module, std::size_t index, const Report& report)
-      : module_(module),
-        program_(module.programs[index]),
+      : program_(module.programs[index]),
+        sharing_(module),
         index_(index),
         report_(report),
         names_(buffer_names(program_)),
@@ -100,19 +99,12 @@ class MemoryChecker {
       for (std::size_t r = 0; r < set.reads.size(); ++r) {
         const Place& read = state(set.reads[r]).place;
         if (!may_overlap(program_, set.writes[w], set.reads[r]) ||
-            (read.begin == written.begin && sharing(instruction, r, w)))
+            (read.begin == written.begin && sharing_(instruction, r, w)))
           continue;
         fail({Part::instruction, i},
              fmt::format("{} is written over {}, which it still reads", name(set.writes[w]), name(set.reads[r])));
       }
     }
-  }
-
-  bool sharing(const Instruction& instruction, std::size_t read, std::size_t write) {
-    if (instruction.kernel < 0) return may_share(module_, instruction, read, write);
-    const auto [entry, inserted] = sharing_.try_emplace({instruction.kernel, read, write});
-    if (inserted) entry->second = may_share(module_, instruction, read, write);
-    return entry->second;
   }
 
   /// The sets of an instruction run in any order.
@@ -163,14 +155,13 @@ class MemoryChecker {
     written.holds = true;
   }
 
-  const Module& module_;
   const Program& program_;
+  Sharing sharing_;
   std::size_t index_;
   const Report& report_;
   std::vector<std::string> names_;
   std::vector<State> states_;
   std::vector<int> held_;  // transient buffers that hold their values
-  std::map<std::tuple<int, std::size_t, std::size_t>, bool> sharing_;
 };
 
 }  // namespace

@@ -85,7 +85,8 @@ SourcePoint place_of(const ir::Module& module, const Graph& graph, std::string_v
   std::vector<const Graph*> graphs{&graph};
   for (const Graph& other : module.graphs) graphs.push_back(&other);
   for (const Graph* candidate : graphs) {
-    for (const ValueId read : reads_of(candidate->body, path)) {
+    const std::vector<ValueId> reads = slot_reads(candidate->body)[std::string(path)];
+    for (const ValueId read : reads) {
       if (const SourcePoint point = candidate->body.definer(read)->location.point(); point.known()) return point;
     }
   }
@@ -136,7 +137,7 @@ bool note_stops(const Block& block, const std::vector<bool>& active, const std::
 void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, std::string_view path,
                     ir::Diagnostics& diagnostics) {
   const Block& block = graph.body;
-  const std::vector<ValueId> reads = reads_of(block, path);
+  const std::vector<ValueId> reads = slot_reads(block)[std::string(path)];
   ir::Diagnostic& error =
       diagnostics.error(place_of(module, graph, path), fmt::format("parameter `{}` gets no gradient", path));
   if (reads.empty()) {

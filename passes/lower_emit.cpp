@@ -25,10 +25,6 @@ using ir::ValueId;
 
 namespace {
 
-/// Below this one core is done before a second one would have begun.
-constexpr double worth_a_thread_microseconds = 30;
-/// What one core does in a microsecond, roughly: data that is in no cache, a kernel's operations, a contraction's.
-constexpr double bytes_a_microsecond = 8e3, kernel_flops_a_microsecond = 4e3, contraction_flops_a_microsecond = 4e4;
 /// An update of so many bytes takes hundreds of microseconds; that it is an instruction by itself costs a few.
 constexpr std::int64_t worth_updating_soon_bytes = std::int64_t{2} << 20;
 
@@ -293,18 +289,14 @@ class Emitter {
   std::map<std::pair<ValueId, ir::Shape>, int> constants_;
 };
 
-int threads_for(const ir::Module& module, const ir::Program& program, const Instruction& instruction, int most) {
-  if (most == 1) return 1;
+int threads_for(const ir::Module& module, const ir::Program& program, const Instruction& instruction,
+                const ir::Target& target) {
+  using enum ir::Work::Kind;
+  const bool has_kernel = instruction.kernel >= 0;
+  if (has_kernel && ir::FusedView(module.kernels[static_cast<std::size_t>(instruction.kernel)].op).rank() == 0) return 1;
   const ir::InstructionCost cost = ir::cost_of(module, program, instruction);
-  double flops_a_microsecond = contraction_flops_a_microsecond;
-  if (instruction.kernel >= 0) {
-    const Op& kernel = module.kernels[static_cast<std::size_t>(instruction.kernel)].op;
-    if (ir::FusedView(kernel).rank() == 0) return 1;
-    flops_a_microsecond = kernel_flops_a_microsecond;
-  }
-  const double microseconds =
-      static_cast<double>(cost.bytes) / bytes_a_microsecond + static_cast<double>(cost.flops) / flops_a_microsecond;
-  return microseconds < worth_a_thread_microseconds ? 1 : most;
+  const double time = target.microseconds({has_kernel ? kernel : contraction, cost.bytes, cost.flops});
+  return time < target.worth_a_thread_microseconds() ? 1 : target.threads();
 }
 
 std::int64_t scratch_for(const ir::Module& module, const ir::Program& program, const Instruction& instruction,
@@ -343,7 +335,7 @@ ir::Program emit_program(const ir::Graph& graph, KernelTable& kernels) {
 void set_resources(const ir::Module& module, ir::Program& program, const ir::Target& target) {
   program.scratch_bytes = 0;
   for (Instruction& instruction : program.instructions) {
-    instruction.threads = threads_for(module, program, instruction, target.threads());
+    instruction.threads = threads_for(module, program, instruction, target);
     instruction.scratch = scratch_for(module, program, instruction, target);
     program.scratch_bytes = std::max(program.scratch_bytes, ir::aligned(instruction.scratch));
   }

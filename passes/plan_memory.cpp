@@ -4,8 +4,6 @@
 #include "passes/place_blocks.h"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 namespace nnc::passes {
 
@@ -19,7 +17,7 @@ namespace {
 class Places {
  public:
   Places(const ir::Module& module, const ir::Program& program)
-      : module_(module), program_(program), alive_(ir::lifetimes(program)), block_(program.buffers.size(), -1) {
+      : program_(program), sharing_(module), alive_(ir::lifetimes(program)), block_(program.buffers.size(), -1) {
     for (std::size_t b = 0; b < program.buffers.size(); ++b) {
       const Buffer& buffer = program.buffers[b];
       if (buffer.region != Region::transient || buffer.same_as >= 0 || buffer.row_of >= 0 || alive_[b].first < 0)
@@ -59,26 +57,18 @@ class Places {
     for (const ir::ArgumentSet& other : instruction.sets)
       for (std::size_t r = 0; r < other.reads.size(); ++r) {
         if (block_of(ir::root_of(program_, other.reads[r])) != block) continue;
-        if (&other != &set || !sharing(instruction, r, w)) return false;
+        if (&other != &set || !sharing_(instruction, r, w)) return false;
       }
     return true;
   }
 
-  bool sharing(const Instruction& instruction, std::size_t read, std::size_t write) {
-    if (instruction.kernel < 0) return ir::may_share(module_, instruction, read, write);
-    const auto [entry, inserted] = sharing_.try_emplace({instruction.kernel, read, write});
-    if (inserted) entry->second = ir::may_share(module_, instruction, read, write);
-    return entry->second;
-  }
-
   Block& at(int block) { return blocks_[static_cast<std::size_t>(block)]; }
 
-  const ir::Module& module_;
   const ir::Program& program_;
+  ir::Sharing sharing_;
   std::vector<ir::Lifetime> alive_;
   std::vector<int> block_;  // of each buffer
   std::vector<Block> blocks_;
-  std::map<std::tuple<int, std::size_t, std::size_t>, bool> sharing_;
 };
 
 void plan(const ir::Module& module, ir::Program& program) {

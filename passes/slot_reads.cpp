@@ -12,13 +12,4 @@ std::map<std::string, std::vector<ir::ValueId>> slot_reads(const ir::Block& bloc
   return reads;
 }
 
-std::vector<ir::ValueId> reads_of(const ir::Block& block, std::string_view path) {
-  std::vector<ir::ValueId> reads;
-  for (const ir::Op& op : block.ops()) {
-    const std::string* read = slot_of(op);
-    if (read != nullptr && *read == path) reads.push_back(op.results[0]);
-  }
-  return reads;
-}
-
 }  // namespace nnc::passes
