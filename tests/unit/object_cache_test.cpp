@@ -5,11 +5,18 @@
 
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
+#include <string>
 #include <thread>
 
 using namespace nnc;
@@ -156,4 +163,41 @@ TEST_CASE("several writers and readers of one object see all of it or nothing") 
   CHECK(torn == 0);
   CHECK(ObjectCache(directory.path()).find("one") == object);
   CHECK(files_in(directory.path()).size() == 1);
+}
+
+TEST_CASE("what was not used for a week goes when something is kept") {
+  const test::TempDirectory directory;
+  {
+    ObjectCache cache(directory.path());
+    cache.keep("old", "code");
+    cache.keep("used", "code");
+    const auto long_ago = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - std::chrono::days(8));
+    const timespec times[] = {{long_ago, 0}, {long_ago, 0}};  // of the last access, and of the last change
+    REQUIRE(utimensat(AT_FDCWD, (directory.path() + "/llvmcache-old").c_str(), times, 0) == 0);
+  }
+  ObjectCache cache(directory.path());
+  CHECK_FALSE(cache.find("old"));
+  CHECK(cache.find("used") == "code");
+}
+
+TEST_CASE("kernels are kept where the user's programs keep such things") {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::optional<std::string>() : value;
+  };
+  const auto set = [](const char* name, const std::optional<std::string>& value) {
+    REQUIRE((value ? setenv(name, value->c_str(), 1) : unsetenv(name)) == 0);
+  };
+  const std::optional<std::string> caches = variable("XDG_CACHE_HOME"), home = variable("HOME");
+  set("XDG_CACHE_HOME", "/var/caches");
+  set("HOME", "/home/me");
+  CHECK(runtime::jit::default_cache_directory() == "/var/caches/nnc");
+  set("XDG_CACHE_HOME", "relative");
+  CHECK(runtime::jit::default_cache_directory() == "/home/me/.cache/nnc");
+  set("XDG_CACHE_HOME", std::nullopt);
+  CHECK(runtime::jit::default_cache_directory() == "/home/me/.cache/nnc");
+  set("HOME", std::nullopt);
+  CHECK(runtime::jit::default_cache_directory().empty());
+  set("XDG_CACHE_HOME", caches);
+  set("HOME", home);
 }
