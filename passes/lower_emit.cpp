@@ -293,7 +293,8 @@ int threads_for(const ir::Module& module, const ir::Program& program, const Inst
                 const ir::Target& target) {
   using enum ir::Work::Kind;
   const bool has_kernel = instruction.kernel >= 0;
-  if (has_kernel && ir::FusedView(module.kernels[static_cast<std::size_t>(instruction.kernel)].op).rank() == 0) return 1;
+  if (has_kernel && ir::FusedView(module.kernels[static_cast<std::size_t>(instruction.kernel)].op).rank() == 0)
+    return 1;
   const ir::InstructionCost cost = ir::cost_of(module, program, instruction);
   const double time = target.microseconds({has_kernel ? kernel : contraction, cost.bytes, cost.flops});
   return time < target.worth_a_thread_microseconds() ? 1 : target.threads();

@@ -176,17 +176,18 @@ std::optional<SafetensorsFile> SafetensorsFile::open(const std::string& path, ir
   std::uint64_t length = 0;
   for (std::size_t i = length_size; i-- > 0;) length = length << 8 | std::to_integer<std::uint64_t>(first[i]);
   if (size < length_size || length > size - length_size || length > longest_header) {
-    return failed(fmt::format(
-        "its first 8 bytes say that the header has {} bytes, but the file has {}: it is truncated or no "
-        "safetensors file",
-        length, size));
+    return failed(
+        fmt::format("its first 8 bytes say that the header has {} bytes, but the file has {}: it is truncated or no "
+                    "safetensors file",
+                    length, size));
   }
 
   std::string header(length, ' ');
   const auto read = file.file_.read(length_size, std::as_writable_bytes(std::span(header)), diagnostics);
   if (!read) return std::nullopt;
   const std::size_t data = length_size + length;
-  const std::string problem = read_header(std::string_view(header).substr(0, *read), size - data, file.entries_, file.metadata_);
+  const std::string problem =
+      read_header(std::string_view(header).substr(0, *read), size - data, file.entries_, file.metadata_);
   if (!problem.empty()) return failed(problem);
   for (auto& [name, entry] : file.entries_) {
     entry.begin += data;
@@ -207,7 +208,8 @@ ir::Status SafetensorsFile::read(const std::string& name, std::span<std::byte> i
   };
   if (*count < into.size()) return failed("the file was shortened while it was read");
   const bool truth = entry.type.dtype == ir::DType::boolean;
-  if (truth && std::ranges::any_of(into, [](std::byte b) { return b > std::byte{1}; })) return failed("a bool is neither 0 nor 1");
+  if (truth && std::ranges::any_of(into, [](std::byte b) { return b > std::byte{1}; }))
+    return failed("a bool is neither 0 nor 1");
   return ir::Status::ok;
 }
 
@@ -227,7 +229,8 @@ ir::Status write_safetensors(const std::string& path, const NamedViews& tensors,
   // Wide elements first, so that each tensor begins at a multiple of its element's size.
   std::vector<const NamedViews::value_type*> order;
   for (const auto& named : tensors) order.push_back(&named);
-  std::ranges::stable_sort(order, std::greater(), [](const auto* named) { return ir::size_of(named->second.type.dtype); });
+  std::ranges::stable_sort(order, std::greater(),
+                           [](const auto* named) { return ir::size_of(named->second.type.dtype); });
 
   Json header = Json::object();
   if (!metadata.empty()) header[std::string(metadata_key)] = metadata;

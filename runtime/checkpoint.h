@@ -67,8 +67,8 @@ ir::Status write_safetensors(const std::string& path, const NamedViews& tensors,
                              const Metadata& metadata = {});
 
 /// Writes the slots that a user calls weights (parameters and statistics), plain f32, by path.
-ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor,
-                        const Metadata& metadata, ir::Diagnostics& diagnostics);
+ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor, const Metadata& metadata,
+                        ir::Diagnostics& diagnostics);
 /// Replaces parameters and statistics by the file's: every parameter must be there with its shape; unknown names are
 /// errors, with the near name. After an error within the elements the slots are worth nothing.
 ir::Status load_weights(const std::string& path, const ir::Module& module, Executor& executor,

@@ -64,8 +64,8 @@ ir::Status check(const SafetensorsFile& file, const std::string& path, const ir:
 
 }  // namespace
 
-ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor,
-                        const Metadata& metadata, ir::Diagnostics& diagnostics) {
+ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor, const Metadata& metadata,
+                        ir::Diagnostics& diagnostics) {
   NamedViews views;
   std::list<ir::Tensor> converted;
   for (const ir::Slot& slot : module.slots) {
@@ -85,7 +85,8 @@ ir::Status load_weights(const std::string& path, const ir::Module& module, Execu
     const auto entry = file->entries().find(slot.path);
     if (!is_weight(slot) || entry == file->entries().end()) continue;
     if (entry->second.type == slot.type) {
-      if (file->read(slot.path, executor.slot_bytes(slot.path), diagnostics) == ir::Status::failed) return ir::Status::failed;
+      if (file->read(slot.path, executor.slot_bytes(slot.path), diagnostics) == ir::Status::failed)
+        return ir::Status::failed;
       continue;
     }
     ir::Tensor tensor(entry->second.type);

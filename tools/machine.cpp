@@ -72,8 +72,9 @@ ir::Status Machine::check(const ir::Module& module, const std::string& file, ir:
 }
 
 std::unique_ptr<runtime::Executor> Machine::load(const ir::Module& module, runtime::Profile* profile) const {
-  return runtime::make_program_executor(module, runtime::jit::compile(kernels_with_code(module), cpu_, kept_.get()),
-                                        contractions_, profile);
+  return runtime::make_program_executor(
+      module, runtime::jit::compile(kernels_with_code(module), cpu_, kept_.get(), target_->threads()), contractions_,
+      profile);
 }
 
 }  // namespace nnc::tools

@@ -141,8 +141,9 @@ int main(int argc, char** argv) {
   }
   const bool whole = request.explain || request.emit == "llvm" || request.emit == "asm";
   if (whole && (request.passes.stop_after || request.passes.pass_limit))
-    return tools::refuse(fmt::format("--{} is of the whole compilation: --stop-after and --pass-limit do not go with it",
-                                     request.explain ? "explain" : "emit=" + request.emit));
+    return tools::refuse(
+        fmt::format("--{} is of the whole compilation: --stop-after and --pass-limit do not go with it",
+                    request.explain ? "explain" : "emit=" + request.emit));
   if (request.emit == "ast" && request.passes != passes::RunOptions{})
     return tools::refuse("--emit=ast is what comes before all passes: options about passes do not go with it");
   const std::optional<frontend::Options> options = model_flags.options();

@@ -64,8 +64,7 @@ std::optional<std::size_t> InputFile::read(std::size_t offset, std::span<std::by
                                            ir::Diagnostics& diagnostics) const {
   std::size_t filled = 0;
   while (filled < into.size()) {
-    const ssize_t count =
-        ::pread(fd_, into.data() + filled, into.size() - filled, static_cast<off_t>(offset + filled));
+    const ssize_t count = ::pread(fd_, into.data() + filled, into.size() - filled, static_cast<off_t>(offset + filled));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       diagnostics.error(whole_file(path_), fmt::format("cannot read it: {}", system_message()));
@@ -80,9 +79,11 @@ std::optional<std::size_t> InputFile::read(std::size_t offset, std::span<std::by
 std::optional<std::string> read_file(const std::string& path, ir::Diagnostics& diagnostics) {
   const std::optional<InputFile> file = InputFile::open(path, diagnostics);
   if (!file) return std::nullopt;
-  const auto memory = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto memory =
+      static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   if (file->size() > memory) {
-    diagnostics.error(whole_file(path), fmt::format("the file has {} bytes, more than this machine's memory", file->size()));
+    diagnostics.error(whole_file(path),
+                      fmt::format("the file has {} bytes, more than this machine's memory", file->size()));
     return std::nullopt;
   }
   std::string bytes(file->size(), '\0');

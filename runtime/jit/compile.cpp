@@ -187,7 +187,7 @@ Object compile_object(Compiler& compiler, const ir::Kernel& kernel, const std::v
 
 /// Of the kernels that lead; the others have none.
 std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const Sharing& sharing, const Cpu& cpu,
-                                    ObjectCache* cache) {
+                                    ObjectCache* cache, int threads) {
   std::vector<Object> objects(kernels.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
@@ -196,7 +196,8 @@ std::vector<Object> compile_objects(std::span<const ir::Kernel> kernels, const S
       if (sharing.leaders[k] == k) objects[k] = compile_object(compiler, kernels[k], sharing.parameters[k], cache);
   };
   std::vector<std::jthread> others;
-  if (kernels.size() > 1 && std::thread::hardware_concurrency() > 1) others.emplace_back(work);
+  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), kernels.size()); ++i)
+    others.emplace_back(work);
   work();
   return objects;
 }
@@ -248,9 +249,10 @@ Cpu host_cpu() {
   return cpu;
 }
 
-std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache) {
+std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache,
+                                   int threads) {
   const Sharing sharing = share_code(kernels);
-  return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu, cache));
+  return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu, cache, threads));
 }
 
 std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized) {

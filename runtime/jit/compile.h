@@ -4,7 +4,7 @@
 //   kernels->code(0).run(args, begin, end, partial, rows);
 //
 // One LLVM module a kernel, optimized without the loop and SLP vectorizers: the emitter writes the vectors
-// (kernel_emitter.h). Two threads compile when there are several kernels. Kernels that differ in numbers alone run the
+// (kernel_emitter.h). Several threads compile several kernels. Kernels that differ in numbers alone run the
 // same code (sharing.h).
 #pragma once
 
@@ -31,8 +31,9 @@ Cpu avx2_cpu();
 Cpu avx512_cpu();
 
 /// Kernels over empty domains have no code and are not given. Element types without code (bf16) are internal errors.
-/// What the cache has is not compiled again; null: no cache.
-std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache = nullptr);
+/// What the cache has is not compiled again; null: no cache. Compiles on so many threads at once.
+std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache = nullptr,
+                                   int threads = 2);
 
 /// The LLVM IR of the kernels: as emitted, or after the passes.
 std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized = true);

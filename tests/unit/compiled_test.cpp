@@ -10,9 +10,9 @@
 #include "tests/unit/temp_directory.h"
 #include "tools/machine.h"
 
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <cmath>
