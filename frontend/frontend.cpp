@@ -168,7 +168,10 @@ std::optional<ir::Module> elaborate_module(Context& context, const BatchSizes& s
     for (std::size_t i = 0; i < batches.size(); ++i) {
       const std::size_t first_loop = context.loops.size();
       auto target = elaborate_phase(context, phase, batches[i], i == 0 ? &report : nullptr);
-      if (failed()) return std::nullopt;
+      if (failed()) {
+        if (!context.exhausted) check_optimizer(context);
+        return std::nullopt;
+      }
       if (phase == Phase::train && i == 0)
         check_batch_independence(
             context, batches[i], report,

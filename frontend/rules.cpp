@@ -150,34 +150,50 @@ class Rules {
   std::set<std::string> failed_;  // settings: a parameter of another shape would meet the same errors
 };
 
-const ast::Expr* optimizer_of(const ast::Train& train) {
+const ast::Expr& optimizer_of(const ast::Train& train) {
   for (const auto& statement : train.body)
-    if (const auto* use = std::get_if<ast::UseOptimizer>(&statement.node)) return use->call.get();
+    if (const auto* use = std::get_if<ast::UseOptimizer>(&statement.node)) return *use->call;
+  ir::internal_error(__FILE__, __LINE__, "a training without optimizer was not reported");
+}
+
+/// The optimizer that `train` calls; null after an error.
+const ast::Definition* find_optimizer(Context& context, const ast::Call& call) {
+  if (const ast::Definition* found = context.declarations.find(Place::optimizer, call.callee.text, false)) return found;
+  const std::vector<std::string> names = context.declarations.names(Place::optimizer, false);
+  const std::string near = suggestion(call.callee.text, names);
+  report(context, call.callee.span,
+         fmt::format("unknown optimizer `{}`; {}", call.callee.text,
+                     near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                                  : fmt::format("did you mean `{}`?", near)));
   return nullptr;
 }
 
 }  // namespace
+
+void check_optimizer(Context& context) {
+  const ast::Train& train = *context.declarations.train();
+  Frame frame = file_frame();
+  frame.block = &train.body;
+  const Scoped<Frame*> inside(context.frame, &frame);
+  const ast::Expr& use = optimizer_of(train);
+  const auto& call = std::get<ast::Call>(use.node);
+  const ast::Definition* optimizer = find_optimizer(context, call);
+  ir::Module unused;
+  if (optimizer && bind_arguments(context, *optimizer, call, {}))
+    Rules(context, call, *optimizer, use.span, unused).check_the_rest({});
+}
 
 void add_updates(Context& context, ir::Module& module) {
   const ast::Train& train = *context.declarations.train();
   Frame frame = file_frame();
   frame.block = &train.body;
   const Scoped<Frame*> inside(context.frame, &frame);
-  const ast::Expr* use = optimizer_of(train);
-  NNC_CHECK(use, "a training without optimizer was not reported");
-  const auto& call = std::get<ast::Call>(use->node);
-  const ast::Definition* optimizer = context.declarations.find(Place::optimizer, call.callee.text, false);
-  if (!optimizer) {
-    const std::string near = suggestion(call.callee.text, context.declarations.names(Place::optimizer, false));
-    report(context, call.callee.span,
-           fmt::format("unknown optimizer `{}`; {}", call.callee.text,
-                       near.empty() ? fmt::format("there are {}",
-                                                  fmt::join(context.declarations.names(Place::optimizer, false), ", "))
-                                    : fmt::format("did you mean `{}`?", near)));
-    return;
-  }
+  const ast::Expr& use = optimizer_of(train);
+  const auto& call = std::get<ast::Call>(use.node);
+  const ast::Definition* optimizer = find_optimizer(context, call);
+  if (!optimizer) return;
   const auto groups = resolve_groups(context, *optimizer);
-  Rules rules(context, call, *optimizer, use->span, module);
+  Rules rules(context, call, *optimizer, use.span, module);
   context.ops = 0;
   // States are appended to the slots while the parameters are visited.
   for (std::size_t i = 0, count = context.slots.size(); i < count; ++i) {

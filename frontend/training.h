@@ -34,6 +34,8 @@ std::optional<ir::Expr> accumulate(Context& context, const std::string& path, co
 
 /// rules.cpp: update rules, one for the arguments and shape of each parameter that is trained.
 void add_updates(Context& context, ir::Module& module);
+/// Reports mistakes in the optimizer's name and arguments, where the parameters are not known for mistakes elsewhere.
+void check_optimizer(Context& context);
 
 /// clip.cpp: the rule that `clip_norm` asks for.
 void add_clipping(Context& context, ir::Module& module);
