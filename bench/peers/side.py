@@ -41,6 +41,15 @@ def safetensors(path):
     return tensors
 
 
+def perceptron(linear, activation):
+    """Of tiny and mlp, where `linear` is linear(weights, name, x)."""
+    def forward(weights, x):
+        for name in ("fc1", "fc2"):
+            x = activation(linear(weights, name, x))
+        return linear(weights, "fc3", x)
+    return forward
+
+
 def peak_bytes():
     """Of this program alone: getrusage would count the process that started it."""
     status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")

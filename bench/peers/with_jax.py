@@ -24,12 +24,6 @@ def normalized(p, name, x, axes):
     return (x - mean) * lax.rsqrt(variance + 1e-5) * p[f"{name}.weight"] + p[f"{name}.bias"]
 
 
-def perceptron(activation):
-    def forward(p, x):
-        return linear(p, "fc3", activation(linear(p, "fc2", activation(linear(p, "fc1", x)))))
-    return forward
-
-
 def cnn(p, x, width):
     for name in ("conv1", "conv2"):
         x = max_pool(jax.nn.relu(convolution(x, p[f"{name}.weight"]) + p[f"{name}.bias"]))
@@ -140,8 +134,8 @@ class Adam:
 
 # By model: scores of parameters, input and hypers; the loss; the optimizer.
 TWINS = {
-    "tiny": (perceptron(jnp.tanh), mean_square, Sgd()),
-    "mlp": (lambda p, x, width, hidden: perceptron(jax.nn.relu)(p, x), cross_entropy, Adam(1e-3)),
+    "tiny": (side.perceptron(linear, jnp.tanh), mean_square, Sgd()),
+    "mlp": (lambda p, x, width, hidden: side.perceptron(linear, jax.nn.relu)(p, x), cross_entropy, Adam(1e-3)),
     "cnn": (cnn, cross_entropy, Momentum()),
     "resnet20": (resnet, cross_entropy, Momentum()),
     "lstm": (lstm, cross_entropy, Adam(1e-3)),

@@ -21,12 +21,6 @@ def layer_norm(p, name, x):
     return tf.nn.batch_normalization(x, mean, variance, p[f"{name}.bias"], p[f"{name}.weight"], 1e-5)
 
 
-def perceptron(activation):
-    def forward(p, x):
-        return linear(p, "fc3", activation(linear(p, "fc2", activation(linear(p, "fc1", x)))))
-    return forward
-
-
 def cnn(p, x, width):
     for name in ("conv1", "conv2"):
         x = tf.nn.relu(tf.nn.bias_add(convolution(x, p[f"{name}.weight"]), p[f"{name}.bias"]))
@@ -133,8 +127,8 @@ class Adam:
 
 # By model: scores of parameters, input and hypers; the loss; the optimizer.
 TWINS = {
-    "tiny": (perceptron(tf.tanh), mean_square, Sgd),
-    "mlp": (lambda p, x, width, hidden: perceptron(tf.nn.relu)(p, x), cross_entropy, Adam),
+    "tiny": (side.perceptron(linear, tf.tanh), mean_square, Sgd),
+    "mlp": (lambda p, x, width, hidden: side.perceptron(linear, tf.nn.relu)(p, x), cross_entropy, Adam),
     "cnn": (cnn, cross_entropy, Momentum),
     "resnet20": (resnet, cross_entropy, Momentum),
     "lstm": (lstm, cross_entropy, Adam),
