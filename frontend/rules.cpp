@@ -168,32 +168,22 @@ const ast::Definition* find_optimizer(Context& context, const ast::Call& call) {
   return nullptr;
 }
 
-}  // namespace
-
-void check_optimizer(Context& context) {
+/// Calls f(call, optimizer, where) with what `train` says of its optimizer, if there is one of that name.
+template <class F>
+void with_optimizer(Context& context, F&& f) {
   const ast::Train& train = *context.declarations.train();
   Frame frame = file_frame();
   frame.block = &train.body;
   const Scoped<Frame*> inside(context.frame, &frame);
   const ast::Expr& use = optimizer_of(train);
   const auto& call = std::get<ast::Call>(use.node);
-  const ast::Definition* optimizer = find_optimizer(context, call);
-  ir::Module unused;
-  if (optimizer && bind_arguments(context, *optimizer, call, {}))
-    Rules(context, call, *optimizer, use.span, unused).check_the_rest({});
+  if (const ast::Definition* optimizer = find_optimizer(context, call)) f(call, *optimizer, use.span);
 }
 
-void add_updates(Context& context, ir::Module& module) {
-  const ast::Train& train = *context.declarations.train();
-  Frame frame = file_frame();
-  frame.block = &train.body;
-  const Scoped<Frame*> inside(context.frame, &frame);
-  const ast::Expr& use = optimizer_of(train);
-  const auto& call = std::get<ast::Call>(use.node);
-  const ast::Definition* optimizer = find_optimizer(context, call);
-  if (!optimizer) return;
-  const auto groups = resolve_groups(context, *optimizer);
-  Rules rules(context, call, *optimizer, use.span, module);
+void add_updates(Context& context, ir::Module& module, const ast::Call& call, const ast::Definition& optimizer,
+                 const ast::Span& at) {
+  const auto groups = resolve_groups(context, optimizer);
+  Rules rules(context, call, optimizer, at, module);
   context.ops = 0;
   // States are appended to the slots while the parameters are visited.
   for (std::size_t i = 0, count = context.slots.size(); i < count; ++i) {
@@ -218,8 +208,23 @@ void add_updates(Context& context, ir::Module& module) {
   }
   rules.check_the_rest(groups);
   if (module.updates.empty() && !context.diagnostics->failed())
-    report(context, train.span,
+    report(context, context.declarations.train()->span,
            "there is nothing to train: no layer that `train` calls has a parameter that is not frozen");
+}
+
+}  // namespace
+
+void add_updates(Context& context, ir::Module& module) {
+  with_optimizer(context, [&](const ast::Call& call, const ast::Definition& optimizer, const ast::Span& at) {
+    add_updates(context, module, call, optimizer, at);
+  });
+}
+
+void check_optimizer(Context& context) {
+  with_optimizer(context, [&](const ast::Call& call, const ast::Definition& optimizer, const ast::Span& at) {
+    ir::Module unused;
+    if (bind_arguments(context, optimizer, call, {})) Rules(context, call, optimizer, at, unused).check_the_rest({});
+  });
 }
 
 }  // namespace nnc::frontend

@@ -220,3 +220,16 @@ TEST_CASE("differentiation keeps the values of random graphs") {
   }
   CHECK(reached > 100);
 }
+
+TEST_CASE("what serves two parts of a step belongs to the earlier one; what clips and updates to the update") {
+  using ir::Role;
+  const Role forward{}, gradient{Role::Kind::gradient, "w"}, clip{Role::Kind::clip, ""},
+      update{Role::Kind::update, "w"};
+  CHECK(ir::merged(forward, gradient) == forward);
+  CHECK(ir::merged(gradient, forward) == forward);
+  CHECK(ir::merged(gradient, update) == gradient);
+  CHECK(ir::merged(gradient, clip) == Role{Role::Kind::gradient, ""});
+  CHECK(ir::merged(clip, update) == update);
+  CHECK(ir::merged(update, clip) == update);
+  CHECK(ir::merged(update, Role{Role::Kind::update, "v"}) == Role{Role::Kind::update, ""});
+}
