@@ -5,8 +5,9 @@
 //   {"median_ms": 1.02, "least_ms": 0.99, "instructions": 8}
 //
 // The file is compiled as nnc-train compiles it. Beside its program of a training step stands another one, of that
-// program's oneDNN instructions alone, in the same order, loops and memory. A training step fills the memory, so that the
-// products are of the numbers that a step has, and touches its pages; then the second program runs again and again.
+// program's matrix products, convolutions and pooling alone, in the same order, loops and memory. A training step fills
+// the memory, so that the products are of the numbers that a step has, and touches its pages; then the second program
+// runs again and again.
 #include "ir/check.h"
 #include "ir/op.h"
 #include "tools/command_line.h"

@@ -1,5 +1,7 @@
 #include "ir/target.h"
 
+#include <algorithm>
+
 namespace nnc::ir {
 
 namespace {
@@ -29,6 +31,21 @@ double Target::microseconds(const Work& work) const {
   const bool kernel = work.kind == Work::Kind::kernel;
   return static_cast<double>(work.bytes) / bytes_a_microsecond +
          static_cast<double>(work.flops) / (kernel ? kernel_flops_a_microsecond : contraction_flops_a_microsecond);
+}
+
+// Measured with AVX-512 and with AVX2. An element is transformed once for all channels of the other image; a gradient of
+// the weight transforms both images. The transformation of a weight has to be little beside its products, and the sums
+// of its gradient have to stay in the cache and to be enough for all threads.
+bool Target::prefers_winograd(const WinogradTiles& tiles) const {
+  constexpr std::int64_t least_tiles = 128;
+  constexpr double least_gain = 1.5;
+  const bool is_weight = tiles.result == WinogradTiles::Result::weight;
+  const std::int64_t least_channels = is_weight ? 32 : 16;
+  if (!tiles.is_f32 || lanes() < 8 || tiles.channels % lanes() != 0 || tiles.outputs % lanes() != 0) return false;
+  if (std::min(tiles.channels, tiles.outputs) < least_channels || tiles.tiles() < least_tiles) return false;
+  if (is_weight && (tiles.weight_bytes() > l2_bytes() || tiles.sums() < threads())) return false;
+  const std::int64_t by_windows = tiles.batch * tiles.output[0] * tiles.output[1] * tiles.window * tiles.window;
+  return static_cast<double>(by_windows) >= least_gain * static_cast<double>(tiles.tiles() * tiles.products());
 }
 
 std::unique_ptr<Target> generic_target(int threads) { return std::make_unique<GenericTarget>(threads); }

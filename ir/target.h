@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ir/op.h"
+#include "ir/winograd.h"
 
 #include <cstdint>
 #include <memory>
@@ -31,6 +32,8 @@ class Target {
   double microseconds(const Work& work) const;
   /// Work below this is done by one core before a second one has begun.
   double worth_a_thread_microseconds() const { return 30; }
+  /// Whether a convolution takes less time by tiles than by windows.
+  bool prefers_winograd(const WinogradTiles& tiles) const;
   /// Scratch that a contraction on so many threads needs, bytes.
   virtual std::int64_t contraction_scratch(const OpView& op, int threads) const = 0;
 };

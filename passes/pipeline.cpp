@@ -15,6 +15,7 @@
 #include "passes/simplify.h"
 #include "passes/sink.h"
 #include "passes/updates.h"
+#include "passes/winograd.h"
 
 #include <array>
 
@@ -40,6 +41,8 @@ constexpr std::array table{
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
     Pass{"sink", "compute parts of what is only read in parts", sink, Stage::optimized, optional},
     Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
+    Pass{"winograd", "compute convolutions of small windows by tiles where that is less work", winograd,
+         Stage::optimized, optional},
     Pass{"expand", "write ops as others that kernels hold, or that are cheaper there", expand, Stage::optimized,
          optional},
     Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},

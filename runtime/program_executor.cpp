@@ -11,8 +11,7 @@
 #include "ir/value_fault.h"
 #include "runtime/arena.h"
 #include "runtime/host_kernel.h"
-
-#include <omp.h>
+#include "runtime/share.h"
 
 #include <algorithm>
 #include <chrono>
@@ -276,23 +275,13 @@ class LoadedProgram {
       return;
     }
     if (step.routine != nullptr) return run_routine(step);
-    share(step, [&](std::int64_t first, std::int64_t end, int thread) { run_chunks(step, first, end, thread); });
+    share(step.threads, step.chunks,
+          [&](std::int64_t first, std::int64_t end, int thread) { run_chunks(step, first, end, thread); });
     if (step.code.finish == nullptr) return;
     for (std::size_t i = 0; i < step.sets.size(); ++i) {
       const std::int64_t first = step.sets[i].first_chunk;
       const std::int64_t end = i + 1 < step.sets.size() ? step.sets[i + 1].first_chunk : step.chunks;
       step.code.finish(&args_[step.sets[i].args], step.scratch + first * step.partial_bytes, end - first);
-    }
-  }
-
-  /// Calls `work(first, end, thread)` for the chunks of each thread.
-  template <class F>
-  static void share(const Step& step, F&& work) {
-    if (step.threads == 1) return work(std::int64_t{0}, step.chunks, 0);
-#pragma omp parallel num_threads(step.threads)
-    {
-      const std::int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-      work(step.chunks * thread / threads, step.chunks * (thread + 1) / threads, static_cast<int>(thread));
     }
   }
 
@@ -304,7 +293,8 @@ class LoadedProgram {
       if (const std::string fault = step.routine->fault(given); !fault.empty())
         throw ir::ValueFault(fault, step.location);
     if (step.routine->prepare != nullptr) step.routine->prepare(given);
-    share(step, [&](std::int64_t first, std::int64_t end, int) { (*step.routine->run)(given, first, end); });
+    share(step.threads, step.chunks,
+          [&](std::int64_t first, std::int64_t end, int) { (*step.routine->run)(given, first, end); });
   }
 
   void run_chunks(const Step& step, std::int64_t first, std::int64_t end, int thread) {

@@ -2,6 +2,7 @@
 
 #include "ir/program.h"
 #include "runtime/cpu_target.h"
+#include "runtime/jit/winograd.h"
 #include "runtime/onednn/contractions.h"
 #include "runtime/program_executor.h"
 
@@ -18,8 +19,17 @@ Machine::Machine(runtime::jit::Cpu cpu, std::shared_ptr<runtime::Contractions> c
                  std::unique_ptr<ir::Target> target)
     : cpu_(std::move(cpu)), contractions_(std::move(contractions)), target_(std::move(target)) {}
 
+namespace {
+
+std::shared_ptr<runtime::Contractions> contractions_of(const runtime::jit::Cpu& cpu,
+                                                       std::shared_ptr<runtime::jit::ObjectCache> cache = nullptr) {
+  return runtime::jit::with_winograd(runtime::make_onednn_contractions(), cpu, std::move(cache));
+}
+
+}  // namespace
+
 Machine Machine::of(runtime::jit::Cpu cpu, int threads) {
-  std::shared_ptr<runtime::Contractions> contractions = runtime::make_onednn_contractions();
+  std::shared_ptr<runtime::Contractions> contractions = contractions_of(cpu);
   auto target = runtime::cpu_target(cpu.name, cpu.lanes, threads, contractions);
   return {std::move(cpu), std::move(contractions), std::move(target)};
 }
@@ -29,11 +39,14 @@ Machine Machine::native(int threads) { return of(runtime::jit::host_cpu(), threa
 Machine Machine::avx2(int threads) { return of(runtime::jit::avx2_cpu(), threads); }
 
 void Machine::keep_kernels_in(const std::string& directory) {
-  kept_ = std::make_unique<runtime::jit::ObjectCache>(directory);
+  kept_ = std::make_shared<runtime::jit::ObjectCache>(directory);
+  contractions_ = contractions_of(cpu_, kept_);
 }
 
 Machine Machine::generic(int threads) {
-  return {runtime::jit::avx2_cpu(), runtime::make_onednn_contractions(), ir::generic_target(threads)};
+  runtime::jit::Cpu cpu = runtime::jit::avx2_cpu();
+  auto contractions = contractions_of(cpu);
+  return {std::move(cpu), std::move(contractions), ir::generic_target(threads)};
 }
 
 namespace {

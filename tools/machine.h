@@ -47,7 +47,7 @@ class Machine {
   runtime::jit::Cpu cpu_;
   std::shared_ptr<runtime::Contractions> contractions_;
   std::unique_ptr<ir::Target> target_;
-  std::unique_ptr<runtime::jit::ObjectCache> kept_;  // null: nothing is kept
+  std::shared_ptr<runtime::jit::ObjectCache> kept_;  // null: nothing is kept
 };
 
 }  // namespace nnc::tools

@@ -6,11 +6,13 @@
 #include "ir/ops/convolution.h"
 
 #include "ir/builder.h"
+#include "ir/check.h"
 #include "ir/images.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
 #include "ir/ops/multiply_rows.h"
 #include "ir/samples.h"
+#include "ir/winograd.h"
 
 #include <algorithm>
 
@@ -33,6 +35,9 @@ template <Convolution (*of)(const OpView&), class Result>
 Inferred infer(const OpView& op, Result result) {
   const Convolution c = of(op);
   if (!c.error.empty()) return Inferred::fail(c.error);
+  if (op.flag(winograd_attr) && !winograd_tiles(op))
+    return Inferred::fail(
+        "`winograd` is for images with their channels last and dense windows of 3 by 3 or 5 by 5, without groups");
   return {{result(op, c)}, {}};
 }
 
@@ -318,6 +323,7 @@ void for_cases(Add add) {
       {2, 4, {4, 4}, {3}, {{"low", Integers{1}}, {"high", Integers{1}}, {"channels_last", true}}},
       {4, 4, {6}, {2}, {{"groups", std::int64_t{2}}, {"channels_last", true}}},
       {2, 2, {4, 4}, {2}, {{"accumulate", DType::f64}}},
+      {4, 4, {5, 4}, {3}, {{"low", Integers{1}}, {"high", Integers{1}}, {"channels_last", true}, {"winograd", true}}},
   };
   for (const Case& one : cases) {
     // What `convolution` makes of it is y.
@@ -344,7 +350,8 @@ std::vector<NamedAttr> with(std::vector<NamedAttr> attrs, std::string name, Inte
 std::vector<AttrDef> convolution_attrs(std::vector<AttrDef> own = {}) {
   std::vector<AttrDef> attrs = window_attrs({{"dilation", AttrKind::integers, Attr(Integers{})},
                                              {"groups", AttrKind::integer, Attr(std::int64_t{1})},
-                                             {"accumulate", AttrKind::dtype, Attr(DType::f32)}});
+                                             {"accumulate", AttrKind::dtype, Attr(DType::f32)},
+                                             {winograd_attr, AttrKind::boolean, Attr(false)}});
   own.insert(own.end(), attrs.begin(), attrs.end());
   return own;
 }
@@ -357,13 +364,22 @@ std::int64_t products(const OpView& op) {
 
 }  // namespace
 
+ConvolutionCall convolution_call(const OpView& op) {
+  using Part = ConvolutionCall::Part;
+  if (*op.def->name == "convolution") return {Part::y, convolution_of(op)};
+  if (*op.def->name == "transposed_convolution") return {Part::x, transposed_convolution_of(op)};
+  NNC_CHECK(*op.def->name == "convolution_weight_gradient", "{} is no convolution", *op.def->name);
+  return {Part::weight, convolution_weight_gradient_of(op)};
+}
+
 std::span<const OpDef> convolution_ops() {
   static const OpDef ops[] = {
       {.name = "convolution",
        .doc =
            "The sum of products of `weight`, [outputs, channels of a group, kernel..], with each window of the image "
            "x over 1 to 3 spatial dimensions. Outside of x are zeros. Each of `groups` has its part of the channels "
-           "and of the outputs. Lists have a number for each spatial dimension, or one for all.",
+           "and of the outputs. Lists have a number for each spatial dimension, or one for all. With `winograd` it is "
+           "computed by tiles (ir/winograd.h).",
        .operands = {{"x"}, {"weight"}},
        .attrs = convolution_attrs(),
        .infer = [](const OpView& op) { return infer<convolution_of>(op, y_type); },

@@ -29,4 +29,12 @@ Convolution transposed_convolution_of(const OpView& op);
 /// Of `convolution_weight_gradient`, from x and y.
 Convolution convolution_weight_gradient_of(const OpView& op);
 
+/// What one of the three is over, and which part of it the op gives.
+struct ConvolutionCall {
+  enum class Part : std::uint8_t { y, x, weight };
+  Part gives;
+  Convolution shape;
+};
+ConvolutionCall convolution_call(const OpView& op);
+
 }  // namespace nnc::ir

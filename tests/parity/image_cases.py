@@ -87,7 +87,35 @@ def cnn_loss(m, x):
     return F.cross_entropy(scores, x["label"].long(), label_smoothing=0.1)
 
 
+def wide_convolutions_model():
+    return modules(
+        model=modules(
+            first=nn.Conv2d(1, 32, 3, stride=2, padding=1),
+            second=nn.Conv2d(32, 32, 5, padding=2),
+            third=nn.Conv2d(32, 48, 3),
+            head=linear(48, 10),
+        )
+    )
+
+
+def wide_convolutions_loss(m, batch):
+    m = m["model"]
+    h = (batch["image"] / 255).reshape(-1, 1, 28, 28)
+    for name in ("first", "second", "third"):
+        h = torch.tanh(m[name](h))
+    return F.cross_entropy(m["head"](h.mean((2, 3))), batch["label"].long())
+
+
 CASES = [
+    Case(
+        "wide_convolutions",
+        wide_convolutions_model,
+        wide_convolutions_loss,
+        sgd(lr=0.05, momentum=0.9),
+        data=FASHION_MNIST,
+        batch=4,
+        f32_error=3e-6,
+    ),
     Case("conv_layers", conv_layers_model, conv_layers_loss, sgd(lr=0.002, momentum=0.9), data=NORMAL, batch=8),
     Case("pool_layers", pool_layers_model, pool_layers_loss, sgd(lr=0.02, momentum=0.9), data=NORMAL, batch=8),
     Case(
