@@ -33,7 +33,7 @@ double Target::microseconds(const Work& work) const {
          static_cast<double>(work.flops) / (kernel ? kernel_flops_a_microsecond : contraction_flops_a_microsecond);
 }
 
-// Measured with AVX-512 and with AVX2. An element is transformed once for all channels of the other image; a gradient of
+// Measured with AVX-512. An element is transformed once for all channels of the other image; a gradient of
 // the weight transforms both images. The transformation of a weight has to be little beside its products, and the sums
 // of its gradient have to stay in the cache and to be enough for all threads.
 bool Target::prefers_winograd(const WinogradTiles& tiles) const {
