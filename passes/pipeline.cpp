@@ -8,6 +8,7 @@
 #include "passes/fuse.h"
 #include "passes/hoist.h"
 #include "passes/layout.h"
+#include "passes/lookups.h"
 #include "passes/lower.h"
 #include "passes/pass.h"
 #include "passes/plan_memory.h"
@@ -37,6 +38,7 @@ constexpr std::array table{
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"hoist", "take out of loops what can be done once for all steps", hoist, Stage::optimized, optional},
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
+    Pass{"lookups", "multiply tables instead of the rows looked up in them", lookups, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
     Pass{"sink", "compute parts of what is only read in parts", sink, Stage::optimized, optional},

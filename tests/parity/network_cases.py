@@ -289,9 +289,9 @@ CASES = [
     ),
     example(
         "char_lstm",
-        dict(window=8, units=4),
+        dict(window=32, units=4),
         data=SHAKESPEARE,
-        window=9,
+        window=33,
         model=lambda: char_lstm_model(units=4),
         loss=char_lstm_loss,
         optimizer=adam(lr=2e-3),

@@ -1,0 +1,240 @@
+#include "passes/lookups.h"
+
+#include "ir/builder.h"
+#include "ir/check.h"
+#include "ir/op.h"
+#include "passes/rebuild.h"
+
+#include <algorithm>
+#include <optional>
+#include <ranges>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace nnc::passes {
+
+using ir::Block;
+using ir::Expr;
+using ir::Op;
+using ir::Shape;
+using ir::ValueId;
+
+namespace {
+
+struct Transposed {
+  bool a = false, b = false;
+};
+
+/// Rows of a value, moved about as a whole.
+struct Rows {
+  ValueId source;                // whose rows they are
+  std::vector<const Op*> moves;  // reshapes and permutations that lead here, the first one first
+  std::vector<ValueId> passed;   // what they take: the source, and what is between
+};
+
+class Lookups {
+ public:
+  Lookups(const Block& old, const ir::Target& target)
+      : old_(old), target_(target), next_(old), builder_(next_.block()) {
+    uses_.resize(static_cast<std::size_t>(old.value_count()));
+    const auto count = [&](ValueId value) { ++uses_[static_cast<std::size_t>(value.index)]; };
+    for (const Op& op : old.ops()) std::ranges::for_each(op.operands, count);
+    std::ranges::for_each(old.results, count);
+  }
+
+  /// The block with tables multiplied; nothing where there is none to multiply.
+  std::optional<Block> run() {
+    bool changed = false;
+    for (const Op& op : old_.ops()) {
+      const std::optional<Expr> value = is(op, "matmul") ? product(op) : is(op, "scatter_add") ? sum(op) : std::nullopt;
+      if (value) {
+        next_.replace(op.results[0], value->value);
+        changed = true;
+      } else {
+        next_.copy(op);
+      }
+    }
+    if (!changed) return std::nullopt;
+    return next_.finish();
+  }
+
+ private:
+  static bool is(const Op& op, std::string_view name) { return op.def == ir::find_op(name); }
+
+  const Shape& shape(ValueId value) const { return old_.type(value).shape; }
+
+  Rows rows_of(ValueId value) const {
+    Rows rows{value, {}, {}};
+    for (const Op* op = old_.definer(value); op != nullptr && moves_rows(*op); op = old_.definer(rows.source)) {
+      rows.moves.push_back(op);
+      rows.source = op->operands[0];
+      rows.passed.push_back(rows.source);
+    }
+    std::ranges::reverse(rows.moves);
+    return rows;
+  }
+
+  /// Whether the op leaves the last dimension what it is.
+  bool moves_rows(const Op& op) const {
+    if (is(op, "permute")) return order_of(op).back() == std::ssize(order_of(op)) - 1;
+    if (!is(op, "reshape")) return false;
+    const Shape &from = shape(op.operands[0]), &to = shape(op.results[0]);
+    return !from.empty() && !to.empty() && from.back() == to.back();
+  }
+
+  std::vector<std::int64_t> order_of(const Op& permute) const {
+    return ir::view(old_, permute).get<std::vector<std::int64_t>>("order");
+  }
+
+  /// The gather of whole rows of a matrix that a value's rows are, or null.
+  const Op* lookup(const Rows& rows) const {
+    const Op* const op = old_.definer(rows.source);
+    return op != nullptr && is(*op, "gather") && names_rows_of_matrix(*op) ? op : nullptr;
+  }
+  bool names_rows_of_matrix(const Op& op) const {
+    const ir::OpView view = ir::view(old_, op);
+    return view.operands[0].rank() == 2 && view.integer("axis") == 0 && view.operands[1].shape[1] == 1;
+  }
+
+  /// Whether `width` numbers of `size` rows each, instead of `rows`, are multiplied by `length` others, is worth looking
+  /// up or adding up rows of that length.
+  bool pays(std::int64_t rows, std::int64_t size, std::int64_t width, std::int64_t length, const ir::Type& type) const {
+    using Kind = ir::Work::Kind;
+    if (rows <= size) return false;
+    const ir::Work saved{Kind::contraction, 0, 2 * (rows - size) * width * length};
+    const ir::Work moved{Kind::kernel, rows * length * ir::size_of(type.dtype), 0};
+    return target_.microseconds(saved) > target_.microseconds(moved);
+  }
+
+  /// Sums of bf16 lose what a product keeps.
+  static bool is_summable(const ir::Type& type) { return ir::is_float(type.dtype) && type.dtype != ir::DType::bf16; }
+
+  std::optional<Expr> product(const Op& op) {
+    const ir::OpView view = ir::view(old_, op);
+    if (!is_summable(view.results[0]) || view.operands[1].rank() != 2) return std::nullopt;
+    if (!view.flag("transpose_a")) return product_of_rows(op, view.flag("transpose_b"));
+    if (view.operands[0].rank() != 2 || view.flag("transpose_b")) return std::nullopt;
+    for (const std::size_t side : {0, 1}) {
+      if (std::optional<Expr> value = gradient_of_weight(op, side)) return value;
+    }
+    return std::nullopt;
+  }
+
+  /// gather(E, i) W -> gather(E W, i)
+  std::optional<Expr> product_of_rows(const Op& op, bool transpose_b) {
+    const Rows rows = rows_of(op.operands[0]);
+    const Op* const gather = lookup(rows);
+    if (gather == nullptr) return std::nullopt;
+    const ir::Type& result = old_.type(op.results[0]);
+    const std::int64_t length = result.shape.back(), count = result.elements() / length;
+    const Shape& table = shape(gather->operands[0]);
+    if (!pays(count, table[0], table[1], length, result)) return std::nullopt;
+    stand_for(op, *gather);
+    const Expr small = multiply(now(gather->operands[0]), now(op.operands[1]), {.b = transpose_b});
+    const Expr index = column(moved(rows, now(gather->operands[1])));
+    return builder_.reshape(builder_.op("gather", {small, index}), result.shape);
+  }
+
+  /// With `side` 0 gather(E, i)^T D -> E^T scatter_add(D, i), with 1 D^T gather(E, i) -> scatter_add(D, i)^T E
+  std::optional<Expr> gradient_of_weight(const Op& op, std::size_t side) {
+    const Rows rows = rows_of(op.operands[side]);
+    const Op* const gather = lookup(rows);
+    if (gather == nullptr) return std::nullopt;
+    const ValueId other = op.operands[1 - side];
+    const Shape& table = shape(gather->operands[0]);
+    if (!pays(shape(other)[0], table[0], table[1], shape(other)[1], old_.type(other))) return std::nullopt;
+    stand_for(op, *gather);
+    const Expr index = column(moved(rows, now(gather->operands[1])));
+    const Expr sums = add_up(now(other), index, table[0]);
+    Expr sides[] = {now(gather->operands[0]), sums};
+    if (side == 1) std::swap(sides[0], sides[1]);
+    return multiply(sides[0], sides[1], {.a = true});
+  }
+
+  /// scatter_add(D W, i) -> scatter_add(D, i) W, where nothing else needs D W
+  std::optional<Expr> sum(const Op& op) {
+    if (!is_summable(old_.type(op.results[0])) || !names_rows_of_matrix(op)) return std::nullopt;
+    Rows rows = rows_of(op.operands[0]);
+    const Op* const product = old_.definer(rows.source);
+    if (product == nullptr || !is(*product, "matmul")) return std::nullopt;
+    const ir::OpView view = ir::view(old_, *product);
+    if (view.flag("transpose_a") || view.operands[1].rank() != 2) return std::nullopt;
+    rows.passed.push_back(op.operands[0]);
+    if (std::ranges::any_of(rows.passed, [&](ValueId v) { return uses_[static_cast<std::size_t>(v.index)] > 1; }))
+      return std::nullopt;
+    const std::int64_t count = shape(op.operands[0])[0], size = shape(op.results[0])[0];
+    const std::int64_t width = shape(op.results[0])[1], length = view.operands[0].shape.back();
+    if (!pays(count, size, width, length, view.operands[0])) return std::nullopt;
+    stand_for(op, *product);
+    const Expr index = column(moved_back(rows, now(op.operands[1])));
+    const Expr sums = add_up(builder_.reshape(now(product->operands[0]), {count, length}), index, size);
+    return multiply(sums, now(product->operands[1]), {.b = view.flag("transpose_b")});
+  }
+
+  /// One position a row, moved as the rows are.
+  Expr moved(const Rows& rows, Expr index) {
+    for (const Op* move : rows.moves)
+      index = is(*move, "permute") ? builder_.permute(index, order_of(*move))
+                                   : builder_.reshape(index, with_one_column(shape(move->results[0])));
+    return index;
+  }
+
+  /// One position for each of the rows as moved, as the rows were before.
+  Expr moved_back(const Rows& rows, Expr index) {
+    for (const Op* move : rows.moves | std::views::reverse) {
+      if (is(*move, "permute")) {
+        const std::vector<std::int64_t> order = order_of(*move);
+        std::vector<std::int64_t> inverse(order.size());
+        for (std::size_t d = 0; d < order.size(); ++d)
+          inverse[static_cast<std::size_t>(order[d])] = static_cast<std::int64_t>(d);
+        index = builder_.permute(index, std::move(inverse));
+      } else {
+        index = builder_.reshape(index, with_one_column(shape(move->operands[0])));
+      }
+    }
+    return index;
+  }
+
+  static Shape with_one_column(Shape shape) {
+    shape.back() = 1;
+    return shape;
+  }
+
+  Expr column(Expr index) { return builder_.reshape(index, {index.type().elements(), 1}); }
+  Expr now(ValueId value) { return builder_.expr(next_[value]); }
+  Expr add_up(Expr rows, Expr index, std::int64_t size) {
+    return builder_.op("scatter_add", {rows, index}, {{"size", size}});
+  }
+  Expr multiply(Expr a, Expr b, Transposed transposed) {
+    return builder_.op("matmul", {a, b}, {{"transpose_a", transposed.a}, {"transpose_b", transposed.b}});
+  }
+
+  /// What is appended from now on serves as `op` and `other` do.
+  void stand_for(const Op& op, const Op& other) {
+    builder_.location = op.location.merged(other.location);
+    builder_.role = op.role;
+  }
+
+  const Block& old_;
+  const ir::Target& target_;
+  Rebuild next_;
+  ir::Builder builder_;
+  std::vector<int> uses_;
+};
+
+void multiply_tables(Block& block, const ir::Target& target) {
+  for (Op& op : block.ops())
+    for (Block& region : op.regions) multiply_tables(region, target);
+  if (std::optional<Block> changed = Lookups(block, target).run()) block = *std::move(changed);
+}
+
+}  // namespace
+
+ir::Status lookups(ir::Module& module, PassContext& context) {
+  NNC_CHECK(context.target != nullptr, "no target to choose for");
+  for_each_body(module, [&](Block& block) { multiply_tables(block, *context.target); });
+  return ir::Status::ok;
+}
+
+}  // namespace nnc::passes
