@@ -28,8 +28,8 @@ using ir::ValueId;
 // Parallel. All that may be, in the order of the largest operand's memory, except
 //  * v, where enough rows remain: a row is then a loop of vectors within a position. With a used reduction v has to
 //    stay, as its sums belong to one position of v;
-//  * without a used reduction, what other reductions remove, where enough positions remain: they are loops within a
-//    position too, and their results need no partial sums.
+//  * without a used reduction, what other reductions remove, the last one first, where enough positions remain: they are
+//    loops within a position too, and without any of them parallel no results need partial sums.
 // A vector dimension that is parallel is the last one.
 //
 // Tile. Where what is contiguous along another dimension than v is at least an eighth of the traffic, and the body is
@@ -175,8 +175,9 @@ class Chooser {
       plan.parallel.push_back(v);
     }
     if (!free_rows) return;
-    for (const int d : summed_) {
-      if (d == plan.vector || !contains(plan.parallel, d)) continue;
+    const std::vector<int> candidates(plan.parallel.rbegin(), plan.parallel.rend());
+    for (const int d : candidates) {
+      if (d == plan.vector || !contains(summed_, d)) continue;
       std::vector<int> rest = plan.parallel;
       std::erase(rest, d);
       if (positions(rest) >= enough_rows) plan.parallel = std::move(rest);
