@@ -40,7 +40,7 @@ std::string gzip(const std::string& bytes) {
   z.next_out = reinterpret_cast<Bytef*>(out.data());
   z.avail_out = static_cast<uInt>(out.size());
   REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
-  out.resize(out.size() - z.avail_out);
+  out.resize(z.total_out);
   deflateEnd(&z);
   return out;
 }
