@@ -33,6 +33,17 @@ void check_running(const std::vector<const Pass*>& passes, std::string_view opti
                                 names.empty() ? "there are none" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
+/// The passes that the options leave.
+std::vector<const Pass*> selected(const std::vector<const Pass*>& passes, const RunOptions& options) {
+  std::vector<const Pass*> chosen;
+  for (const Pass* pass : passes) {
+    if (options.pass_limit && static_cast<int>(chosen.size()) == *options.pass_limit) break;
+    if (!contains(options.disabled, pass->name)) chosen.push_back(pass);
+    if (options.stop_after && pass->name == *options.stop_after) break;
+  }
+  return chosen;
+}
+
 Status check_options(const std::vector<const Pass*>& passes, const RunOptions& options, Diagnostics& diagnostics) {
   const int errors = diagnostics.count();
   for (const std::string& name : options.disabled) {
@@ -44,24 +55,13 @@ Status check_options(const std::vector<const Pass*>& passes, const RunOptions& o
     }
   }
   for (const std::string& name : options.print_after) {
-    if (name != "all") check_running(passes, "--print-after", name, diagnostics);
+    if (name != "all") check_running(selected(passes, options), "--print-after", name, diagnostics);
   }
   if (options.stop_after) check_running(passes, "--stop-after", *options.stop_after, diagnostics);
   if (options.pass_limit && *options.pass_limit < 0) {
     diagnostics.error(fmt::format("--pass-limit: {} is negative", *options.pass_limit));
   }
   return diagnostics.count() > errors ? Status::failed : Status::ok;
-}
-
-/// The passes that the options leave.
-std::vector<const Pass*> selected(const std::vector<const Pass*>& passes, const RunOptions& options) {
-  std::vector<const Pass*> chosen;
-  for (const Pass* pass : passes) {
-    if (options.pass_limit && static_cast<int>(chosen.size()) == *options.pass_limit) break;
-    if (!contains(options.disabled, pass->name)) chosen.push_back(pass);
-    if (options.stop_after && pass->name == *options.stop_after) break;
-  }
-  return chosen;
 }
 
 /// What is wrong with the module as our own work, as text; empty if nothing is.
@@ -121,9 +121,9 @@ const Pass* find_pass(std::string_view option, const std::string& name, Diagnost
 }
 
 // 1. Check the names in the options, and the module given.
-// 2. Run each pass, keeping a copy of its input. A pass that fails with errors reported found a mistake of the
-//    user; one that fails in any other way, or whose result the verifier rejects, is at fault itself, and its input is written
-//    out.
+// 2. Run each pass, keeping a copy of its input. A pass that fails with errors reported found a mistake of the user;
+//    one that fails in any other way, or whose result the verifier rejects, is at fault itself, and its input is
+//    written out.
 // 3. Print what was asked for.
 Status run_passes(Module& module, const std::vector<const Pass*>& passes, const RunOptions& options,
                   Diagnostics& diagnostics) {
