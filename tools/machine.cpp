@@ -59,12 +59,9 @@ std::vector<ir::Kernel> kernels_with_code(const ir::Module& module) {
 
 }  // namespace
 
-std::string Machine::llvm_text(const ir::Module& module) const {
-  return runtime::jit::llvm_text(kernels_with_code(module), cpu_);
-}
-
-std::string Machine::assembly(const ir::Module& module) const {
-  return runtime::jit::assembly(kernels_with_code(module), cpu_);
+std::string Machine::code_text(const ir::Module& module, runtime::jit::CodeText form) const {
+  return runtime::jit::code_text(kernels_with_code(module), cpu_, form) +
+         runtime::jit::winograd_text(module.programs, cpu_, form);
 }
 
 ir::Status Machine::check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const {

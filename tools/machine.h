@@ -29,9 +29,8 @@ class Machine {
   void keep_kernels_in(const std::string& directory);
 
   const ir::Target& target() const { return *target_; }
-  /// The kernels of a lowered module, as LLVM IR and as assembly.
-  std::string llvm_text(const ir::Module& module) const;
-  std::string assembly(const ir::Module& module) const;
+  /// The code of a lowered module: its kernels, then its convolutions by tiles.
+  std::string code_text(const ir::Module& module, runtime::jit::CodeText form) const;
   /// Whether a program planned for another machine has the scratch that this one's contractions need.
   ir::Status check(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics) const;
   /// Compiles the kernels of a lowered module and makes it ready to run, measured into `profile` if there is one.

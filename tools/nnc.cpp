@@ -22,6 +22,8 @@ namespace {
 
 using namespace nnc;
 
+using runtime::jit::CodeText;
+
 struct Request {
   std::string file;
   std::string emit;
@@ -49,9 +51,13 @@ constexpr Form forms[] = {
     {"optimized", passes::Stage::optimized, print_module},
     {"program", passes::Stage::program, print_module},
     {"llvm", passes::Stage::program,
-     [](const ir::Module& module, const Request& request) { return request.machine->llvm_text(module); }},
+     [](const ir::Module& module, const Request& request) {
+       return request.machine->code_text(module, CodeText::llvm);
+     }},
     {"asm", passes::Stage::program,
-     [](const ir::Module& module, const Request& request) { return request.machine->assembly(module); }},
+     [](const ir::Module& module, const Request& request) {
+       return request.machine->code_text(module, CodeText::assembly);
+     }},
     {"dot", passes::Stage::step, [](const ir::Module& module, const Request&) { return tools::dot(module); }},
     {"", passes::Stage::program, [](const ir::Module& module, const Request& request) {
        return request.file + '\n' + tools::describe_module(module);
@@ -146,6 +152,8 @@ int main(int argc, char** argv) {
                     request.explain ? "explain" : "emit=" + request.emit));
   if (request.emit == "ast" && request.passes != passes::RunOptions{})
     return tools::refuse("--emit=ast is what comes before all passes: options about passes do not go with it");
+  if (request.emit == "ast" && app.count("--target") + app.count("--threads") > 0)
+    return tools::refuse("--emit=ast is of no machine: --target and --threads do not go with it");
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   request.options = *options;

@@ -112,31 +112,13 @@ std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cp
   return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu, cache, threads));
 }
 
-std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized) {
-  Compiler compiler(cpu);
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  const Sharing sharing = share_code(kernels);
-  for (std::size_t k = 0; k < kernels.size(); ++k) {
-    if (sharing.leaders[k] != k) continue;
-    const std::unique_ptr<llvm::Module> module = emit(compiler, kernels[k], kernels[k].name, sharing.parameters[k]);
-    if (optimized) compiler.optimize(*module);
-    module->print(stream, nullptr);
-  }
-  return text;
-}
-
-std::string assembly(std::span<const ir::Kernel> kernels, const Cpu& cpu) {
+std::string code_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, CodeText form) {
   Compiler compiler(cpu);
   std::string text;
   const Sharing sharing = share_code(kernels);
-  for (std::size_t k = 0; k < kernels.size(); ++k) {
-    if (sharing.leaders[k] != k) continue;
-    const std::unique_ptr<llvm::Module> module = emit(compiler, kernels[k], kernels[k].name, sharing.parameters[k]);
-    compiler.optimize(*module);
-    const llvm::SmallVector<char, 0> code = compiler.generate(*module, llvm::CodeGenFileType::AssemblyFile);
-    text.append(code.begin(), code.end());
-  }
+  for (std::size_t k = 0; k < kernels.size(); ++k)
+    if (sharing.leaders[k] == k)
+      text += compiler.text(*emit(compiler, kernels[k], kernels[k].name, sharing.parameters[k]), form);
   return text;
 }
 

@@ -12,6 +12,7 @@
 #include "runtime/jit/object_cache.h"
 #include "runtime/kernels.h"
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,9 +36,9 @@ Cpu avx512_cpu();
 std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache = nullptr,
                                    int threads = 2);
 
-/// The LLVM IR of the kernels: as emitted, or after the passes.
-std::string llvm_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, bool optimized = true);
-/// The assembly of the kernels.
-std::string assembly(std::span<const ir::Kernel> kernels, const Cpu& cpu);
+/// What code is shown as: LLVM IR after the passes, or assembly.
+enum class CodeText : std::uint8_t { llvm, assembly };
+/// The code of the kernels; what several of them share is there once.
+std::string code_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, CodeText form);
 
 }  // namespace nnc::runtime::jit

@@ -113,6 +113,18 @@ llvm::SmallVector<char, 0> Compiler::generate(llvm::Module& module, llvm::CodeGe
   return code;
 }
 
+std::string Compiler::text(llvm::Module& module, CodeText form) {
+  optimize(module);
+  if (form == CodeText::assembly) {
+    const llvm::SmallVector<char, 0> code = generate(module, llvm::CodeGenFileType::AssemblyFile);
+    return {code.begin(), code.end()};
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
 llvm::FunctionPassManager Compiler::pipeline() {
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));

@@ -31,6 +31,8 @@ class Compiler {
   /// All that the code of a module follows from; functions name their CPU.
   static std::string key(const llvm::Module& module);
   llvm::SmallVector<char, 0> generate(llvm::Module& module, llvm::CodeGenFileType type);
+  /// Optimizes the module.
+  std::string text(llvm::Module& module, CodeText form);
 
  private:
   /// Scalar optimizations alone: loops stay as they are emitted.

@@ -5,11 +5,15 @@
 #include "runtime/jit/winograd_emitter.h"
 #include "runtime/share.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace nnc::runtime::jit {
@@ -26,6 +30,24 @@ struct Code {
 std::optional<WinogradTiles> tiles_of(const ir::OpView& op) {
   std::optional<WinogradTiles> tiles = ir::winograd_tiles(op);
   return tiles && tiles->is_f32 && op.flag(ir::winograd_attr) ? tiles : std::nullopt;
+}
+
+/// The code of a convolution serves any batch.
+WinogradTiles of_any_batch(WinogradTiles tiles) {
+  tiles.batch = 0;
+  return tiles;
+}
+
+/// Of the functions of a convolution.
+std::string weight_name(std::string_view convolution) { return fmt::format("{}_weight", convolution); }
+std::string tiles_name(std::string_view convolution) { return fmt::format("{}_tiles", convolution); }
+
+std::unique_ptr<llvm::Module> emit(Compiler& compiler, std::string_view name, const WinogradTiles& tiles, int lanes) {
+  std::unique_ptr<llvm::Module> module = compiler.module(name);
+  emit_winograd_weight(*module, weight_name(name), tiles, lanes);
+  emit_winograd_tiles(*module, tiles_name(name), tiles, lanes);
+  compiler.complete(*module);
+  return module;
 }
 
 /// Scratch: U or the chunks' sums, then rows for each thread.
@@ -95,10 +117,8 @@ class Winograd final : public Contractions {
   std::string version() const override { return others_->version(); }
 
  private:
-  /// The code of a convolution serves any batch.
-  Code code(WinogradTiles tiles) {
-    tiles.batch = 0;
-    const auto [found, is_new] = codes_.try_emplace(tiles);
+  Code code(const WinogradTiles& tiles) {
+    const auto [found, is_new] = codes_.try_emplace(of_any_batch(tiles));
     if (is_new) found->second = compile(tiles);
     return found->second;
   }
@@ -106,14 +126,11 @@ class Winograd final : public Contractions {
   Code compile(const WinogradTiles& tiles) {
     if (!compiler_) compiler_.emplace(cpu_);
     if (!objects_) objects_.emplace();
-    const auto module = compiler_->module("winograd");
-    emit_winograd_weight(*module, "winograd_weight", tiles, cpu_.lanes);
-    emit_winograd_tiles(*module, "winograd_tiles", tiles, cpu_.lanes);
-    compiler_->complete(*module);
+    const auto module = emit(*compiler_, "winograd", tiles, cpu_.lanes);
     const Object object = compile_object(*compiler_, *module, cache_.get());
     objects_->add(object);
-    return {objects_->find<KernelFunction>(object.name + "_weight"),
-            objects_->find<KernelFunction>(object.name + "_tiles")};
+    return {objects_->find<KernelFunction>(weight_name(object.name)),
+            objects_->find<KernelFunction>(tiles_name(object.name))};
   }
 
   std::shared_ptr<Contractions> others_;
@@ -129,6 +146,21 @@ class Winograd final : public Contractions {
 std::unique_ptr<Contractions> with_winograd(std::shared_ptr<Contractions> others, const Cpu& cpu,
                                             std::shared_ptr<ObjectCache> cache) {
   return std::make_unique<Winograd>(std::move(others), cpu, std::move(cache));
+}
+
+std::string winograd_text(std::span<const ir::Program> programs, const Cpu& cpu, CodeText form) {
+  Compiler compiler(cpu);
+  std::string text;
+  std::set<WinogradTiles> seen;
+  for (const ir::Program& program : programs)
+    for (const ir::Instruction& instruction : program.instructions) {
+      if (instruction.def == nullptr) continue;
+      const std::optional<WinogradTiles> tiles = tiles_of(ir::view(program, instruction));
+      if (!tiles || !seen.insert(of_any_batch(*tiles)).second) continue;
+      const std::string name = fmt::format("winograd{}", seen.size() - 1);
+      text += compiler.text(*emit(compiler, name, *tiles, cpu.lanes), form);
+    }
+  return text;
 }
 
 }  // namespace nnc::runtime::jit

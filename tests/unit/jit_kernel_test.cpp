@@ -202,7 +202,7 @@ TEST_CASE("code has no calls, and the CPU's vectors") {
        {std::pair(runtime::jit::avx2_cpu(), "%ymm"), {runtime::jit::avx512_cpu(), "%zmm"}})
     for (const Schedule& schedule : row_schedules(cpu.lanes)) {
       const Kernel kernel = op.kernel(schedule);
-      const std::string text = runtime::jit::assembly(std::span(&kernel, 1), cpu);
+      const std::string text = runtime::jit::code_text(std::span(&kernel, 1), cpu, runtime::jit::CodeText::assembly);
       INFO(cpu.name);
       CHECK(text.find("\tcall") == std::string::npos);
       if (schedule.lanes == cpu.lanes) CHECK(text.find(registers) != std::string::npos);

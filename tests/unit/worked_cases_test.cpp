@@ -9,6 +9,7 @@
 #include "passes/pass.h"
 #include "runtime/cpu_target.h"
 #include "runtime/jit/compile.h"
+#include "runtime/jit/winograd.h"
 #include "runtime/onednn/contractions.h"
 
 #include <catch2/catch.hpp>
@@ -19,6 +20,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace nnc;
@@ -148,6 +150,12 @@ const std::vector<Case> cases{
      .saved = wide / 4},
 };
 
+std::string text_of(const std::string& path) {
+  std::ifstream file(std::string(NNC_SOURCE_DIR) + "/" + path);
+  REQUIRE(file.good());
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 Module compile(const std::string& source, const Target& target) {
   Diagnostics diagnostics;
   const auto model = frontend::load("test.nn", source, {}, diagnostics);
@@ -265,7 +273,7 @@ void check_code(const Case& expected, const Module& module, const runtime::jit::
   for (const Instruction& instruction : program.instructions) {
     if (!has_loops(module, instruction) || !seen.insert(instruction.kernel).second) continue;
     const Kernel& kernel = kernel_of(module, instruction);
-    const std::string text = runtime::jit::assembly(std::span(&kernel, 1), cpu);
+    const std::string text = runtime::jit::code_text(std::span(&kernel, 1), cpu, runtime::jit::CodeText::assembly);
     INFO("kernel " << kernel.name);
     CHECK(text.find("\tcall") == std::string::npos);
     CHECK(text.find(wanted) != std::string::npos);
@@ -293,11 +301,25 @@ TEST_CASE("worked cases: kernels, bytes moved, code") {
   }
 }
 
+TEST_CASE("convolutions by tiles have no calls, and the CPU's vectors") {
+  const std::string source = text_of("bench/models/cnn.nn");
+  const runtime::jit::Cpu narrow = runtime::jit::avx2_cpu(), broad = runtime::jit::avx512_cpu();
+  const Module module = compile(source, *generic_target(2));
+  for (const auto& [cpu, wanted] : {std::pair(narrow, "%ymm"), std::pair(broad, "%zmm")}) {
+    const std::string text = runtime::jit::winograd_text(module.programs, cpu, runtime::jit::CodeText::assembly);
+    INFO(cpu.name);
+    // Forward, and both gradients of the second convolution; `eval` runs the same code as `train`.
+    CHECK(text.find("\nwinograd2_tiles:") != std::string::npos);
+    CHECK(text.find("winograd3") == std::string::npos);
+    CHECK(text.find("\tcall") == std::string::npos);
+    CHECK(text.find(wanted) != std::string::npos);
+    CHECK((text.find("%zmm") != std::string::npos) == (cpu.lanes == 16));
+  }
+}
+
 TEST_CASE("an example's step: what is one kernel, what is one instruction") {
-  std::ifstream file(std::string(NNC_SOURCE_DIR) + "/examples/mlp.nn");
-  const std::string source{std::istreambuf_iterator<char>(file), {}};
   const auto generic = generic_target(2);
-  const Module module = compile(source, *generic);
+  const Module module = compile(text_of("examples/mlp.nn"), *generic);
   const Program& program = program_of(module, "train");
   std::map<int, int> written_by;  // by root: the instruction
   std::vector<int> products, loops;
