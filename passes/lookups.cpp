@@ -97,8 +97,8 @@ class Lookups {
     return view.operands[0].rank() == 2 && view.integer("axis") == 0 && view.operands[1].shape[1] == 1;
   }
 
-  /// Whether `width` numbers of `size` rows each, instead of `rows`, are multiplied by `length` others, is worth looking
-  /// up or adding up rows of that length.
+  /// Whether multiplying `size` rows instead of `rows`, each of `width` numbers by `length` columns, saves more time
+  /// than moving `rows` rows of `length` takes.
   bool pays(std::int64_t rows, std::int64_t size, std::int64_t width, std::int64_t length, const ir::Type& type) const {
     using Kind = ir::Work::Kind;
     if (rows <= size) return false;
@@ -107,12 +107,15 @@ class Lookups {
     return target_.microseconds(saved) > target_.microseconds(moved);
   }
 
-  /// Sums of bf16 lose what a product keeps.
-  static bool is_summable(const ir::Type& type) { return ir::is_float(type.dtype) && type.dtype != ir::DType::bf16; }
+  /// Rows are added up in their own type: not where a product is asked to sum in a wider one, as in bf16.
+  static bool is_summable(const ir::OpView& product) {
+    const ir::DType type = product.results[0].dtype;
+    return ir::is_float(type) && ir::size_of(product.get<ir::DType>("accumulate")) <= ir::size_of(type);
+  }
 
   std::optional<Expr> product(const Op& op) {
     const ir::OpView view = ir::view(old_, op);
-    if (!is_summable(view.results[0]) || view.operands[1].rank() != 2) return std::nullopt;
+    if (!is_summable(view) || view.operands[1].rank() != 2) return std::nullopt;
     if (!view.flag("transpose_a")) return product_of_rows(op, view.flag("transpose_b"));
     if (view.operands[0].rank() != 2 || view.flag("transpose_b")) return std::nullopt;
     for (const std::size_t side : {0, 1}) {
@@ -121,7 +124,7 @@ class Lookups {
     return std::nullopt;
   }
 
-  /// gather(E, i) W -> gather(E W, i)
+  /// gather(E, i) W -> gather(E W, i). What else reads the rows goes on doing so.
   std::optional<Expr> product_of_rows(const Op& op, bool transpose_b) {
     const Rows rows = rows_of(op.operands[0]);
     const Op* const gather = lookup(rows);
@@ -142,6 +145,7 @@ class Lookups {
     const Op* const gather = lookup(rows);
     if (gather == nullptr) return std::nullopt;
     const ValueId other = op.operands[1 - side];
+    if (shape(other)[0] > ir::highest(ir::DType::i32)) return std::nullopt;  // scatter_add takes no more
     const Shape& table = shape(gather->operands[0]);
     if (!pays(shape(other)[0], table[0], table[1], shape(other)[1], old_.type(other))) return std::nullopt;
     stand_for(op, *gather);
@@ -152,14 +156,14 @@ class Lookups {
     return multiply(sides[0], sides[1], {.a = true});
   }
 
-  /// scatter_add(D W, i) -> scatter_add(D, i) W, where nothing else needs D W
+  /// scatter_add(D W, i) -> scatter_add(D, i) W, where nothing else needs D W, which would be another product.
   std::optional<Expr> sum(const Op& op) {
-    if (!is_summable(old_.type(op.results[0])) || !names_rows_of_matrix(op)) return std::nullopt;
+    if (!names_rows_of_matrix(op)) return std::nullopt;
     Rows rows = rows_of(op.operands[0]);
     const Op* const product = old_.definer(rows.source);
     if (product == nullptr || !is(*product, "matmul")) return std::nullopt;
     const ir::OpView view = ir::view(old_, *product);
-    if (view.flag("transpose_a") || view.operands[1].rank() != 2) return std::nullopt;
+    if (!is_summable(view) || view.flag("transpose_a") || view.operands[1].rank() != 2) return std::nullopt;
     rows.passed.push_back(op.operands[0]);
     if (std::ranges::any_of(rows.passed, [&](ValueId v) { return uses_[static_cast<std::size_t>(v.index)] > 1; }))
       return std::nullopt;

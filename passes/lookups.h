@@ -1,12 +1,14 @@
 // Multiplies tables instead of the rows that are looked up in them, where the rows are more.
 //
 //   gather(E, i) W       ->  gather(E W, i)
-//   gather(E, i)^T D     ->  E^T scatter_add(D, i)         the gradient of W; D gather(E, i) likewise
+//   gather(E, i)^T D     ->  E^T scatter_add(D, i)         the gradient of W
+//   D^T gather(E, i)     ->  scatter_add(D, i)^T E         that of a transposed one
 //   scatter_add(D W, i)  ->  scatter_add(D, i) W           the gradient of E
 //
-// A gather of rows is the product with a matrix of zeros and ones, and scatter_add that with its transpose; products are
-// associative. What reshapes and permutes rows between the two does so with the indices instead. An LSTM over 2048
-// characters of 65 kinds multiplies 65 rows by its input weights, not 2048.
+// A gather of rows is the product with a matrix of zeros and ones, and scatter_add that with its transpose; products
+// are associative. What reshapes and permutes rows between the two does so with the indices instead; behind anything
+// else, and behind a first product, rows are multiplied as they are. An LSTM over 2048 characters of 65 kinds multiplies
+// 65 rows by its input weights, not 2048.
 #pragma once
 
 #include "passes/pass.h"

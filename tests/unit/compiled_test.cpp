@@ -220,6 +220,7 @@ TEST_CASE("each optimization can be left out, and all of them") {
     choices[0].emplace_back(pass.name);  // the first choice: all
     choices.push_back({std::string(pass.name)});
   }
+  // Of gru_classifier nothing is between the lookup and the product; cnn has dropout.
   const std::vector<Example> examples = {
       {"cnn.nn", {{"channels", "4"}, {"hidden", "16"}}},
       {"resnet20.nn", {{"width", "16"}, {"blocks", "1"}}},

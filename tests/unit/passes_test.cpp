@@ -2,6 +2,7 @@
 #include "ir/evaluate.h"
 #include "ir/rewrite_rules.h"
 #include "ir/simplify.h"
+#include "ir/target.h"
 #include "ir/text.h"
 #include "passes/autodiff.h"
 #include "passes/pass.h"
@@ -11,8 +12,13 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 using namespace nnc;
 using namespace nnc::ir;
@@ -93,6 +99,35 @@ TEST_CASE("dce keeps the values of random graphs") { check_keeps_values("dce", 0
 TEST_CASE("cse keeps the values of random graphs") { check_keeps_values("cse", 0); }
 TEST_CASE("fold-constants keeps the values of random graphs") { check_keeps_values("fold-constants", 0); }
 TEST_CASE("simplify keeps the values of random graphs") { check_keeps_values("simplify", 1e-9); }
+
+TEST_CASE("lookups keeps the values of its golden test") {
+  const std::string path = std::string(NNC_SOURCE_DIR) + "/tests/golden/passes/lookups.ir";
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  Diagnostics diagnostics;
+  std::optional<Module> module = parse_module(path, text, diagnostics);
+  REQUIRE(module);
+  const Module old = *module;
+  const auto target = generic_target(1);
+  passes::PassContext context{.diagnostics = diagnostics, .target = target.get()};
+  REQUIRE(passes::find_pass("lookups")->run(*module, context) == Status::ok);
+  Random random(7);
+  int changed = 0;
+  for (std::size_t g = 0; g < old.graphs.size(); ++g) {
+    const Block &before = old.graphs[g].body, &after = module->graphs[g].body;
+    changed += print(old.graphs[g]) != print(module->graphs[g]);
+    std::vector<Tensor> params;
+    for (const ValueId param : before.params()) {
+      const Type& type = before.type(param);
+      params.push_back(tests::random_tensor(type, is_float(type.dtype) ? -1 : 0, is_float(type.dtype) ? 1 : 8, random));
+    }
+    const std::vector<Tensor> expected = run(before, params), found = run(after, params);
+    INFO(print(old.graphs[g]));
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t r = 0; r < found.size(); ++r) CHECK(tests::agree(found[r], expected[r], 1e-4));
+  }
+  CHECK(changed == 3);
+}
 
 TEST_CASE("a chain of many ops is sunk whole") {
   constexpr int length = 20'000;
