@@ -26,10 +26,11 @@ ARRAYS = {"f32": ("f", "<f4"), "u8": ("B", "|u1"), "u16": ("H", "<u2"), "i32": (
 
 
 # By which part of itself a loss may differ from nnc's, within the steps that are compared. Rounding grows to 1e-6 in most
-# models, to 5e-5 where max_pool2d may choose another element, and where batch_norm follows batch_norm so much that in f32
-# nnc and PyTorch are alike some 5e-3 off from PyTorch in f64 after ten steps, with small batches after four. A learning rate
-# 1 % off, or a weight decay left out, makes 1e-4 to 1e-5, in the cnn 7e-4; in ResNets it drowns.
-TOLERANCE = {"cnn": 2e-4, "resnet20": 2e-2}
+# models; so it does for six steps where max_pool2d may choose another element, and to 4e-4 in twenty. Where batch_norm
+# follows batch_norm it grows so much that in f32 nnc and PyTorch are alike some 5e-3 off from PyTorch in f64 after ten
+# steps, with small batches after four. A learning rate 1 % off, or a weight decay left out, makes 1e-4 to 1e-5; in ResNets
+# it drowns.
+TOLERANCE = {"resnet20": 2e-2}
 OTHER_TOLERANCE = 5e-6
 
 
@@ -58,7 +59,7 @@ class Model:
 NAMED = {
     "tiny": Model("tiny"),
     "mlp": Model("mlp"),
-    "cnn": Model("cnn"),
+    "cnn": Model("cnn", compared=6),
     "resnet20": Model("resnet20", compared=10),
     "lstm": Model("lstm"),
     "gptmini": Model("gpt"),
@@ -70,7 +71,7 @@ ODD = [
     Model("mlp", batch=1), Model("mlp", batch=7), Model("mlp", batch=1000),
     Model("mlp", {"width": 7, "hidden": 7}), Model("mlp", {"width": 33, "hidden": 33}),
     Model("mlp", {"width": 511, "hidden": 255}), Model("mlp", {"width": 511, "hidden": 33}, batch=7),
-    Model("cnn", batch=1), Model("cnn", batch=5), Model("cnn", {"width": 7}, batch=33),
+    Model("cnn", batch=1, compared=6), Model("cnn", batch=5, compared=6), Model("cnn", {"width": 7}, batch=33, compared=6),
     Model("resnet20", batch=1, compared=4), Model("resnet20", batch=5, compared=4), Model("resnet20", {"width": 7}, batch=5, compared=4),
     Model("lstm", batch=1), Model("lstm", {"units": 33, "embed": 7}, batch=7),
     Model("gpt", batch=1), Model("gpt", {"context": 33, "width": 99, "heads": 3, "layers": 2}, batch=5),
