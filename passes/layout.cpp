@@ -3,6 +3,7 @@
 #include "ir/check.h"
 #include "ir/images.h"
 #include "ir/op.h"
+#include "ir/ops/movement.h"
 #include "passes/rebuild.h"
 #include "passes/simplify.h"
 
@@ -32,13 +33,6 @@ Order channels_last_order(int rank) {
   std::iota(order.begin(), order.end(), 0);
   std::rotate(order.begin() + 1, order.begin() + 2, order.end());
   return order;
-}
-
-Order inverse(const Order& order) {
-  Order result(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i)
-    result[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
-  return result;
 }
 
 /// Whether no element moves: the dimensions of more than one element stay in their order.
@@ -104,7 +98,7 @@ class Layout {
   /// The value as the program speaks of it.
   Expr plain(ValueId old) {
     if (const Stored* found = stored(old); found != nullptr && plain_.insert(old).second)
-      next_.replace(old, permuted(builder_.expr(found->value), inverse(found->order)).value);
+      next_.replace(old, permuted(builder_.expr(found->value), ir::inverse_order(found->order)).value);
     return builder_.expr(next_[old]);
   }
 

@@ -3,6 +3,8 @@
 #include "ir/builder.h"
 #include "ir/check.h"
 #include "ir/op.h"
+#include "ir/ops/gather.h"
+#include "ir/ops/movement.h"
 #include "passes/rebuild.h"
 
 #include <algorithm>
@@ -94,7 +96,7 @@ class Lookups {
   }
   bool names_rows_of_matrix(const Op& op) const {
     const ir::OpView view = ir::view(old_, op);
-    return view.operands[0].rank() == 2 && view.integer("axis") == 0 && view.operands[1].shape[1] == 1;
+    return view.operands[0].rank() == 2 && view.integer("axis") == 0 && ir::names_rows(view);
   }
 
   /// Whether multiplying `size` rows instead of `rows`, each of `width` numbers by `length` columns, saves more time
@@ -188,11 +190,7 @@ class Lookups {
   Expr moved_back(const Rows& rows, Expr index) {
     for (const Op* move : rows.moves | std::views::reverse) {
       if (is(*move, "permute")) {
-        const std::vector<std::int64_t> order = order_of(*move);
-        std::vector<std::int64_t> inverse(order.size());
-        for (std::size_t d = 0; d < order.size(); ++d)
-          inverse[static_cast<std::size_t>(order[d])] = static_cast<std::int64_t>(d);
-        index = builder_.permute(index, std::move(inverse));
+        index = builder_.permute(index, ir::inverse_order(order_of(*move)));
       } else {
         index = builder_.reshape(index, with_one_column(shape(move->operands[0])));
       }

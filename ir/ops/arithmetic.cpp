@@ -1,5 +1,6 @@
 #include "ir/builder.h"
 #include "ir/ops/families.h"
+#include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"

@@ -23,8 +23,4 @@ std::span<const OpDef> control_ops();      // ops that own regions
 std::span<const OpDef> fused_ops();        // loop nests over bodies of other ops
 std::span<const OpDef> source_ops();       // constants, slots, random numbers
 
-/// Of a gather, scatter_add or add_rows: whether the index varies along the axis alone, and x has nothing before it, so
-/// that it names whole rows of x.
-bool names_rows(const OpView& op);
-
 }  // namespace nnc::ir

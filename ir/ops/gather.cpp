@@ -1,3 +1,4 @@
+#include "ir/ops/gather.h"
 #include "ir/builder.h"
 #include "ir/check.h"
 #include "ir/ops/families.h"

@@ -1,3 +1,4 @@
+#include "ir/ops/movement.h"
 #include "ir/builder.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
@@ -209,6 +210,13 @@ std::optional<ValueId> transposed_product(SimplifyCtx& c) {
 
 }  // namespace
 
+Integers inverse_order(const Integers& order) {
+  Integers inverse(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+  return inverse;
+}
+
 std::span<const OpDef> movement_ops() {
   static const OpDef ops[] = {
       {.name = "reshape",
@@ -260,13 +268,7 @@ std::span<const OpDef> movement_ops() {
        }},
        // the gradient in the inverse order
        .grad =
-           [](GradCtx& g) {
-             const Integers& order = g.view().integers("order");
-             Integers inverse(order.size());
-             for (std::size_t i = 0; i < order.size(); ++i)
-               inverse[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
-             g.accumulate(0, g.builder().permute(g.dy(), inverse));
-           },
+           [](GradCtx& g) { g.accumulate(0, g.builder().permute(g.dy(), inverse_order(g.view().integers("order")))); },
        .precision = Precision::exact,
        .oracle =
            [](const Oracle& o) {

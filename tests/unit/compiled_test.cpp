@@ -6,6 +6,7 @@
 #include "passes/pass.h"
 #include "runtime/data/dataset.h"
 #include "runtime/executor.h"
+#include "tests/unit/project_file.h"
 #include "tests/unit/random_graph.h"
 #include "tests/unit/temp_directory.h"
 #include "tools/machine.h"
@@ -17,8 +18,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -105,11 +104,6 @@ void check_agrees(const Tensor& compiled, const Tensor& reference, const Tensor&
   CHECK(worst_error(compiled, exact) <= allowed);
 }
 
-std::string read(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 TEST_CASE("compiled random graphs give the reference's values") {
@@ -145,7 +139,8 @@ struct Example {
   ir::Module step(std::int64_t batch) const {
     const std::string path = std::string(NNC_SOURCE_DIR) + "/examples/" + name;
     ir::Diagnostics diagnostics;
-    const auto model = frontend::load(path, read(path), {.set = set, .batch = batch, .epochs = {}}, diagnostics);
+    const auto model =
+        frontend::load(path, tests::project_file(path), {.set = set, .batch = batch, .epochs = {}}, diagnostics);
     INFO(diagnostics.render());
     REQUIRE(model);
     std::optional<ir::Module> module = model->elaborate({{batch}, {}}, diagnostics);

@@ -8,12 +8,11 @@
 #include "passes/pass.h"
 #include "passes/simplify.h"
 #include "tests/unit/block_graph.h"
+#include "tests/unit/project_file.h"
 #include "tests/unit/random_graph.h"
 
 #include <catch2/catch.hpp>
 
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -101,11 +100,9 @@ TEST_CASE("fold-constants keeps the values of random graphs") { check_keeps_valu
 TEST_CASE("simplify keeps the values of random graphs") { check_keeps_values("simplify", 1e-9); }
 
 TEST_CASE("lookups keeps the values of its golden test") {
-  const std::string path = std::string(NNC_SOURCE_DIR) + "/tests/golden/passes/lookups.ir";
-  std::ifstream file(path);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string path = "tests/golden/passes/lookups.ir";
   Diagnostics diagnostics;
-  std::optional<Module> module = parse_module(path, text, diagnostics);
+  std::optional<Module> module = parse_module(path, tests::project_file(path), diagnostics);
   REQUIRE(module);
   const Module old = *module;
   const auto target = generic_target(1);

@@ -1,14 +1,13 @@
 // Text to tree and back: precedence, newlines, the whole grammar, round trips, and what broken text does.
 #include "frontend/parser.h"
 #include "frontend/print_ast.h"
+#include "tests/unit/project_file.h"
 #include "tests/unit/syntax_tree.h"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -42,17 +41,11 @@ void check_round_trip(const std::string& text) {
   CHECK(frontend::print(again) == printed);
 }
 
-std::string read(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  REQUIRE(file);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::vector<std::string> models() {
   std::vector<std::string> texts;
   for (const char* path : {"examples/mlp.nn", "examples/custom_optimizer.nn", "examples/cnn.nn",
                            "examples/char_lstm.nn", "examples/gpt.nn", "examples/resnet20.nn"}) {
-    texts.push_back(read(std::filesystem::path(NNC_SOURCE_DIR) / path));
+    texts.push_back(tests::project_file(path));
   }
   return texts;
 }

@@ -11,12 +11,11 @@
 #include "runtime/jit/compile.h"
 #include "runtime/jit/winograd.h"
 #include "runtime/onednn/contractions.h"
+#include "tests/unit/project_file.h"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -149,12 +148,6 @@ const std::vector<Case> cases{
      .kernels = 4,
      .saved = wide / 4},
 };
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(std::string(NNC_SOURCE_DIR) + "/" + path);
-  REQUIRE(file.good());
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 Module compile(const std::string& source, const Target& target) {
   Diagnostics diagnostics;
@@ -302,7 +295,7 @@ TEST_CASE("worked cases: kernels, bytes moved, code") {
 }
 
 TEST_CASE("convolutions by tiles have no calls, and the CPU's vectors") {
-  const std::string source = text_of("bench/models/cnn.nn");
+  const std::string source = tests::project_file("bench/models/cnn.nn");
   const runtime::jit::Cpu narrow = runtime::jit::avx2_cpu(), broad = runtime::jit::avx512_cpu();
   const Module module = compile(source, *generic_target(2));
   for (const auto& [cpu, wanted] : {std::pair(narrow, "%ymm"), std::pair(broad, "%zmm")}) {
@@ -319,7 +312,7 @@ TEST_CASE("convolutions by tiles have no calls, and the CPU's vectors") {
 
 TEST_CASE("an example's step: what is one kernel, what is one instruction") {
   const auto generic = generic_target(2);
-  const Module module = compile(text_of("examples/mlp.nn"), *generic);
+  const Module module = compile(tests::project_file("examples/mlp.nn"), *generic);
   const Program& program = program_of(module, "train");
   std::map<int, int> written_by;  // by root: the instruction
   std::vector<int> products, loops;
