@@ -55,6 +55,20 @@ void sync_directory_of(const std::string& path) {
   if (opened.fd() >= 0) ::fsync(opened.fd());
 }
 
+/// Puts the parts in place of the file; returns 0, or the errno of what went wrong.
+int replace(const std::string& path, std::span<const std::string_view> parts) {
+  const std::string beside = fmt::format("{}.{}.part", path, ::getpid());
+  if (write_beside(beside, parts) && ::rename(beside.c_str(), path.c_str()) == 0) {
+    sync_directory_of(path);
+    return 0;
+  }
+  const int fault = errno;
+  ::unlink(beside.c_str());
+  return fault;
+}
+
+std::string message_of(int fault) { return std::generic_category().message(fault); }
+
 }  // namespace
 
 ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
@@ -64,14 +78,9 @@ ir::Status write_atomically(const std::string& path, std::initializer_list<std::
 
 ir::Status write_atomically(const std::string& path, std::span<const std::string_view> parts,
                             ir::Diagnostics& diagnostics) {
-  const std::string beside = fmt::format("{}.{}.part", path, ::getpid());
-  if (write_beside(beside, parts) && ::rename(beside.c_str(), path.c_str()) == 0) {
-    sync_directory_of(path);
-    return ir::Status::ok;
-  }
-  const std::string why = std::generic_category().message(errno);
-  ::unlink(beside.c_str());
-  diagnostics.error({path, 0, 0}, fmt::format("cannot write it: {}", why));
+  const int fault = replace(path, parts);
+  if (fault == 0) return ir::Status::ok;
+  diagnostics.error({path, 0, 0}, fmt::format("cannot write it: {}", message_of(fault)));
   return ir::Status::failed;
 }
 
@@ -84,10 +93,10 @@ ir::Status prepare_directory(const std::string& directory, std::string_view what
     diagnostics.error({directory, 0, 0}, fmt::format("cannot make the {}: {}", what, why));
     return ir::Status::failed;
   }
-  ir::Diagnostics attempt;
   const std::string probe = (fs::path(directory) / fmt::format(".probe.{}", ::getpid())).string();
-  if (write_atomically(probe, {"writable"}, attempt) == ir::Status::failed) {
-    diagnostics.error({directory, 0, 0}, fmt::format("cannot write to the {}", what));
+  constexpr std::string_view content = "writable";
+  if (const int fault = replace(probe, {&content, 1}); fault != 0) {
+    diagnostics.error({directory, 0, 0}, fmt::format("cannot write to the {}: {}", what, message_of(fault)));
     return ir::Status::failed;
   }
   fs::remove(probe, error);

@@ -33,7 +33,7 @@ struct Flags {
   runtime::TrainOptions training;
   std::optional<std::int64_t> epochs;
   bool synthetic = false, no_shuffle = false, no_kernel_cache = false, cache_asked = false, dry_run = false,
-       quiet = false;
+       quiet = false, profile = false;
   std::string summary, trace;
 };
 
@@ -100,13 +100,14 @@ int write_summary(const Flags& flags, const tools::Prepared& prepared,
   return tools::write_text("", json, diagnostics) == ir::Status::ok ? status : tools::fail(diagnostics);
 }
 
-/// Prints where the time went, and writes the trace if there is to be one.
+/// Prints where the time went and writes the trace, as asked.
 ir::Status write_profile(const Flags& flags, const tools::Prepared& prepared, ir::Diagnostics& diagnostics) {
   if (!prepared.profiling) return ir::Status::ok;
   const auto& [profile, ceilings] = *prepared.profiling;
   if (!flags.trace.empty() &&
       tools::write_text(flags.trace, tools::profile_trace(prepared.module, profile), diagnostics) == ir::Status::failed)
     return ir::Status::failed;
+  if (!flags.profile) return ir::Status::ok;
   const std::string tables =
       tools::profile_tables(prepared.module, profile, ceilings, tools::source_to_show(flags.request.file));
   return tools::write_text("", tables, diagnostics);
@@ -200,7 +201,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--no-kernel-cache", flags.no_kernel_cache, "Compile all kernels anew, and keep none");
   app.add_flag("--dry-run", flags.dry_run, "Check model and data, say what would be trained, and exit");
   app.add_flag("--quiet", flags.quiet, "Print nothing but errors on stderr");
-  app.add_flag("--profile", flags.request.profile, "Print where the time went, by instruction and by line of the file");
+  app.add_flag("--profile", flags.profile, "Print where the time went, by instruction and by line of the file");
   path("--trace", flags.trace, "Write the last step's instructions for chrome://tracing or Perfetto", "FILE");
   app.add_option("--summary", flags.summary, "End standard output with the run's figures: json")
       ->type_name("FORM")
@@ -239,7 +240,7 @@ int main(int argc, char** argv) {
   if (!resume_flag->empty()) return tools::refuse("--resume is not built in this version");
   flags.request.threads = thread_flag.threads();
   if (const std::string problem = check_data_flags(flags); !problem.empty()) return tools::refuse(problem);
-  if (flags.request.reference && (flags.request.profile || !flags.trace.empty()))
+  if (flags.request.reference && (flags.profile || !flags.trace.empty()))
     return tools::refuse("--profile and --trace measure compiled programs: they do not go with --reference");
   if (flags.no_kernel_cache && !flags.request.kernel_cache.empty())
     return tools::refuse("--kernel-cache and --no-kernel-cache exclude each other");
@@ -248,7 +249,7 @@ int main(int argc, char** argv) {
   flags.cache_asked = !flags.request.kernel_cache.empty();
   if (!flags.no_kernel_cache && !flags.cache_asked)
     flags.request.kernel_cache = runtime::jit::default_cache_directory();
-  flags.request.profile |= !flags.trace.empty();
+  flags.request.profile = flags.profile || !flags.trace.empty();
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   flags.request.options = *options;

@@ -73,6 +73,12 @@ class Train(unittest.TestCase):
         self.assertTrue(any(event["name"].startswith("matmul") for event in timed))
         self.assertTrue(all(event["dur"] > 0 and event["ts"] >= 0 for event in timed))
 
+    def test_a_trace_alone_prints_no_tables(self):
+        trace = self.dir / "trace.json"
+        done = run(self.line, "--data", self.points, "--trace", trace, "--quiet")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        self.assertTrue(json.loads(trace.read_text())["traceEvents"])
+
     def test_a_trace_that_cannot_be_written_is_an_error(self):
         done = run(self.line, "--data", self.points, "--trace", self.dir / "no/trace.json")
         self.assertEqual(done.returncode, 1)

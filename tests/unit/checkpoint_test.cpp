@@ -309,5 +309,5 @@ TEST_CASE("the output directory is made, or refused") {
                                        Contains("file/c: error: cannot make the output directory: Not a directory"));
   ir::Diagnostics proc;  // a directory in which nobody, root included, makes files
   CHECK(runtime::prepare_output("/proc", proc) == ir::Status::failed);
-  CHECK(proc.render() == "/proc: error: cannot write to the output directory\n");
+  CHECK(proc.render() == "/proc: error: cannot write to the output directory: No such file or directory\n");
 }
