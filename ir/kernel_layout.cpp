@@ -364,17 +364,6 @@ std::int64_t KernelLayout::scratch_bytes(std::int64_t chunks, int threads) const
   return chunks * partial_bytes + threads * row_bytes;
 }
 
-bool uses_input(const ScalarProgram& program, int input) {
-  for (std::size_t id = 0; id < program.instrs.size(); ++id) {
-    if (program.instrs[id].op != ScalarOp::input || program.instrs[id].index != input) continue;
-    const int scalar = static_cast<int>(id);
-    if (std::ranges::find(program.results, scalar) != program.results.end()) return true;
-    for (const ScalarInstr& instr : program.instrs)
-      if (instr.a == scalar || instr.b == scalar || instr.c == scalar) return true;
-  }
-  return false;
-}
-
 KernelLayout kernel_layout(const FusedView& fused) { return Planner(fused).run(); }
 
 bool fits_any_extent(const FusedView& fused) {
@@ -397,9 +386,8 @@ bool fits_any_extent(const FusedView& fused) {
       if (splits && fused.varies(result, outer)) return false;
       if (std::ranges::find(reduced, outer) == reduced.end()) continue;
       const ReductionPrograms programs = reduction_programs(*reduction, fused.body.type(op.operands[0]).dtype);
-      const auto accumulators = static_cast<int>(programs.accumulators.size());
-      if (uses_input(programs.finish, accumulators)) return false;
-      if (reduced.front() != outer && uses_input(programs.step, accumulators + 1)) return false;
+      if (programs.uses_count()) return false;
+      if (reduced.front() != outer && programs.uses_index()) return false;
     }
   }
   return true;

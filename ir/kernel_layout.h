@@ -81,9 +81,6 @@ struct KernelLayout {
 /// Of a fused op with a schedule.
 KernelLayout kernel_layout(const FusedView& fused);
 
-/// Whether the results of a program depend on an input.
-bool uses_input(const ScalarProgram& program, int input);
-
 /// Whether the kernel is right for any extent of the outermost parallel dimension: no code depends on it.
 bool fits_any_extent(const FusedView& fused);
 

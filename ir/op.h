@@ -326,6 +326,10 @@ std::int64_t scratch_bytes(const Routine& routine, const OpView& op);
 struct ReductionPrograms {
   std::vector<DType> accumulators;
   ScalarProgram start, step, merge, finish;
+
+  /// Whether elements have numbers, as those of argmax: they are then not the same in another order.
+  bool uses_index() const { return uses_input(step, static_cast<int>(accumulators.size()) + 1); }
+  bool uses_count() const { return uses_input(finish, static_cast<int>(accumulators.size())); }
 };
 ReductionPrograms reduction_programs(const Reduction& reduction, DType dtype);
 

@@ -2,6 +2,8 @@
 
 #include "ir/check.h"
 
+#include <algorithm>
+
 namespace nnc::ir {
 
 bool is_function(ScalarOp op) {
@@ -15,6 +17,17 @@ bool is_function(ScalarOp op) {
     case ScalarOp::pow: return true;
     default: return false;
   }
+}
+
+bool uses_input(const ScalarProgram& program, int input) {
+  for (std::size_t id = 0; id < program.instrs.size(); ++id) {
+    if (program.instrs[id].op != ScalarOp::input || program.instrs[id].index != input) continue;
+    const int scalar = static_cast<int>(id);
+    if (std::ranges::find(program.results, scalar) != program.results.end()) return true;
+    for (const ScalarInstr& instr : program.instrs)
+      if (instr.a == scalar || instr.b == scalar || instr.c == scalar) return true;
+  }
+  return false;
 }
 
 DType Scalar::dtype() const { return builder->dtype(*this); }

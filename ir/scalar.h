@@ -75,6 +75,9 @@ struct ScalarProgram {
   bool operator==(const ScalarProgram&) const = default;
 };
 
+/// Whether anything is computed from an input.
+bool uses_input(const ScalarProgram& program, int input);
+
 class ScalarBuilder;
 
 /// A scalar while a formula is run.

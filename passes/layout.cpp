@@ -194,10 +194,9 @@ class Layout {
     axes->clear();
     for (const std::int64_t axis : removed) axes->push_back(std::ranges::find(order, axis) - order.begin());
     // Positions are counted in the order of the reduced dimensions.
-    const bool gives_positions = std::ranges::any_of(op.results, [&](ValueId r) {
-      return is_float(old_.type(op.operands[0]).dtype) != is_float(old_.type(r).dtype);
-    });
-    if (gives_positions && !std::ranges::is_sorted(*axes)) return false;
+    const auto& reduction = *op.def->as<ir::Reduction>();
+    const bool counts = ir::reduction_programs(reduction, old_.type(op.operands[0]).dtype).uses_index();
+    if (counts && !std::ranges::is_sorted(*axes)) return false;
     std::ranges::sort(*axes);
 
     Order left;

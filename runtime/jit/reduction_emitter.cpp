@@ -18,7 +18,6 @@ ReductionEmitter::ReductionEmitter(const ir::FusedView& fused, const ir::Op& op)
       programs_(ir::reduction_programs(*op.def->as<ir::Reduction>(), fused.body.type(op.operands[0]).dtype)),
       reduced_(ir::reduced_dimensions(fused, op)) {
   for (const ir::ValueId result : op.results) results_.push_back(fused.body.type(result).dtype);
-  uses_index_ = ir::uses_input(programs_.step, static_cast<int>(kinds().size()) + 1);
   for (const int d : reduced_) count_ *= fused.domain[static_cast<std::size_t>(d)];
 }
 

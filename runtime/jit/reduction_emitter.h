@@ -25,7 +25,7 @@ class ReductionEmitter {
   /// The types of the accumulators.
   const std::vector<ir::DType>& kinds() const { return programs_.accumulators; }
   /// Whether a step asks for the number of its element.
-  bool uses_index() const { return uses_index_; }
+  bool uses_index() const { return programs_.uses_index(); }
   /// Whether an accumulator steps by itself, whatever the element: parts that took as many steps have it equal.
   bool counts_steps(std::size_t kind) const;
   /// The dimensions removed.
@@ -47,7 +47,6 @@ class ReductionEmitter {
   std::vector<ir::DType> results_;
   std::vector<int> reduced_;
   std::int64_t count_ = 1;
-  bool uses_index_ = false;
 };
 
 /// Accumulators in registers, for one or several copies.

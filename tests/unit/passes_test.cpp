@@ -126,6 +126,58 @@ TEST_CASE("lookups keeps the values of its golden test") {
   CHECK(changed == 3);
 }
 
+TEST_CASE("layout keeps the values of every reduction over images") {
+  using Integers = std::vector<std::int64_t>;
+  Block block;
+  Builder builder(block);
+  const Expr x = builder.expr(block.add_param({DType::f32, {2, 3, 5, 4}, {}}));
+  const Expr w = builder.expr(block.add_param({DType::f32, {4, 3, 3, 3}, {}}));
+  const Expr image = builder.op("convolution", {x, w}, {{"low", Integers{1}}, {"high", Integers{1}}});
+  int positions = 0;
+  for (const DType dtype : all_dtypes()) {
+    if (dtype == DType::bf16) continue;
+    const Expr elements = builder.cast(image, dtype);
+    for (const OpDef* def : all_ops()) {
+      if (def->as<Reduction>() == nullptr) continue;
+      for (const Integers& axes : {Integers{1}, {1, 2}, {2, 3}, {1, 2, 3}, {0, 1, 2, 3}})
+        for (const bool keepdim : {false, true}) {
+          std::vector<NamedAttr> attrs;
+          for (const AttrDef& attr : def->attrs) {
+            if (attr.kind == AttrKind::axes) attrs.push_back({std::string(attr.name), axes});
+            if (attr.name == "keepdim") attrs.push_back({"keepdim", keepdim});
+          }
+          const auto made = builder.try_op(*def, {elements}, std::move(attrs));
+          const auto* const results = std::get_if<std::vector<Expr>>(&made);
+          if (results == nullptr) continue;  // not of this type
+          for (const Expr& result : *results) block.results.push_back(result.value);
+          positions += reduction_programs(*def->as<Reduction>(), dtype).uses_index();
+        }
+    }
+  }
+  CHECK(positions > 0);
+  // Small whole numbers, of which all sums are exact.
+  Random random(3);
+  std::vector<Tensor> params;
+  for (const ValueId param : block.params()) {
+    Tensor numbers(block.type(param));
+    for (std::int64_t i = 0; i < numbers.elements(); ++i) numbers.set_real(i, static_cast<double>(random() % 4) - 1);
+    params.push_back(std::move(numbers));
+  }
+  const std::vector<Tensor> expected = run(block, params);
+  Module module;
+  module.graphs.push_back(graph_of(block));
+  Diagnostics diagnostics;
+  passes::PassContext context{.diagnostics = diagnostics};
+  REQUIRE(passes::find_pass("layout")->run(module, context) == Status::ok);
+  REQUIRE(print(module.graphs[0]).find("channels_last = true") != std::string::npos);
+  const std::vector<Tensor> found = run(module.graphs[0].body, params);
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t r = 0; r < found.size(); ++r) {
+    INFO("result " << r << " of\n" << print(module.graphs[0]));
+    REQUIRE(tests::agree(found[r], expected[r], 1e-5));
+  }
+}
+
 TEST_CASE("a chain of many ops is sunk whole") {
   constexpr int length = 20'000;
   Block block;
