@@ -186,7 +186,7 @@ void add_metric(Context& context, Phase phase, const ast::Metric& metric, const 
   ir::Expr result;
   if (!Splitter(context, phase, metric, report_target).visit(tensor->expr.value, result) || !report_target) return;
   result = report_target->builder.cast(result, ir::DType::f64);
-  report_target->graph.add_result(ir::GraphResult::Kind::value, fmt::format("{}.{}", name(phase), metric.name.text),
+  report_target->graph.add_result(ir::GraphResult::Kind::value, ir::reported_result(name(phase), metric.name.text),
                                   result.value);
 }
 

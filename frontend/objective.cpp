@@ -57,7 +57,7 @@ void add_losses(Context& context, Phase phase, const Objective& objective, Targe
     total = apply(context, *ir::find_symbol("+", 2), {total, objective.losses[i]}, {}, at);
   if (total.poisoned()) return;
   const ir::Expr loss = total.tensor()->expr;
-  target.graph.add_result(ir::GraphResult::Kind::value, "loss", loss.value);
+  target.graph.add_result(ir::GraphResult::Kind::value, std::string(ir::loss_result), loss.value);
 
   const std::vector<bool> depends = ir::depends_on(target.graph.body, target.graph.body.params());
   std::vector<Term> batch_terms, free_terms;
@@ -90,7 +90,8 @@ void add_losses(Context& context, Phase phase, const Objective& objective, Targe
     if (report_target) reported = reported ? *reported + *mean : *mean;
   }
   if (report_target)
-    report_target->graph.add_result(ir::GraphResult::Kind::value, fmt::format("{}.loss", name(phase)), reported->value);
+    report_target->graph.add_result(ir::GraphResult::Kind::value, ir::reported_result(name(phase), ir::loss_result),
+                                    reported->value);
 }
 
 }  // namespace nnc::frontend

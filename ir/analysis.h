@@ -35,14 +35,16 @@ struct Elements {
 
 /// An operand that names positions of a dimension of `extent`.
 struct IndexUse {
-  const Op* op;
+  const Op* op;  // null within a kernel
   std::size_t operand;
   std::int64_t extent;
   Elements elements;  // of the outermost block's parameters
 };
-/// All that the block and the loops in it have. Elements are followed through ops that keep values
+/// All that the block, and the loops and fused ops in it, have. Elements are followed through ops that keep values
 /// (`OpDef::value_operands`), into loops, and from step to step.
 std::vector<IndexUse> index_uses(const Block& block);
+/// Those of a program, whose parameters are its first buffers.
+std::vector<IndexUse> index_uses(const Module& module, const Program& program);
 
 /// How many values each data field may take, by field name: the least extent that the field's elements index. Fields that
 /// index nothing are absent, and those that do so only where chosen are there if `chosen` asks for them.

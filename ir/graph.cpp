@@ -102,6 +102,10 @@ const Graph* Module::find_rule(std::string_view wanted) const {
 const Graph* Module::find_graph(std::string_view wanted, std::int64_t batch) const {
   return find_in(graphs, [&](const Graph& graph) { return graph.name == wanted && graph.batch == batch; });
 }
+std::string reported_result(std::string_view graph, std::string_view figure) {
+  return fmt::format("{}.{}", graph, figure);
+}
+
 const Program* Module::find_program(std::string_view wanted, std::int64_t batch) const {
   return find_in(programs, [&](const Program& program) { return program.name == wanted && program.batch == batch; });
 }

@@ -37,6 +37,11 @@ inline constexpr std::string_view eval_graph = "eval";        // loss and metric
 inline constexpr std::string_view predict_graph = "predict";  // what the model answers for a batch
 inline constexpr std::string_view report_graph = "report";    // metrics from the accumulators of an epoch
 
+/// What `train` calls the loss of a batch. `report` calls figures by the graph that they are of: `train.loss`,
+/// `eval.accuracy`.
+inline constexpr std::string_view loss_result = "loss";
+std::string reported_result(std::string_view graph, std::string_view figure);
+
 struct Slot {
   std::string path;
   Type type;

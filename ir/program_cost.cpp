@@ -76,10 +76,7 @@ InstructionCost cost_of(const Module& module, const Program& program, const Inst
 }
 
 ProgramCost cost_of(const Module& module, const Program& program) {
-  ProgramCost total{.instructions = static_cast<std::int64_t>(program.instructions.size()),
-                    .slots = slot_offsets(module).back(),
-                    .transient = program.transient_bytes,
-                    .scratch = program.scratch_bytes};
+  ProgramCost total{.instructions = static_cast<std::int64_t>(program.instructions.size())};
   for (std::size_t i = 0; i < program.instructions.size(); ++i) {
     const InstructionCost cost = cost_of(module, program, program.instructions[i]);
     std::int64_t times = 1;
@@ -91,13 +88,13 @@ ProgramCost cost_of(const Module& module, const Program& program) {
   return total;
 }
 
-std::int64_t planned_bytes(const Module& module) {
-  std::int64_t transient = 0, scratch = 0;
+PlannedMemory planned_memory(const Module& module) {
+  PlannedMemory memory{.slots = slot_offsets(module).back()};
   for (const Program& program : module.programs) {
-    transient = std::max(transient, program.transient_bytes);
-    scratch = std::max(scratch, program.scratch_bytes);
+    memory.transient = std::max(memory.transient, program.transient_bytes);
+    memory.scratch = std::max(memory.scratch, program.scratch_bytes);
   }
-  return slot_offsets(module).back() + transient + scratch;
+  return memory;
 }
 
 }  // namespace nnc::ir

@@ -1,10 +1,12 @@
 #include "ir/verify_rules.h"
 
+#include "ir/analysis.h"
 #include "ir/text_tokens.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 namespace nnc::ir {
@@ -15,7 +17,11 @@ using Part = Subject::Part;
 
 class ModuleChecker {
  public:
-  ModuleChecker(const Module& module, const Report& report) : module_(module), slots_(module), report_(report) {}
+  ModuleChecker(const Module& module, const Report& report)
+      : module_(module), slots_(module), report_([this, &report](const Subject& subject, std::string message) {
+          right_ = false;
+          report(subject, std::move(message));
+        }) {}
 
   void run() {
     check_recipe();
@@ -26,6 +32,7 @@ class ModuleChecker {
     names.clear();
     for (std::size_t i = 0; i < module_.graphs.size(); ++i) check_graph(module_.graphs[i], {Kind::graph, i}, names);
     check_programs(module_, slots_, report_);
+    if (right_) check_ranges();
   }
 
  private:
@@ -259,6 +266,22 @@ class ModuleChecker {
     }
   }
 
+  /// Kernels read at an index of the data without looking at it.
+  void check_ranges() {
+    const std::map<std::string, std::int64_t> ranges = index_ranges(module_);
+    const auto check = [&](const std::vector<DataField>& fields, Kind kind) {
+      for (std::size_t i = 0; i < fields.size(); ++i) {
+        const auto extent = ranges.find(fields[i].name);
+        if (extent == ranges.end() || (fields[i].range > 0 && fields[i].range <= extent->second)) continue;
+        fail({kind, i}, fmt::format("field '{}' indexes {} positions: expected 'below {}' or less, found {}",
+                                    fields[i].name, extent->second, extent->second,
+                                    fields[i].range == 0 ? "no 'below'" : fmt::format("'below {}'", fields[i].range)));
+      }
+    };
+    check(module_.recipe.data, Kind::data);
+    check(module_.recipe.predict_data, Kind::predict_data);
+  }
+
   void check_init(const Graph& graph, const Subject& subject) {
     std::set<std::string_view> given;
     for (const GraphResult& result : graph.results)
@@ -273,7 +296,8 @@ class ModuleChecker {
 
   const Module& module_;
   const SlotIndex slots_;
-  const Report& report_;
+  const Report report_;
+  bool right_ = true;
 };
 
 }  // namespace

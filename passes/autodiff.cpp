@@ -159,7 +159,7 @@ std::optional<ValueId> differentiable_loss(const Graph& graph, ir::Diagnostics& 
     diagnostics.error(fmt::format("graph {} has gradients already", graph.full_name()));
     return {};
   }
-  const ValueId loss = graph.result(GraphResult::Kind::value, "loss");
+  const ValueId loss = graph.result(GraphResult::Kind::value, ir::loss_result);
   if (!loss.valid()) {
     diagnostics.error(fmt::format("graph {} has no result `loss` to differentiate", graph.full_name()));
     return {};

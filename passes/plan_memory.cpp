@@ -3,7 +3,6 @@
 #include "ir/program_memory.h"
 #include "passes/place_blocks.h"
 
-#include <algorithm>
 
 namespace nnc::passes {
 
@@ -83,9 +82,6 @@ void plan(const ir::Module& module, ir::Program& program) {
     buffer.offset = block < 0 ? 0 : placement.offsets[static_cast<std::size_t>(block)];
   }
   program.transient_bytes = placement.bytes;
-  program.scratch_bytes = 0;
-  for (const Instruction& instruction : program.instructions)
-    program.scratch_bytes = std::max(program.scratch_bytes, ir::aligned(instruction.scratch));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "ir/fused.h"
 #include "ir/kernel_layout.h"
 #include "ir/program.h"
+#include "ir/program_cost.h"
 #include "ir/program_memory.h"
 #include "ir/value_fault.h"
 #include "runtime/arena.h"
@@ -327,13 +328,12 @@ class ProgramExecutor : public Executor {
         kernels_(std::move(kernels)),
         contractions_(std::move(contractions)),
         slots_(ir::slot_offsets(module_)),
-        transient_bytes_(largest(&ir::Program::transient_bytes)),
-        scratch_bytes_(largest(&ir::Program::scratch_bytes)),
-        arena_(static_cast<std::size_t>(planned_bytes())) {
-    std::byte* transient = arena_.begin() + slots_.back();
+        planned_(ir::planned_memory(module_)),
+        arena_(static_cast<std::size_t>(planned_.total())) {
+    std::byte* const transient = arena_.begin() + planned_.slots;
     for (const ir::Program& program : module_.programs)
       programs_.push_back(std::make_unique<LoadedProgram>(module_, program, *kernels_, *contractions_, slots_,
-                                                          arena_.begin(), transient, transient + transient_bytes_,
+                                                          arena_.begin(), transient, transient + planned_.transient,
                                                           profile));
   }
 
@@ -362,16 +362,9 @@ class ProgramExecutor : public Executor {
     return {arena_.begin() + slots_[index], static_cast<std::size_t>(module_.slots[index].type.bytes())};
   }
 
-  std::int64_t planned_bytes() const override { return slots_.back() + transient_bytes_ + scratch_bytes_; }
+  std::int64_t planned_bytes() const override { return planned_.total(); }
 
  private:
-  /// Programs run one after another, in the same memory.
-  std::int64_t largest(std::int64_t ir::Program::*bytes) const {
-    std::int64_t most = 0;
-    for (const ir::Program& program : module_.programs) most = std::max(most, ir::aligned(program.*bytes));
-    return most;
-  }
-
   std::size_t find(std::string_view path) const {
     const ir::Slot* slot = module_.find_slot(path);
     NNC_CHECK(slot != nullptr, "no slot @{}", path);
@@ -382,7 +375,7 @@ class ProgramExecutor : public Executor {
   std::shared_ptr<const KernelSet> kernels_;
   std::shared_ptr<Contractions> contractions_;
   std::vector<std::int64_t> slots_;  // offsets, then the bytes of all
-  std::int64_t transient_bytes_, scratch_bytes_;
+  ir::PlannedMemory planned_;
   Arena arena_;
   std::vector<std::unique_ptr<LoadedProgram>> programs_;
 };

@@ -9,11 +9,13 @@
 #include "ir/check.h"
 #include "ir/value_fault.h"
 #include "runtime/checkpoint.h"
+#include "runtime/data/file.h"
 #include "runtime/epoch_order.h"
 #include "runtime/step_times.h"
 #include "runtime/stop_rule.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -203,7 +205,7 @@ class Trainer {
     const auto size = static_cast<std::int64_t>(batch.size());
     std::vector<ir::Tensor>& gathered = batches_[size];
     training_.gather(batch, gathered);
-    const double loss = named(executor_.run(ir::train_graph, size, gathered), "loss");
+    const double loss = named(executor_.run(ir::train_graph, size, gathered), ir::loss_result);
     const double seconds = seconds_since(begin);
     result_.seconds += seconds;
     times_.add(seconds);
@@ -231,17 +233,17 @@ class Trainer {
 
   void report(bool validated) {
     const std::vector<NamedTensor>& values = executor_.run(ir::report_graph, 0, {});
-    const auto figures = [&](const std::string& prefix) {
+    const auto figures = [&](std::string_view graph) {
       Report report;
-      report.loss = named(values, prefix + "loss");
+      report.loss = named(values, ir::reported_result(graph, ir::loss_result));
       for (const std::string& metric : recipe_.metrics) {
-        report.metrics.emplace_back(metric, named(values, prefix + metric));
+        report.metrics.emplace_back(metric, named(values, ir::reported_result(graph, metric)));
       }
       return report;
     };
-    result_.train = figures("train.");
+    result_.train = figures(ir::train_graph);
     result_.valid = std::nullopt;
-    if (validation_ && validated) result_.valid = figures("eval.");
+    if (validation_ && validated) result_.valid = figures(ir::eval_graph);
   }
 
   static double named(const std::vector<NamedTensor>& results, std::string_view name) {
@@ -272,7 +274,81 @@ class Trainer {
   std::optional<StopReason> reason_;
 };
 
+/// What a module has to run, whether it is lowered or not.
+class Trainable {
+ public:
+  Trainable(const ir::Module& module, const std::string& file, ir::Diagnostics& diagnostics)
+      : module_(module), file_(file), diagnostics_(diagnostics) {}
+
+  void require(std::string_view graph, const std::vector<std::int64_t>& sizes) {
+    for (const std::int64_t size : sizes) {
+      if (results_of(graph, size)) continue;
+      std::vector<std::int64_t> there;
+      for (const ir::Graph& other : module_.graphs)
+        if (other.name == graph) there.push_back(other.batch);
+      for (const ir::Program& other : module_.programs)
+        if (other.name == graph) there.push_back(other.batch);
+      fail(there.empty() ? fmt::format("the module has no `{}`", graph)
+                         : fmt::format("the data needs `{}` for batches of {}, and the module has it for {}; train the "
+                                       ".nn source instead",
+                                       graph, size, fmt::join(there, ", ")));
+    }
+  }
+
+  void require_figure(std::string_view graph, std::int64_t size, const std::string& name) {
+    const std::optional<std::map<std::string, ir::Type>> results = results_of(graph, size);
+    if (!results) return;
+    const auto found = results->find(name);
+    if (found == results->end())
+      fail(fmt::format("`{}` gives no result `{}`", graph, name));
+    else if (found->second.elements() != 1)
+      fail(fmt::format("result `{}` of `{}` is one number, found {}", name, graph, ir::to_string(found->second)));
+  }
+
+ private:
+  void fail(std::string message) { diagnostics_.error(whole_file(file_), std::move(message)); }
+
+  /// Nothing where there is no such graph or program.
+  std::optional<std::map<std::string, ir::Type>> results_of(std::string_view name, std::int64_t batch) const {
+    std::map<std::string, ir::Type> types;
+    if (const ir::Graph* const graph = module_.find_graph(name, batch)) {
+      for (std::size_t i = 0; i < graph->results.size(); ++i)
+        if (graph->results[i].kind == ir::GraphResult::Kind::value)
+          types.emplace(graph->results[i].name, graph->body.type(graph->body.results[i]));
+      return types;
+    }
+    const ir::Program* const program = module_.find_program(name, batch);
+    if (program == nullptr) return std::nullopt;
+    for (const auto& [result, buffer] : program->results)
+      types.emplace(result, program->buffers[static_cast<std::size_t>(buffer)].type);
+    return types;
+  }
+
+  const ir::Module& module_;
+  const std::string& file_;
+  ir::Diagnostics& diagnostics_;
+};
+
 }  // namespace
+
+ir::Status check_trainable(const ir::Module& module, const std::vector<std::int64_t>& train_sizes,
+                           const std::vector<std::int64_t>& eval_sizes, const std::string& file,
+                           ir::Diagnostics& diagnostics) {
+  const int before = diagnostics.count();
+  Trainable check(module, file, diagnostics);
+  check.require(ir::init_graph, {0});
+  check.require(ir::train_graph, train_sizes);
+  check.require(ir::eval_graph, eval_sizes);
+  check.require(ir::report_graph, {0});
+  for (const std::int64_t size : train_sizes) check.require_figure(ir::train_graph, size, std::string(ir::loss_result));
+  for (const std::string_view graph : {ir::train_graph, ir::eval_graph}) {
+    if (graph == ir::eval_graph && eval_sizes.empty()) continue;
+    check.require_figure(ir::report_graph, 0, ir::reported_result(graph, ir::loss_result));
+    for (const std::string& metric : module.recipe.metrics)
+      check.require_figure(ir::report_graph, 0, ir::reported_result(graph, metric));
+  }
+  return diagnostics.count() > before ? ir::Status::failed : ir::Status::ok;
+}
 
 std::string_view name(StopReason reason) {
   switch (reason) {

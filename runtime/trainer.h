@@ -74,6 +74,12 @@ struct TrainResult {
 /// The batch sizes that training and validation on so many examples need, largest first.
 std::vector<std::int64_t> batch_sizes(std::int64_t examples, std::int64_t batch);
 
+/// Whether a module that was printed, and perhaps edited, has what training runs: `init`, `train` and `eval` for these
+/// sizes of batches, `report`, and the figures that they give. `file` is where it comes from.
+ir::Status check_trainable(const ir::Module& module, const std::vector<std::int64_t>& train_sizes,
+                           const std::vector<std::int64_t>& eval_sizes, const std::string& file,
+                           ir::Diagnostics& diagnostics);
+
 /// Trains until the recipe, the options or a signal ends it. Errors (an unwritable file, weights that do not fit) come
 /// back as an empty result with diagnostics.
 std::optional<TrainResult> train(const ir::Module& module, Executor& executor, const Dataset& training,

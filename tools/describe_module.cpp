@@ -40,19 +40,6 @@ std::string counted(std::int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s");
 }
 
-/// What is planned, by region; programs run one after another in the same memory.
-std::string memory_text(const ir::Module& module) {
-  ir::ProgramCost most;
-  for (const ir::Program& program : module.programs) {
-    const ir::ProgramCost cost = ir::cost_of(module, program);
-    most.slots = cost.slots;
-    most.transient = std::max(most.transient, cost.transient);
-    most.scratch = std::max(most.scratch, cost.scratch);
-  }
-  return fmt::format("{}: slots {}, transient {}, scratch {}", bytes_text(most.planned_bytes()), bytes_text(most.slots),
-                     bytes_text(most.transient), bytes_text(most.scratch));
-}
-
 void add_row(std::string& text, std::string_view label, std::string_view value) {
   text += fmt::format("{:<14} {}\n", label, value);
 }
@@ -64,6 +51,11 @@ std::string grouped(std::int64_t number) {
   const std::size_t first = digits[0] == '-' ? 1 : 0;
   for (std::size_t at = digits.size(); at > first + 3;) digits.insert(at -= 3, ",");
   return digits;
+}
+
+std::string describe_memory(const ir::PlannedMemory& memory) {
+  return fmt::format("{}: slots {}, transient {}, scratch {}", bytes_text(memory.total()), bytes_text(memory.slots),
+                     bytes_text(memory.transient), bytes_text(memory.scratch));
 }
 
 std::string describe_module(const ir::Module& module) {
@@ -104,7 +96,7 @@ std::string describe_module(const ir::Module& module) {
             fmt::format("{}, {} moved, {}", counted(cost.instructions, "instruction"), bytes_text(cost.bytes),
                         flops_text(cost.flops)));
   }
-  if (!module.programs.empty()) add_row(text, "memory", memory_text(module));
+  if (!module.programs.empty()) add_row(text, "memory", describe_memory(ir::planned_memory(module)));
   return text;
 }
 

@@ -5,12 +5,15 @@
 #pragma once
 
 #include "ir/module.h"
+#include "ir/program_cost.h"
 
 #include <string>
 
 namespace nnc::tools {
 
 std::string describe_module(const ir::Module& module);
+/// What is planned, in all and by region.
+std::string describe_memory(const ir::PlannedMemory& memory);
 
 /// 535818 -> "535,818"
 std::string grouped(std::int64_t number);

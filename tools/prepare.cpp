@@ -5,13 +5,14 @@
 //  3. The source is elaborated for those sizes; a printed module must have them.
 //  4. What the model indexes by the data is checked, or drawn, before the passes run.
 #include "ir/text.h"
+#include "runtime/data/file.h"
 #include "runtime/epoch_order.h"
 #include "runtime/trainer.h"
+#include "tools/describe_module.h"
 #include "tools/driver.h"
 #include "tools/machine.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -54,18 +55,19 @@ std::optional<Input> load_input(const TrainRequest& request, ir::Diagnostics& di
     return input.model ? std::optional{std::move(input)} : std::nullopt;
   }
   if (!request.options.set.empty() || request.options.batch) {
-    diagnostics.error({file->name, 1, 1},
-                      "a printed module is compiled already: --set and --batch need the .nn source");
+    diagnostics.error(runtime::whole_file(file->name),
+                      fmt::format("a printed module is compiled already: {} needs the .nn source",
+                                  request.options.batch ? "--batch" : "--set"));
     return std::nullopt;
   }
   input.module = ir::parse_module(file->name, file->text, diagnostics);
   if (!input.module) return std::nullopt;
   if (!flops_per_step(*input.module)) {
-    diagnostics.error({file->name, 1, 1}, "the module has no `train` graph, so there is nothing to train");
+    diagnostics.error(runtime::whole_file(file->name), "the module has no `train`, so there is nothing to train");
     return std::nullopt;
   }
   if (is_lowered(*input.module) && request.reference) {
-    diagnostics.error({file->name, 1, 1},
+    diagnostics.error(runtime::whole_file(file->name),
                       "the reference interpreter runs graphs, and this module has programs: leave out --reference");
     return std::nullopt;
   }
@@ -108,29 +110,6 @@ std::optional<runtime::OpenedData> open(const TrainRequest& request, const std::
   return opened;
 }
 
-bool has_program(const ir::Module& module, std::string_view name, std::int64_t batch) {
-  return std::ranges::any_of(
-      module.programs, [&](const ir::Program& program) { return program.name == name && program.batch == batch; });
-}
-
-/// Reports the graphs that a printed module lacks for these batch sizes.
-ir::Status check_sizes(const ir::Module& module, const frontend::BatchSizes& sizes, const std::string& file,
-                       ir::Diagnostics& diagnostics) {
-  ir::Status status = ir::Status::ok;
-  const auto require = [&](std::string_view graph, const std::vector<std::int64_t>& batches) {
-    for (const std::int64_t batch : batches) {
-      if (module.find_graph(graph, batch) != nullptr || has_program(module, graph, batch)) continue;
-      diagnostics.error({file, 1, 1}, fmt::format("the data needs the graph {0}@{1}, which the module does not have "
-                                                  "(batches of {2}); train the .nn source instead",
-                                                  graph, batch, fmt::join(batches, ", ")));
-      status = ir::Status::failed;
-    }
-  };
-  require(ir::train_graph, sizes.train);
-  require(ir::eval_graph, sizes.eval);
-  return status;
-}
-
 /// Whether the train graphs update parameters already, as they do from the step on.
 bool has_updates(const ir::Module& module) {
   const ir::Graph* train = full_train_graph(module);
@@ -154,12 +133,8 @@ std::unique_ptr<runtime::Executor> make_executor(const ir::Module& module, const
   try {
     return machine == nullptr ? runtime::make_reference_executor(module) : machine->load(module, profile);
   } catch (const std::bad_alloc&) {
-    double bytes = 0;  // a float, since it may be more than any integer holds
-    for (const ir::Slot& slot : module.slots) {
-      bytes += static_cast<double>(slot.type.elements()) * static_cast<double>(ir::size_of(slot.type.dtype));
-    }
-    diagnostics.error(
-        fmt::format("out of memory: parameters, optimizer state and the other slots need {:.0f} bytes", bytes));
+    diagnostics.error(fmt::format("out of memory for the planned {}; smaller batches need less",
+                                  describe_memory(ir::planned_memory(module))));
     return nullptr;
   }
 }
@@ -199,9 +174,9 @@ std::optional<Prepared> prepare(const TrainRequest& request, ir::Diagnostics& di
   std::optional<ir::Module> module =
       input->model ? input->model->elaborate(sizes, diagnostics) : std::move(input->module);
   if (!module) return std::nullopt;
-  if (!input->model && check_sizes(*module, sizes, request.file, diagnostics) == ir::Status::failed) {
+  if (!input->model &&
+      runtime::check_trainable(*module, sizes.train, sizes.eval, request.file, diagnostics) == ir::Status::failed)
     return std::nullopt;
-  }
   std::map<std::string, std::int64_t> ranges;
   for (const ir::DataField& field : module->recipe.data) {
     if (field.range > 0) ranges[field.name] = field.range;

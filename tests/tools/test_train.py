@@ -226,7 +226,7 @@ class Train(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             done = run(module, "--data", self.points, "--val-split", "0.1")  # 9 is odd
             self.assertEqual(done.returncode, 1)
-            self.assertIn("train@1, which the module does not have", done.stderr)
+            self.assertIn("the data needs `train` for batches of 1, and the module has it for 2; train the .nn source", done.stderr)
 
     def test_validation_columns_go_by_name(self):
         lines = self.points.read_text().splitlines()

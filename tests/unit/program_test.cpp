@@ -378,11 +378,11 @@ TEST_CASE("A program's cost is that of its instructions, its memory that of its 
   CHECK(update.flops == 3 * (12 + 3));
   const ProgramCost cost = cost_of(module, train);
   CHECK(cost.instructions == 7);
-  CHECK(cost.slots == 6 * 64);
-  CHECK(cost.transient == 320);
-  CHECK(cost.scratch == 256);
-  CHECK(cost.planned_bytes() == 6 * 64 + 320 + 256);
-  CHECK(planned_bytes(module) == cost.planned_bytes());
+  const PlannedMemory memory = planned_memory(module);
+  CHECK(memory.slots == 6 * 64);
+  CHECK(memory.transient == 320);
+  CHECK(memory.scratch == 256);
+  CHECK(memory.total() == 6 * 64 + 320 + 256);
   CHECK(slot_offsets(module) == std::vector<std::int64_t>{0, 64, 128, 192, 256, 320, 384});
   CHECK(largest_live_bytes(train) == 256);
 }

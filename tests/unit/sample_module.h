@@ -8,7 +8,7 @@ namespace nnc::tests {
 inline constexpr std::string_view sample_module = R"ir(nnc module 1
 
 data image: u8[2,3]
-data label: u8[]
+data label: u8[] below 10
 data text: i32[8] chars(65)
 data ids: u16[8] tokens(50257)
 predict data image: u8[2,3]
