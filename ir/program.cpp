@@ -73,6 +73,8 @@ int Program::param_count() const {
   return static_cast<int>(std::ranges::find_if_not(buffers, is_param) - buffers.begin());
 }
 
+bool is_of_numbers(const Kernel& kernel) { return FusedView(kernel.op).domain.empty(); }
+
 std::int64_t outer_extent(const Op& kernel) {
   const FusedView fused(kernel);
   if (fused.schedule.parallel.empty()) return 1;

@@ -118,6 +118,8 @@ struct Program {
   int param_count() const;
 };
 
+/// Whether the domain is empty: the host evaluates it, and it has no code.
+bool is_of_numbers(const Kernel& kernel);
 /// The extent of the outermost parallel dimension; 1 where there is none.
 std::int64_t outer_extent(const Op& kernel);
 /// The kernel with another such extent; nothing where its code would be another. Both extents are at least 2, or equal.

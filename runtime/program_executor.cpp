@@ -187,13 +187,14 @@ class LoadedProgram {
       step.contraction = contractions.prepare(view, instruction.threads);
       return step;
     }
-    const ir::Op& op = module.kernels[static_cast<std::size_t>(instruction.kernel)].op;
-    const ir::FusedView fused(op);
-    if (fused.domain.empty()) {
-      step.host = std::make_unique<HostKernel>(op);
+    const auto k = static_cast<std::size_t>(instruction.kernel);
+    const ir::Kernel& kernel = module.kernels[k];
+    if (ir::is_of_numbers(kernel)) {
+      step.host = std::make_unique<HostKernel>(kernel.op);
       return step;
     }
-    step.code = kernels.code(code_of(module, instruction.kernel));
+    const ir::FusedView fused(kernel.op);
+    step.code = kernels.code(k);
     const ir::KernelLayout layout = ir::kernel_layout(fused);
     step.chunk = fused.schedule.chunk;
     step.partial_bytes = ir::aligned(layout.partial_bytes);
@@ -209,11 +210,6 @@ class LoadedProgram {
       step.chunks += (set.positions + step.chunk - 1) / step.chunk;
     }
     return step;
-  }
-
-  /// Kernels of numbers have no code.
-  static std::size_t code_of(const ir::Module& module, int kernel) {
-    return static_cast<std::size_t>(std::count_if(module.kernels.begin(), module.kernels.begin() + kernel, has_code));
   }
 
   void add_argument(Step& step, std::size_t buffer) {
@@ -381,8 +377,6 @@ class ProgramExecutor : public Executor {
 };
 
 }  // namespace
-
-bool has_code(const ir::Kernel& kernel) { return !ir::FusedView(kernel.op).domain.empty(); }
 
 std::unique_ptr<Executor> make_program_executor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
                                                 std::shared_ptr<Contractions> contractions, Profile* profile) {

@@ -12,10 +12,7 @@
 
 namespace nnc::runtime {
 
-/// Whether a kernel has to be compiled; the others are of numbers, which the host evaluates.
-bool has_code(const ir::Kernel& kernel);
-
-/// `kernels` are those of `module.kernels` that have code, in this order. What instructions take is measured into
+/// `kernels` is the code of `module.kernels`. What instructions take is measured into
 /// `profile`, if there is one, which then has to outlive the executor.
 std::unique_ptr<Executor> make_program_executor(const ir::Module& module, std::shared_ptr<const KernelSet> kernels,
                                                 std::shared_ptr<Contractions> contractions, Profile* profile = nullptr);

@@ -1,8 +1,10 @@
 #include "runtime/jit/compile.h"
 
+#include "ir/check.h"
 #include "runtime/jit/compiler.h"
 #include "runtime/jit/kernel_emitter.h"
 #include "runtime/jit/sharing.h"
+#include "runtime/jit/winograd_emitter.h"
 
 #include <llvm/ADT/StringMap.h>
 #include <llvm/TargetParser/Host.h>
@@ -11,82 +13,114 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <atomic>
 #include <list>
-#include <thread>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
 
 namespace nnc::runtime::jit {
 
 namespace {
 
-/// Of the functions of a kernel; `kernel` tells it from all others.
-std::string run_name(std::string_view kernel) { return fmt::format("{}_run", kernel); }
-std::string finish_name(std::string_view kernel) { return fmt::format("{}_finish", kernel); }
+/// Of functions; `code` tells it from all others.
+std::string run_name(std::string_view code) { return fmt::format("{}_run", code); }
+std::string finish_name(std::string_view code) { return fmt::format("{}_finish", code); }
+std::string weight_name(std::string_view code) { return fmt::format("{}_weight", code); }
+std::string tiles_name(std::string_view code) { return fmt::format("{}_tiles", code); }
 
-std::unique_ptr<llvm::Module> emit(Compiler& compiler, const ir::Kernel& kernel, std::string_view name,
-                                   const std::vector<int>& parameters) {
+struct KernelModule {
+  std::unique_ptr<llvm::Module> module;
+  bool finishes = false;
+};
+
+KernelModule emit(Compiler& compiler, const ir::Kernel& kernel, std::string_view name,
+                  const std::vector<int>& parameters) {
   std::unique_ptr<llvm::Module> module = compiler.module(name);
   const ir::FusedView fused(kernel.op);
   emit_run(*module, run_name(name), fused, parameters);
-  emit_finish(*module, finish_name(name), fused);
+  const bool finishes = emit_finish(*module, finish_name(name), fused);
+  compiler.complete(*module);
+  return {std::move(module), finishes};
+}
+
+std::unique_ptr<llvm::Module> emit(Compiler& compiler, const ir::WinogradTiles& tiles, std::string_view name,
+                                   int lanes) {
+  std::unique_ptr<llvm::Module> module = compiler.module(name);
+  emit_winograd_weight(*module, weight_name(name), tiles, lanes);
+  emit_winograd_tiles(*module, tiles_name(name), tiles, lanes);
   compiler.complete(*module);
   return module;
 }
 
-struct KernelObject {
-  Object object;
-  bool finishes = false;
-};
-
-KernelObject compile_kernel(Compiler& compiler, const ir::Kernel& kernel, const std::vector<int>& parameters,
-                            ObjectCache* cache) {
-  static constexpr std::string_view unnamed = "kernel";
-  const auto module = emit(compiler, kernel, unnamed, parameters);
-  const bool finishes = module->getFunction(finish_name(unnamed)) != nullptr;
-  return {compile_object(compiler, *module, cache), finishes};
+/// The code of a convolution serves any batch.
+ir::WinogradTiles of_any_batch(ir::WinogradTiles tiles) {
+  tiles.batch = 0;
+  return tiles;
 }
 
-/// Of the kernels that lead; the others have none.
-std::vector<KernelObject> compile_objects(std::span<const ir::Kernel> kernels, const Sharing& sharing, const Cpu& cpu,
-                                          ObjectCache* cache, int threads) {
-  std::vector<KernelObject> objects(kernels.size());
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    Compiler compiler(cpu);
-    for (std::size_t k = next++; k < kernels.size(); k = next++)
-      if (sharing.leaders[k] == k) objects[k] = compile_kernel(compiler, kernels[k], sharing.parameters[k], cache);
-  };
-  std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), kernels.size()); ++i)
-    others.emplace_back(work);
-  work();
-  return objects;
+std::set<ir::WinogradTiles> different(std::span<const ir::WinogradTiles> convolutions) {
+  std::set<ir::WinogradTiles> found;
+  for (const ir::WinogradTiles& tiles : convolutions) found.insert(of_any_batch(tiles));
+  return found;
 }
 
-class LoadedKernels : public KernelSet {
+/// Whether it has code of its own.
+bool leads(std::span<const ir::Kernel> kernels, const Sharing& sharing, std::size_t k) {
+  return sharing.leaders[k] == k && !ir::is_of_numbers(kernels[k]);
+}
+
+class CompiledCode final : public Code {
  public:
-  LoadedKernels(std::span<const ir::Kernel> kernels, const Sharing& sharing, const std::vector<KernelObject>& objects) {
-    for (std::size_t k = 0; k < objects.size(); ++k) {
+  CompiledCode(std::span<const ir::Kernel> kernels, std::span<const ir::WinogradTiles> convolutions, const Cpu& cpu,
+               ObjectCache* cache, int threads) {
+    const Sharing sharing = share_code(kernels);
+    const std::set<ir::WinogradTiles> tiles = different(convolutions);
+    std::vector<char> finishes(kernels.size());
+    std::vector<Emit> modules;  // the largest first
+    for (const ir::WinogradTiles& convolution : tiles)
+      modules.emplace_back([&](Compiler& compiler) { return emit(compiler, convolution, "winograd", cpu.lanes); });
+    for (std::size_t k = 0; k < kernels.size(); ++k)
+      if (leads(kernels, sharing, k))
+        modules.emplace_back([&, k](Compiler& compiler) {
+          KernelModule made = emit(compiler, kernels[k], "kernel", sharing.parameters[k]);
+          finishes[k] = made.finishes;
+          return std::move(made.module);
+        });
+    const std::vector<Object> objects = compile_objects(modules, cpu, cache, threads);
+    for (const Object& object : objects) objects_.add(object);
+
+    auto object = objects.begin();
+    for (const ir::WinogradTiles& convolution : tiles) {
+      winograd_[convolution] = {objects_.find<KernelFunction>(weight_name(object->name)),
+                                objects_.find<KernelFunction>(tiles_name(object->name))};
+      ++object;
+    }
+    for (std::size_t k = 0; k < kernels.size(); ++k) {
       const std::size_t leader = sharing.leaders[k];
-      KernelCode code = leader < k ? codes_[leader] : KernelCode{};
+      KernelCode& code = codes_.emplace_back(leader < k ? codes_[leader] : KernelCode{});
       if (!sharing.parameters[leader].empty())
         code.parameters = tables_.emplace_back(parameter_table(kernels[k], sharing.parameters[leader])).data();
-      codes_.push_back(code);
-      if (leader < k) continue;
-      KernelCode& made = codes_.back();
-      const auto& [object, finishes] = objects[k];
-      objects_.add(object);
-      made.run = objects_.find<KernelFunction>(run_name(object.name));
-      if (finishes) made.finish = objects_.find<FinishFunction>(finish_name(object.name));
+      if (!leads(kernels, sharing, k)) continue;
+      code.run = objects_.find<KernelFunction>(run_name(object->name));
+      if (finishes[k] != 0) code.finish = objects_.find<FinishFunction>(finish_name(object->name));
+      ++object;
     }
   }
 
   KernelCode code(std::size_t kernel) const override { return codes_.at(kernel); }
 
+  WinogradCode winograd(const ir::WinogradTiles& convolution) const override {
+    const auto found = winograd_.find(of_any_batch(convolution));
+    NNC_CHECK(found != winograd_.end(), "a convolution by tiles has not been compiled");
+    return found->second;
+  }
+
  private:
   Objects objects_;
   std::vector<KernelCode> codes_;
   std::list<std::vector<std::uint64_t>> tables_;
+  std::map<ir::WinogradTiles, WinogradCode> winograd_;
 };
 
 }  // namespace
@@ -106,19 +140,22 @@ Cpu host_cpu() {
   return cpu;
 }
 
-std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache,
-                                   int threads) {
-  const Sharing sharing = share_code(kernels);
-  return std::make_unique<LoadedKernels>(kernels, sharing, compile_objects(kernels, sharing, cpu, cache, threads));
+std::unique_ptr<Code> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache, int threads,
+                              std::span<const ir::WinogradTiles> convolutions) {
+  return std::make_unique<CompiledCode>(kernels, convolutions, cpu, cache, threads);
 }
 
-std::string code_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, CodeText form) {
+std::string code_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, CodeText form,
+                      std::span<const ir::WinogradTiles> convolutions) {
   Compiler compiler(cpu);
   std::string text;
   const Sharing sharing = share_code(kernels);
   for (std::size_t k = 0; k < kernels.size(); ++k)
-    if (sharing.leaders[k] == k)
-      text += compiler.text(*emit(compiler, kernels[k], kernels[k].name, sharing.parameters[k]), form);
+    if (leads(kernels, sharing, k))
+      text += compiler.text(*emit(compiler, kernels[k], kernels[k].name, sharing.parameters[k]).module, form);
+  int number = 0;
+  for (const ir::WinogradTiles& tiles : different(convolutions))
+    text += compiler.text(*emit(compiler, tiles, fmt::format("winograd{}", number++), cpu.lanes), form);
   return text;
 }
 

@@ -1,14 +1,15 @@
 // From fused ops to machine code in memory.
 //
-//   const std::unique_ptr<KernelSet> kernels = jit::compile(module.kernels, jit::host_cpu());
-//   kernels->code(0).run(args, begin, end, partial, rows);
+//   const std::unique_ptr<Code> code = jit::compile(module.kernels, jit::host_cpu());
+//   code->code(0).run(args, begin, end, partial, rows);
 //
-// One LLVM module a kernel, optimized without the loop and SLP vectorizers: the emitter writes the vectors
-// (kernel_emitter.h). Several threads compile several kernels. Kernels that differ in numbers alone run the
-// same code (sharing.h).
+// One LLVM module a kernel, or convolution by tiles, optimized without the loop and SLP vectorizers: the emitters write
+// the vectors (kernel_emitter.h, winograd_emitter.h). Several threads compile several modules. Kernels that differ in
+// numbers alone run the same code (sharing.h).
 #pragma once
 
 #include "ir/program.h"
+#include "ir/winograd.h"
 #include "runtime/jit/object_cache.h"
 #include "runtime/kernels.h"
 
@@ -31,14 +32,27 @@ Cpu host_cpu();
 Cpu avx2_cpu();
 Cpu avx512_cpu();
 
-/// Kernels over empty domains have no code and are not given. Element types without code (bf16) are internal errors.
-/// What the cache has is not compiled again; null: no cache. Compiles on so many threads at once.
-std::unique_ptr<KernelSet> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache = nullptr,
-                                   int threads = 2);
+/// The functions of a convolution by tiles (winograd_emitter.h).
+struct WinogradCode {
+  KernelFunction weight = nullptr, tiles = nullptr;
+};
+
+/// All code of some programs.
+class Code : public KernelSet {
+ public:
+  /// One whose code was not asked for is an internal error.
+  virtual WinogradCode winograd(const ir::WinogradTiles& convolution) const = 0;
+};
+
+/// Kernels of numbers have no code. Element types without code (bf16) are internal errors. What the cache has is not
+/// compiled again; null: no cache. Compiles on so many threads at once.
+std::unique_ptr<Code> compile(std::span<const ir::Kernel> kernels, const Cpu& cpu, ObjectCache* cache = nullptr,
+                              int threads = 2, std::span<const ir::WinogradTiles> convolutions = {});
 
 /// What code is shown as: LLVM IR after the passes, or assembly.
 enum class CodeText : std::uint8_t { llvm, assembly };
-/// The code of the kernels; what several of them share is there once.
-std::string code_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, CodeText form);
+/// The code of the kernels, then of the convolutions; what several of them share is there once.
+std::string code_text(std::span<const ir::Kernel> kernels, const Cpu& cpu, CodeText form,
+                      std::span<const ir::WinogradTiles> convolutions = {});
 
 }  // namespace nnc::runtime::jit

@@ -20,7 +20,10 @@
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
+#include <thread>
 #include <utility>
 
 namespace nnc::runtime::jit {
@@ -138,6 +141,8 @@ llvm::FunctionPassManager Compiler::pipeline() {
   return passes;
 }
 
+namespace {
+
 Object compile_object(Compiler& compiler, llvm::Module& module, ObjectCache* cache) {
   Object object{.name = "nnc_" + Compiler::key(module), .code = {}};
   if (std::optional<std::string> kept = cache == nullptr ? std::nullopt : cache->find(object.name)) {
@@ -152,6 +157,23 @@ Object compile_object(Compiler& compiler, llvm::Module& module, ObjectCache* cac
   object.code.assign(code.begin(), code.end());
   if (cache != nullptr) cache->keep(object.name, object.code);
   return object;
+}
+
+}  // namespace
+
+std::vector<Object> compile_objects(std::span<const Emit> modules, const Cpu& cpu, ObjectCache* cache, int threads) {
+  std::vector<Object> objects(modules.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    Compiler compiler(cpu);
+    for (std::size_t i = next++; i < modules.size(); i = next++)
+      objects[i] = compile_object(compiler, *modules[i](compiler), cache);
+  };
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(threads), modules.size()); ++i)
+    others.emplace_back(work);
+  work();
+  return objects;
 }
 
 Objects::Objects() {

@@ -11,10 +11,13 @@
 #include <llvm/Support/Error.h>
 #include <llvm/Target/TargetMachine.h>
 
+#include <functional>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nnc::runtime::jit {
 
@@ -49,9 +52,12 @@ struct Object {
   std::string name;
   std::string code;
 };
-/// Names the functions by what they compute, which is known once they are there: `kernel_run` of the module `kernel`
-/// becomes `nnc_<sum>_run`. What the cache has is not compiled again; null: no cache.
-Object compile_object(Compiler& compiler, llvm::Module& module, ObjectCache* cache);
+/// Makes a module, complete, with the compiler of the thread that it runs on.
+using Emit = std::function<std::unique_ptr<llvm::Module>(Compiler&)>;
+/// An object for each module, on so many threads. Names the functions by what they compute, which is known once they are
+/// there: `kernel_run` of the module `kernel` becomes `nnc_<sum>_run`. What the cache has is not compiled again; null: no
+/// cache.
+std::vector<Object> compile_objects(std::span<const Emit> modules, const Cpu& cpu, ObjectCache* cache, int threads);
 
 /// Objects in memory, ready to run.
 class Objects {

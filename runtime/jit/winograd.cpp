@@ -1,19 +1,14 @@
 #include "runtime/jit/winograd.h"
 
+#include "ir/check.h"
 #include "ir/program_memory.h"
-#include "runtime/jit/compiler.h"
 #include "runtime/jit/winograd_emitter.h"
 #include "runtime/share.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace nnc::runtime::jit {
@@ -22,32 +17,10 @@ namespace {
 
 using ir::WinogradTiles;
 
-struct Code {
-  KernelFunction weight = nullptr, tiles = nullptr;
-};
-
 /// Nothing for an op that is not to be computed by tiles.
 std::optional<WinogradTiles> tiles_of(const ir::OpView& op) {
   std::optional<WinogradTiles> tiles = ir::winograd_tiles(op);
   return tiles && tiles->is_f32 && op.flag(ir::winograd_attr) ? tiles : std::nullopt;
-}
-
-/// The code of a convolution serves any batch.
-WinogradTiles of_any_batch(WinogradTiles tiles) {
-  tiles.batch = 0;
-  return tiles;
-}
-
-/// Of the functions of a convolution.
-std::string weight_name(std::string_view convolution) { return fmt::format("{}_weight", convolution); }
-std::string tiles_name(std::string_view convolution) { return fmt::format("{}_tiles", convolution); }
-
-std::unique_ptr<llvm::Module> emit(Compiler& compiler, std::string_view name, const WinogradTiles& tiles, int lanes) {
-  std::unique_ptr<llvm::Module> module = compiler.module(name);
-  emit_winograd_weight(*module, weight_name(name), tiles, lanes);
-  emit_winograd_tiles(*module, tiles_name(name), tiles, lanes);
-  compiler.complete(*module);
-  return module;
 }
 
 /// Scratch: U or the chunks' sums, then rows for each thread.
@@ -63,7 +36,7 @@ struct Scratch {
 
 class PreparedWinograd final : public PreparedContraction {
  public:
-  PreparedWinograd(Code code, const WinogradTiles& tiles, int threads)
+  PreparedWinograd(WinogradCode code, const WinogradTiles& tiles, int threads)
       : code_(code), tiles_(tiles), plan_(winograd_plan(tiles)), scratch_(tiles, plan_, threads), threads_(threads) {}
 
   void run(void* const* args, void* scratch) override {
@@ -91,7 +64,7 @@ class PreparedWinograd final : public PreparedContraction {
     });
   }
 
-  Code code_;
+  WinogradCode code_;
   WinogradTiles tiles_;
   WinogradPlan plan_;
   Scratch scratch_;
@@ -100,8 +73,8 @@ class PreparedWinograd final : public PreparedContraction {
 
 class Winograd final : public Contractions {
  public:
-  Winograd(std::shared_ptr<Contractions> others, const Cpu& cpu, std::shared_ptr<ObjectCache> cache)
-      : others_(std::move(others)), cpu_(cpu), cache_(std::move(cache)) {}
+  Winograd(std::shared_ptr<Contractions> others, std::shared_ptr<const Code> code)
+      : others_(std::move(others)), code_(std::move(code)) {}
 
   std::int64_t scratch_bytes(const ir::OpView& op, int threads) override {
     const auto tiles = tiles_of(op);
@@ -111,56 +84,30 @@ class Winograd final : public Contractions {
   std::unique_ptr<PreparedContraction> prepare(const ir::OpView& op, int threads) override {
     const auto tiles = tiles_of(op);
     if (!tiles) return others_->prepare(op, threads);
-    return std::make_unique<PreparedWinograd>(code(*tiles), *tiles, threads);
+    NNC_CHECK(code_ != nullptr, "convolutions by tiles are planned here, and not run");
+    return std::make_unique<PreparedWinograd>(code_->winograd(*tiles), *tiles, threads);
   }
 
   std::string version() const override { return others_->version(); }
 
  private:
-  Code code(const WinogradTiles& tiles) {
-    const auto [found, is_new] = codes_.try_emplace(of_any_batch(tiles));
-    if (is_new) found->second = compile(tiles);
-    return found->second;
-  }
-
-  Code compile(const WinogradTiles& tiles) {
-    if (!compiler_) compiler_.emplace(cpu_);
-    if (!objects_) objects_.emplace();
-    const auto module = emit(*compiler_, "winograd", tiles, cpu_.lanes);
-    const Object object = compile_object(*compiler_, *module, cache_.get());
-    objects_->add(object);
-    return {objects_->find<KernelFunction>(weight_name(object.name)),
-            objects_->find<KernelFunction>(tiles_name(object.name))};
-  }
-
   std::shared_ptr<Contractions> others_;
-  Cpu cpu_;
-  std::shared_ptr<ObjectCache> cache_;
-  std::optional<Compiler> compiler_;
-  std::optional<Objects> objects_;
-  std::map<WinogradTiles, Code> codes_;
+  std::shared_ptr<const Code> code_;
 };
 
 }  // namespace
 
-std::unique_ptr<Contractions> with_winograd(std::shared_ptr<Contractions> others, const Cpu& cpu,
-                                            std::shared_ptr<ObjectCache> cache) {
-  return std::make_unique<Winograd>(std::move(others), cpu, std::move(cache));
+std::unique_ptr<Contractions> with_winograd(std::shared_ptr<Contractions> others, std::shared_ptr<const Code> code) {
+  return std::make_unique<Winograd>(std::move(others), std::move(code));
 }
 
-std::string winograd_text(std::span<const ir::Program> programs, const Cpu& cpu, CodeText form) {
-  Compiler compiler(cpu);
-  std::string text;
-  std::set<WinogradTiles> seen;
+std::vector<WinogradTiles> winograd_convolutions(std::span<const ir::Program> programs) {
+  std::vector<WinogradTiles> found;
   for (const ir::Program& program : programs)
-    for (const ir::Instruction& instruction : program.instructions) {
-      if (instruction.def == nullptr) continue;
-      const std::optional<WinogradTiles> tiles = tiles_of(ir::view(program, instruction));
-      if (!tiles || !seen.insert(of_any_batch(*tiles)).second) continue;
-      const std::string name = fmt::format("winograd{}", seen.size() - 1);
-      text += compiler.text(*emit(compiler, name, *tiles, cpu.lanes), form);
-    }
-  return text;
+    for (const ir::Instruction& instruction : program.instructions)
+      if (instruction.def != nullptr)
+        if (const auto tiles = tiles_of(ir::view(program, instruction))) found.push_back(*tiles);
+  return found;
 }
 
 }  // namespace nnc::runtime::jit

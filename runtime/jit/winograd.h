@@ -1,4 +1,4 @@
-// Convolutions that passes want by tiles (ir/winograd.h), compiled; all others are left to another library.
+// Convolutions that passes want by tiles (ir/winograd.h), beside another library's contractions.
 #pragma once
 
 #include "ir/program.h"
@@ -7,15 +7,15 @@
 
 #include <memory>
 #include <span>
-#include <string>
+#include <vector>
 
 namespace nnc::runtime::jit {
 
-/// Equal convolutions are compiled once, when the first of them is prepared. `cache` as for kernels.
-std::unique_ptr<Contractions> with_winograd(std::shared_ptr<Contractions> others, const Cpu& cpu,
-                                            std::shared_ptr<ObjectCache> cache = nullptr);
+/// `code` has those that are to be run; null: they are only planned.
+std::unique_ptr<Contractions> with_winograd(std::shared_ptr<Contractions> others,
+                                            std::shared_ptr<const Code> code = nullptr);
 
-/// The code of the convolutions by tiles in these programs, each once.
-std::string winograd_text(std::span<const ir::Program> programs, const Cpu& cpu, CodeText form);
+/// The convolutions by tiles of these programs.
+std::vector<ir::WinogradTiles> winograd_convolutions(std::span<const ir::Program> programs);
 
 }  // namespace nnc::runtime::jit

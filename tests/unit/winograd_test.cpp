@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 
 #include <cmath>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -66,27 +67,36 @@ struct Expected {
   }
 };
 
+/// With code for what these ops are by tiles.
+std::unique_ptr<runtime::Contractions> contractions_for(const std::vector<const OpView*>& ops,
+                                                        const runtime::jit::Cpu& cpu = runtime::jit::host_cpu(),
+                                                        runtime::jit::ObjectCache* cache = nullptr) {
+  std::vector<WinogradTiles> tiles;
+  for (const OpView* op : ops) tiles.push_back(winograd_tiles(*op).value());
+  return runtime::jit::with_winograd(runtime::make_onednn_contractions(),
+                                     runtime::jit::compile({}, cpu, cache, 2, tiles));
+}
+
 }  // namespace
 
 TEST_CASE("convolutions by tiles and their gradients agree with the reference") {
   Random random(1);
   for (const runtime::jit::Cpu& cpu : {runtime::jit::host_cpu(), runtime::jit::avx2_cpu()}) {
-    const auto contractions = runtime::jit::with_winograd(runtime::make_onednn_contractions(), cpu);
-    for (const Layer& layer : layers)
-      for (const int threads : {1, 3}) {
-        const ConvolutionCalls calls(layer.x, layer.weight, attrs_of(layer, true));
+    for (const Layer& layer : layers) {
+      const ConvolutionCalls calls(layer.x, layer.weight, attrs_of(layer, true));
+      const auto contractions = contractions_for({&calls.forward.view, &calls.to_x.view, &calls.to_weight.view}, cpu);
+      for (const int threads : {1, 3})
         for (const ImageCall* call : {&calls.forward, &calls.to_x, &calls.to_weight}) {
           const Expected expected(call->view, random);
           INFO(*call->view.def->name << " of " << to_string(layer.x) << " and " << to_string(layer.weight));
           CHECK(distance(tests::run(*contractions, call->view, expected.operands, threads)[0], expected.exact) < 4e-6);
         }
-      }
+    }
   }
 }
 
 TEST_CASE("convolutions by tiles round little more than those by windows") {
   Random random(2);
-  const auto contractions = runtime::jit::with_winograd(runtime::make_onednn_contractions(), runtime::jit::host_cpu());
   struct Case {
     Layer layer;
     double most;  // docs/semantics.md
@@ -95,6 +105,7 @@ TEST_CASE("convolutions by tiles round little more than those by windows") {
                                     Case{{{4, 16, 16, 64}, {64, 64, 5, 5}, {2}, {2}}, 3e-6}}) {
     const ConvolutionCalls by_tiles(layer.x, layer.weight, attrs_of(layer, true));
     const ConvolutionCalls by_windows(layer.x, layer.weight, attrs_of(layer, false));
+    const auto contractions = contractions_for({&by_tiles.forward.view, &by_tiles.to_x.view, &by_tiles.to_weight.view});
     for (const auto part : {&ConvolutionCalls::forward, &ConvolutionCalls::to_x, &ConvolutionCalls::to_weight}) {
       const OpView& op = (by_tiles.*part).view;
       const Expected expected(op, random);
@@ -112,12 +123,12 @@ TEST_CASE("convolutions by tiles round little more than those by windows") {
 
 TEST_CASE("sums of a weight's gradient are the same for any number of threads") {
   Random random(3);
-  const auto contractions = runtime::jit::with_winograd(runtime::make_onednn_contractions(), runtime::jit::host_cpu());
   const Layer layer{{70, 10, 11, 16}, {16, 16, 3, 3}, {1}, {1}};
   const ConvolutionCalls calls(layer.x, layer.weight, attrs_of(layer, true));
   const OpView& op = calls.to_weight.view;
   CHECK(runtime::jit::winograd_plan(winograd_tiles(op).value()).chunks > 7);
   const std::vector<Tensor> operands = Expected(op, random).operands;
+  const auto contractions = contractions_for({&op});
   const std::vector<Tensor> one = tests::run(*contractions, op, operands, 1);
   for (const int threads : {2, 3, 7}) CHECK(tests::run(*contractions, op, operands, threads) == one);
 }
@@ -125,18 +136,22 @@ TEST_CASE("sums of a weight's gradient are the same for any number of threads") 
 TEST_CASE("convolutions by tiles are compiled once for all batches, in any order") {
   Random random(4);
   const test::TempDirectory directory;
-  const auto cache = std::make_shared<runtime::jit::ObjectCache>(directory.path());
+  runtime::jit::ObjectCache cache(directory.path());
+  std::list<ConvolutionCalls> all;
+  std::vector<const OpView*> ops;
+  for (const std::int64_t batch : {16, 9, 40}) {
+    const Layer layer{{batch, 8, 8, 16}, {16, 16, 3, 3}, {1}, {1}};
+    const ConvolutionCalls& calls = all.emplace_back(layer.x, layer.weight, attrs_of(layer, true));
+    for (const ImageCall* call : {&calls.forward, &calls.to_x, &calls.to_weight}) ops.push_back(&call->view);
+  }
   for (std::size_t hits = 0; hits < 4; hits += 3) {
-    const auto contractions =
-        runtime::jit::with_winograd(runtime::make_onednn_contractions(), runtime::jit::host_cpu(), cache);
-    for (const std::int64_t batch : {16, 9, 40}) {
-      const Layer layer{{batch, 8, 8, 16}, {16, 16, 3, 3}, {1}, {1}};
-      const ConvolutionCalls calls(layer.x, layer.weight, attrs_of(layer, true));
+    const auto contractions = contractions_for(ops, runtime::jit::host_cpu(), &cache);
+    for (const ConvolutionCalls& calls : all) {
       for (const ImageCall* call : {&calls.forward, &calls.to_x, &calls.to_weight}) {
         const Expected expected(call->view, random);
         CHECK(distance(tests::run(*contractions, call->view, expected.operands, 2)[0], expected.exact) < 1e-6);
       }
     }
-    CHECK(cache->hits() == hits);
+    CHECK(cache.hits() == hits);
   }
 }

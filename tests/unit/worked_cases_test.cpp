@@ -299,7 +299,8 @@ TEST_CASE("convolutions by tiles have no calls, and the CPU's vectors") {
   const runtime::jit::Cpu narrow = runtime::jit::avx2_cpu(), broad = runtime::jit::avx512_cpu();
   const Module module = compile(source, *generic_target(2));
   for (const auto& [cpu, wanted] : {std::pair(narrow, "%ymm"), std::pair(broad, "%zmm")}) {
-    const std::string text = runtime::jit::winograd_text(module.programs, cpu, runtime::jit::CodeText::assembly);
+    const std::string text = runtime::jit::code_text({}, cpu, runtime::jit::CodeText::assembly,
+                                                     runtime::jit::winograd_convolutions(module.programs));
     INFO(cpu.name);
     // Forward, and both gradients of the second convolution; `eval` runs the same code as `train`.
     CHECK(text.find("\nwinograd2_tiles:") != std::string::npos);
