@@ -130,10 +130,8 @@ Value apply(Context& context, const ir::OpDef& def, const std::vector<Value>& op
   if (auto value = apply_statically(context, def, operands, attrs, at)) return *value;
   for (const Value& operand : operands)
     if (!operand.tensor() && !operand.is_static_number()) {
-      auto& diagnostic =
-          report(context, at,
-                 fmt::format("{} does not take {}{}", quoted(def), describe(operand),
-                             operand.as<std::vector<Value>>() ? "; `tensor` makes a tensor of a list" : ""));
+      auto& diagnostic = report(
+          context, at, fmt::format("{} does not take {}{}", quoted(def), describe(operand), tensor_advice(operand)));
       note_origin(diagnostic, operand, at);
       return poison();
     }

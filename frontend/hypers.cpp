@@ -20,6 +20,13 @@ std::optional<T> parse_number(const std::string& text) {
   return value;
 }
 
+template <class T>
+bool is_beyond(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc::result_out_of_range && end == text.data() + text.size();
+}
+
 /// `text` as a value of the default's type.
 std::optional<Value::Data> parse_like(const Value& fallback, const std::string& text) {
   if (fallback.as<std::int64_t>()) {
@@ -73,6 +80,8 @@ std::map<std::string, Value> read_hypers(const Declarations& declarations, const
       if (name != hyper->name.text || value.poisoned()) continue;
       if (auto given = parse_like(value, text))
         value.data = std::move(*given);
+      else if (value.as<std::int64_t>() ? is_beyond<std::int64_t>(text) : value.as<double>() && is_beyond<double>(text))
+        diagnostics.error(fmt::format("--set: `{}`: {} is beyond the numbers that there are", name, text));
       else
         diagnostics.error(fmt::format("--set: `{}` is {}, as its default is; found `{}`", name, kind_of(value), text));
     }

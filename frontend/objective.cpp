@@ -12,11 +12,10 @@ namespace {
 
 bool is_loss(Context& context, const Value& value) {
   if (value.poisoned()) return false;
-  if (value.tensor() && value.tensor()->expr.type().rank() == 0 && ir::is_float(value.tensor()->expr.dtype()))
-    return true;
-  report(context, value.origin,
-         fmt::format("a loss is one number, f32[], found {}{}", describe(value),
-                     value.tensor() ? "; `mean` reduces it" : ""));
+  const bool is_number = value.tensor() && value.tensor()->expr.type().rank() == 0;
+  if (is_number && ir::is_float(value.tensor()->expr.dtype())) return true;
+  const std::string_view advice = is_number ? "; `f32` converts it" : value.tensor() ? "; `mean` reduces it" : "";
+  report(context, value.origin, fmt::format("a loss is one number, f32[], found {}{}", describe(value), advice));
   return false;
 }
 

@@ -105,7 +105,7 @@ std::optional<Value> convert_argument(Context& context, const ast::Parameter& pa
     if (value.tensor()->weak) return value;
   } else if (!value.tensor() || value.tensor()->weak) {
     const bool scalar = type.dims->empty() && (value.tensor() || value.is_static_number());
-    if (!scalar) return wrong();
+    if (!scalar) return wrong(tensor_advice(value));
     const auto expr = as_tensor(context, value, type.dtype, at);
     return expr ? std::optional(Value{TensorValue{*expr}, value.origin}) : std::nullopt;
   }

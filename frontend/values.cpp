@@ -58,6 +58,10 @@ std::string describe(const Value& value) {
       value.data);
 }
 
+std::string_view tensor_advice(const Value& found) {
+  return found.as<std::vector<Value>>() ? "; `tensor` makes a tensor of a list" : "";
+}
+
 std::string describe(const ir::Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 ir::DType natural_dtype(const Value& value) {

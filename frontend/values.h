@@ -65,6 +65,8 @@ Value poison();
 
 /// For messages: `f32[128,784]`, `the number 3`, `the text "tanh"`, `none`.
 std::string describe(const Value& value);
+/// What to add where a tensor is expected and this is found: of a list, how it becomes one; else nothing.
+std::string_view tensor_advice(const Value& found);
 /// `128, 784` in brackets.
 std::string describe(const ir::Shape& shape);
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -80,20 +81,23 @@ void name_owners(Block& block, std::size_t first, const std::vector<ValueId>& gr
   }
 }
 
-/// Where the user wrote the parameter: where the graph reads it, else where another one reads or initializes it.
-SourcePoint place_of(const ir::Module& module, const Graph& graph, std::string_view path) {
+/// The calls that lead to the parameter: where the graph reads it, else where another one reads or initializes it.
+ir::CallChain place_of(const ir::Module& module, const Graph& graph, std::string_view path) {
+  const auto chain_of = [](const Op* op) {
+    return op == nullptr || op->location.empty() ? ir::CallChain{} : op->location.chains().front();
+  };
   std::vector<const Graph*> graphs{&graph};
   for (const Graph& other : module.graphs) graphs.push_back(&other);
   for (const Graph* candidate : graphs) {
     const std::vector<ValueId> reads = slot_reads(candidate->body)[std::string(path)];
     for (const ValueId read : reads) {
-      if (const SourcePoint point = candidate->body.definer(read)->location.point(); point.known()) return point;
+      if (ir::CallChain chain = chain_of(candidate->body.definer(read)); !chain.empty()) return chain;
     }
   }
   for (const Graph* candidate : graphs) {
     const ValueId value = candidate->result(GraphResult::Kind::slot, path);
-    const Op* op = value.valid() ? candidate->body.definer(value) : nullptr;
-    if (op != nullptr && op->location.point().known()) return op->location.point();
+    if (!value.valid()) continue;
+    if (ir::CallChain chain = chain_of(candidate->body.definer(value)); !chain.empty()) return chain;
   }
   return {};
 }
@@ -109,11 +113,10 @@ std::string why_stopped(const Block& block, const Op& op) {
                      to_string(block.type(op.results[0])));
 }
 
-/// Notes every op that stops the gradient on its way from values that are `needed` to those that are `active`; says
-/// whether there is one.
-bool note_stops(const Block& block, const std::vector<bool>& active, const std::vector<bool>& needed,
-                ir::Diagnostic& error) {
-  bool stopped = false;
+/// Every op that stops the gradient on its way from values that are `needed` to those that are `active`.
+std::vector<ir::Note> stops_between(const Block& block, const std::vector<bool>& active,
+                                    const std::vector<bool>& needed) {
+  std::vector<ir::Note> stops;
   for (const Op& op : block.ops()) {
     const bool on_the_way =
         std::any_of(op.operands.begin(), op.operands.end(), [&](ValueId operand) { return active[at(operand)]; }) &&
@@ -124,13 +127,13 @@ bool note_stops(const Block& block, const std::vector<bool>& active, const std::
       std::vector<ValueId> results;
       for (std::size_t i = 0; i < op.results.size(); ++i)
         if (i < ir::carry_count(op) || needed[at(op.results[i])]) results.push_back(body.results[i]);
-      stopped = note_stops(body, differentiable_within(op, active), ir::needed_for(body, results), error) || stopped;
-    } else if (const std::string why = why_stopped(block, op); !why.empty()) {
-      error.note(op.location.point(), why);
-      stopped = true;
+      std::ranges::move(stops_between(body, differentiable_within(op, active), ir::needed_for(body, results)),
+                        std::back_inserter(stops));
+    } else if (std::string why = why_stopped(block, op); !why.empty()) {
+      stops.push_back({op.location.point(), std::move(why)});
     }
   }
-  return stopped;
+  return stops;
 }
 
 /// Reports a parameter without gradient, with what stops the gradient on its way from the loss.
@@ -138,18 +141,24 @@ void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, 
                     ir::Diagnostics& diagnostics) {
   const Block& block = graph.body;
   const std::vector<ValueId> reads = slot_reads(block)[std::string(path)];
-  ir::Diagnostic& error =
-      diagnostics.error(place_of(module, graph, path), fmt::format("parameter `{}` gets no gradient", path));
+  const ir::CallChain chain = place_of(module, graph, path);
+  const std::string missing = fmt::format("parameter `{}` gets no gradient", path);
+  const auto report = [&](const std::string& why, std::vector<ir::Note> notes = {}) {
+    const std::size_t shown = chain.empty() ? 0 : ir::innermost_in_first_file(chain);
+    ir::Diagnostic& error = diagnostics.error(chain.empty() ? SourcePoint{} : chain[shown], missing + why);
+    for (ir::Note& note : notes) error.note(std::move(note.at), std::move(note.text));
+    for (std::size_t i = shown; i-- > 0;) error.note(chain[i], "in the call here");
+  };
   if (reads.empty()) {
-    error.note({}, fmt::format("graph {} does not read it", graph.full_name()));
-    return;
+    report(fmt::format(": {} does not read it", graph.full_name()));
+  } else if (const ir::Type& type = block.type(reads[0]); !is_float(type.dtype)) {
+    report(fmt::format(": it is {}, and only floating values have gradients", to_string(type)));
+  } else {
+    std::vector<ir::Note> stops =
+        stops_between(block, differentiable_from(block, reads), ir::needed_for(block, {loss}));
+    const std::string why = stops.empty() ? ": it does not reach the loss" : "";
+    report(why, std::move(stops));
   }
-  if (!is_float(block.type(reads[0]).dtype)) {
-    error.note({}, fmt::format("it is {}, and only floating values have gradients", to_string(block.type(reads[0]))));
-    return;
-  }
-  if (!note_stops(block, differentiable_from(block, reads), ir::needed_for(block, {loss}), error))
-    error.note({}, "it does not reach the loss");
 }
 
 /// What a `train` graph has to have for a backward graph; reports what it lacks.

@@ -28,12 +28,11 @@ int refuse_unknown(const CLI::App& app, const std::string& argument) {
   if (argument.size() < 2 || argument[0] != '-') return refuse(fmt::format("unexpected argument `{}`", argument));
   const std::string name = argument.substr(0, argument.find('='));
   const std::string near = ir::nearest_name(name.substr(name.starts_with("--") ? 2 : 1), option_names(app));
-  if (near.empty() && app.get_option_no_throw("--set") != nullptr && name.starts_with("--")) {
-    return refuse(
-        fmt::format("unknown option {} (`{} --help` lists them); a hyper of the file is set by --set {}=VALUE", name,
-                    app.get_name(), name.substr(2)));
+  if (near.empty()) {
+    const bool sets_hypers = app.get_option_no_throw("--set") != nullptr && name.starts_with("--");
+    return refuse(fmt::format("unknown option {} (`{} --help` lists them{})", name, app.get_name(),
+                              sets_hypers ? "; --set NAME=VALUE sets a hyper of the file" : ""));
   }
-  if (near.empty()) return refuse(fmt::format("unknown option {} (`{} --help` lists them)", name, app.get_name()));
   return refuse(fmt::format("unknown option {}; did you mean --{}?", name, near));
 }
 

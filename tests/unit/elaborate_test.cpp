@@ -208,6 +208,9 @@ TEST_CASE("elaborate: options") {
   CHECK(module.recipe.epochs == 9);
   CHECK(elaborate("hyper width = 2\n" + train(one_layer), {.set = {{"width", "1.5"}}, .batch = {}, .epochs = {}})
             .errors == "error: --set: `width` is an integer, as its default is; found `1.5`\n");
+  CHECK(elaborate("hyper width = 2\n" + train(one_layer),
+                  {.set = {{"width", "99999999999999999999"}}, .batch = {}, .epochs = {}})
+            .errors == "error: --set: `width`: 99999999999999999999 is beyond the numbers that there are\n");
 }
 
 TEST_CASE("elaborate: the loss is averaged by example, its batch-free terms over steps") {
