@@ -107,5 +107,5 @@ int main(int argc, char** argv) {
   if (!options) return tools::exit_usage;
   request.options = *options;
   request.threads = thread_flag.threads();
-  return tools::within_memory([&] { return run(request, seconds); });
+  return tools::within_limits([&] { return run(request, seconds); });
 }

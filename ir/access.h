@@ -7,6 +7,8 @@
 // Broadcasting is a stride of 0; transposing, slicing, splitting and flipping are strides and an offset.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -25,6 +27,11 @@ struct Access {
   int index = -1;
   std::int64_t index_stride = 0;
   std::int64_t index_extent = 0;  // of the positions that the index may name
+
+  bool is_bounded(std::size_t dimension) const { return dimension < bounds.size() && bounds[dimension] != everywhere; }
+  bool is_bounded() const {
+    return std::ranges::any_of(bounds, [](const auto& range) { return range != everywhere; });
+  }
 
   bool operator==(const Access&) const = default;
 };

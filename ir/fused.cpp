@@ -82,7 +82,7 @@ class Checker {
   std::string strides_fit(const Access& access, ValueId value, const std::string& what) const {
     for (int d = 0; d < fused_.rank(); ++d) {
       const auto at = static_cast<std::size_t>(d);
-      const bool bounded = !access.bounds.empty() && access.bounds[at] != Access::everywhere;
+      const bool bounded = access.is_bounded(at);
       if (!fused_.varies(value, d) && (access.strides[at] != 0 || bounded))
         return fmt::format("{} moves along {}, along which its value does not vary", what, dimension_name(d));
       if (bounded && (access.bounds[at].first < 0 || access.bounds[at].second > fused_.domain[at] ||
@@ -96,7 +96,7 @@ class Checker {
   std::pair<std::int64_t, std::int64_t> reach(const Access& access) const {
     std::int64_t low = access.offset, high = access.offset;
     for (std::size_t d = 0; d < fused_.domain.size(); ++d) {
-      const bool bounded = !access.bounds.empty() && access.bounds[d] != Access::everywhere;
+      const bool bounded = access.is_bounded(d);
       const std::int64_t first = bounded ? access.bounds[d].first : 0;
       const std::int64_t last = (bounded ? access.bounds[d].second : fused_.domain[d]) - 1;
       low += std::min(access.strides[d] * first, access.strides[d] * last);
@@ -260,15 +260,28 @@ std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction)
 
 std::string check_fused(const OpView& op) { return Checker(op).run(); }
 
+bool same_place(const FusedView& fused, std::size_t read, std::size_t write) {
+  const Access &from = fused.reads[read], &to = fused.writes[write];
+  return from.offset == to.offset && from.strides == to.strides && !from.is_bounded() && from.index < 0 &&
+         size_of(fused.body.type(fused.body.params()[read]).dtype) ==
+             size_of(fused.body.type(fused.body.results[write]).dtype);
+}
+
 std::int64_t parallel_positions(const FusedView& fused) {
   std::int64_t positions = 1;
   for (const int d : fused.schedule.parallel) positions *= fused.domain[static_cast<std::size_t>(d)];
   return positions;
 }
 
-std::int64_t chunk_count(const FusedView& fused) {
+std::int64_t parallel_positions(const FusedView& fused, std::int64_t outer_extent) {
+  if (fused.schedule.parallel.empty()) return 1;
+  return parallel_positions(fused) / fused.domain[static_cast<std::size_t>(fused.schedule.parallel.front())] *
+         outer_extent;
+}
+
+std::int64_t chunk_count(const FusedView& fused, std::int64_t positions) {
   NNC_CHECK(fused.schedule.chosen(), "a fused op without a schedule has no chunks");
-  return (parallel_positions(fused) + fused.schedule.chunk - 1) / fused.schedule.chunk;
+  return (positions + fused.schedule.chunk - 1) / fused.schedule.chunk;
 }
 
 }  // namespace nnc::ir

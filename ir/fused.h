@@ -27,6 +27,7 @@
 #include "ir/op.h"
 #include "ir/schedule.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -58,6 +59,9 @@ struct FusedView {
 
 bool is_fused(const Op& op);
 
+/// Whether each position reads and writes the same bytes: by the same access, everywhere, elements of one size.
+bool same_place(const FusedView& fused, std::size_t read, std::size_t write);
+
 /// A fused op's attributes, in the record's order.
 std::vector<Attr> fused_attrs(Shape domain, std::vector<Access> reads, std::vector<Access> writes, Schedule schedule,
                               std::vector<Type> results);
@@ -69,8 +73,10 @@ std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction)
 /// once everywhere, a schedule that is not legal.
 std::string check_fused(const OpView& op);
 
-/// Positions of the flattened parallel dimensions, and the chunks they are cut into.
+/// Positions of the flattened parallel dimensions; with another extent of the outermost one.
 std::int64_t parallel_positions(const FusedView& fused);
-std::int64_t chunk_count(const FusedView& fused);
+std::int64_t parallel_positions(const FusedView& fused, std::int64_t outer_extent);
+/// Chunks that so many positions are cut into.
+std::int64_t chunk_count(const FusedView& fused, std::int64_t positions);
 
 }  // namespace nnc::ir

@@ -33,7 +33,7 @@ std::string print_access(const Access& access) {
   std::string text = fmt::format("{}", fmt::join(terms, " + "));
   std::vector<std::string> bounds;
   for (std::size_t d = 0; d < access.bounds.size(); ++d) {
-    if (access.bounds[d] == Access::everywhere) continue;
+    if (!access.is_bounded(d)) continue;
     bounds.push_back(
         fmt::format("{} from {} to {}", dimension_name(d), access.bounds[d].first, access.bounds[d].second));
   }

@@ -1,5 +1,6 @@
 #include "ir/kernel_layout.h"
 
+#include "ir/alignment.h"
 #include "ir/check.h"
 
 #include <algorithm>
@@ -10,11 +11,8 @@
 namespace nnc::ir {
 namespace {
 
-constexpr std::int64_t alignment = 64;
 /// Values are kept rather than computed again while a thread's rows stay within this: a part of a core's L2 cache.
 constexpr std::int64_t row_limit = std::int64_t{128} * 1024;
-
-std::int64_t round_up(std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; }
 
 std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
 
@@ -23,15 +21,8 @@ bool has(DimensionSet set, int dimension) { return (set & bit(dimension)) != 0; 
 
 /// What takes longer than reading it back.
 bool is_expensive(const ScalarProgram& program) {
-  return std::ranges::any_of(program.instrs, [](const ScalarInstr& instr) {
-    return is_function(instr.op) || instr.op == ScalarOp::div || instr.op == ScalarOp::sqrt ||
-           instr.op == ScalarOp::random;
-  });
-}
-
-bool same_place(const Access& a, const Access& b) {
-  return a.offset == b.offset && a.strides == b.strides && a.bounds.empty() && b.bounds.empty() && a.index < 0 &&
-         b.index < 0;
+  constexpr int reading_back = 8;
+  return std::ranges::any_of(program.instrs, [](const ScalarInstr& instr) { return work_of(instr.op) > reading_back; });
 }
 
 // 1. Find for each value its stage, and the dimensions along which it moves.
@@ -129,8 +120,7 @@ class Planner {
     DimensionSet moves = access.index >= 0 ? read_moves(static_cast<std::size_t>(access.index)) : 0;
     for (int d = 0; d < fused_.rank(); ++d) {
       const auto i = static_cast<std::size_t>(d);
-      const bool bounded = !access.bounds.empty() && access.bounds[i] != Access::everywhere;
-      if (extent(d) > 1 && (access.strides[i] != 0 || bounded)) moves |= bit(d);
+      if (extent(d) > 1 && (access.strides[i] != 0 || access.is_bounded(i))) moves |= bit(d);
     }
     return moves;
   }
@@ -252,13 +242,9 @@ class Planner {
     for (std::size_t n = 0; n < layout_.nests.size(); ++n)
       for (const int result : layout_.nests[n].results)
         for (std::size_t p = 0; p < fused_.reads.size(); ++p) {
-          const ValueId param = body().params()[p];
-          if (!same_place(fused_.reads[p], fused_.writes[static_cast<std::size_t>(result)])) continue;
-          if (size_of(body().type(param).dtype) !=
-              size_of(body().type(body().results[static_cast<std::size_t>(result)]).dtype))
-            continue;
+          if (!same_place(fused_, p, static_cast<std::size_t>(result))) continue;
           for (std::size_t later = n + 1; later < needed.size(); ++later)
-            if (needed[later][at(param)]) return true;
+            if (needed[later][at(body().params()[p])]) return true;
         }
     return false;
   }
@@ -273,12 +259,13 @@ class Planner {
     for (std::size_t i = made.dimensions.size(); i-- > 0;) {
       made.strides.insert(made.strides.begin(), made.elements);
       made.elements *= extent(made.dimensions[i]);
-      if (element == 1 && i + 1 == made.dimensions.size()) made.elements = round_up(made.elements, layout_.lanes);
+      if (element == 1 && i + 1 == made.dimensions.size())
+        made.elements = (made.elements + layout_.lanes - 1) / layout_.lanes * layout_.lanes;
     }
     return made;
   }
   std::int64_t bytes(const KernelArray& array, ValueId value) const {
-    return round_up(array.elements * size_of(body().type(value).dtype), alignment);
+    return aligned(array.elements * size_of(body().type(value).dtype));
   }
 
   /// A value is kept where several nests need it, and the first of them runs over exactly its dimensions.
@@ -302,7 +289,7 @@ class Planner {
       const DimensionSet moves = layout_.moves[at(value)] & inner_;
       if (!several || moves == 0 || moves != dimensions_[*first]) continue;
       const KernelArray array = row_array(value, moves);
-      if (layout_.row_bytes + bytes(array, value) > row_limit) continue;
+      if (layout_.scratch.row_bytes + bytes(array, value) > row_limit) continue;
       keep(value, array);
       keepers_[value] = *first;
       layout_.nests[*first].buffered.push_back(value);
@@ -310,8 +297,8 @@ class Planner {
   }
 
   void keep(ValueId value, const KernelArray& array) {
-    layout_.rows[at(value)] = RowBuffer{array, layout_.row_bytes};
-    layout_.row_bytes += bytes(array, value);
+    layout_.rows[at(value)] = RowBuffer{array, layout_.scratch.row_bytes};
+    layout_.scratch.row_bytes += bytes(array, value);
   }
 
   void note_needs() {
@@ -342,8 +329,8 @@ class Planner {
       const ReductionPrograms programs =
           reduction_programs(*op.def->as<Reduction>(), body().type(op.operands[0]).dtype);
       for (const DType dtype : programs.accumulators) {
-        split.offsets.push_back(layout_.partial_bytes);
-        layout_.partial_bytes += round_up(split.array.elements * element * size_of(dtype), alignment);
+        split.offsets.push_back(layout_.scratch.partial_bytes);
+        layout_.scratch.partial_bytes += aligned(split.array.elements * element * size_of(dtype));
       }
     }
   }
@@ -359,10 +346,6 @@ class Planner {
 };
 
 }  // namespace
-
-std::int64_t KernelLayout::scratch_bytes(std::int64_t chunks, int threads) const {
-  return chunks * partial_bytes + threads * row_bytes;
-}
 
 KernelLayout kernel_layout(const FusedView& fused) { return Planner(fused).run(); }
 

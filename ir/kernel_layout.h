@@ -57,6 +57,17 @@ struct KernelNest {
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
+/// The scratch of an instruction: the partial results of all chunks, then a row area for each thread, private to it while
+/// it works on a position. Bytes, all aligned.
+struct KernelScratch {
+  std::int64_t partial_bytes = 0;  // of a chunk
+  std::int64_t row_bytes = 0;      // of a thread
+
+  std::int64_t partial_at(std::int64_t chunk) const { return chunk * partial_bytes; }
+  std::int64_t rows_at(std::int64_t chunks, int thread) const { return partial_at(chunks) + thread * row_bytes; }
+  std::int64_t bytes(std::int64_t chunks, int threads) const { return rows_at(chunks, threads); }
+};
+
 struct KernelLayout {
   int vector = -1;  // the dimension in the lanes; -1: none has more than one element
   int lanes = 1;
@@ -69,13 +80,11 @@ struct KernelLayout {
   std::vector<DimensionSet> moves;
   std::vector<KernelNest> nests;
   std::vector<std::optional<RowBuffer>> rows;  // for each value
-  std::int64_t row_bytes = 0;                  // private to a thread while it works on a position
   std::vector<SplitReduction> splits;
-  std::int64_t partial_bytes = 0;  // of one chunk
+  KernelScratch scratch;
 
-  /// Scratch that an instruction on so many threads needs: the partial results of all chunks, then a row area a thread;
-  /// each part a multiple of 64 bytes.
-  std::int64_t scratch_bytes(std::int64_t chunks, int threads) const;
+  /// Where there are several, the nest that fetches operands of the next position, if the schedule has it so.
+  const KernelNest& prefetching_nest() const { return nests[1]; }
 };
 
 /// Of a fused op with a schedule.

@@ -227,6 +227,13 @@ enum class Promotion : std::uint8_t {
   index,       // integers only, to i32
 };
 
+/// Which operands and results are images: [N, C, spatial..] or, where the attribute `channels_last` says so,
+/// [N, spatial.., C].
+struct Images {
+  std::vector<int> operands, results;
+};
+inline constexpr std::string_view channels_last_attr = "channels_last";
+
 /// How near two correct evaluations in one precision are.
 enum class Precision : std::uint8_t {
   exact,        // the same bits
@@ -269,6 +276,8 @@ struct OpDef {
   std::vector<std::string_view> rewrites = {};
   /// Means something to autodiff alone: afterwards operand 0 stands for the result.
   bool only_for_gradient = false;
+  /// Set for an op on images, which has the attribute `channels_last`.
+  std::optional<Images> images = {};
   /// For rules that compute attributes: a cheaper value equal to the op's only result, or nothing.
   std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
   /// The results made of ops that share kernels with others, or are cheaper there; nothing where that is not possible.

@@ -57,9 +57,8 @@ std::optional<Block> body_at(const Block& body, std::size_t rank, std::size_t di
 
 /// Bounds are extents themselves, and stay as they are.
 bool is_bounded(const FusedView& fused, int dimension) {
-  return std::ranges::any_of(fused.reads, [&](const Access& access) {
-    return !access.bounds.empty() && access.bounds[static_cast<std::size_t>(dimension)] != Access::everywhere;
-  });
+  return std::ranges::any_of(
+      fused.reads, [&](const Access& access) { return access.is_bounded(static_cast<std::size_t>(dimension)); });
 }
 
 }  // namespace

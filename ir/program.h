@@ -35,6 +35,7 @@
 // Names of buffers are derived: params have those of the program, slots their paths, others numbers in order.
 #pragma once
 
+#include "ir/alignment.h"
 #include "ir/graph.h"
 #include "ir/op.h"
 #include "ir/tensor.h"
@@ -45,9 +46,6 @@
 #include <vector>
 
 namespace nnc::ir {
-
-/// Memory starts at multiples of this many bytes.
-inline constexpr std::int64_t memory_alignment = 64;
 
 struct Kernel {
   std::string name;  // "k0"

@@ -32,10 +32,6 @@ bool is_over(const OpDef& def, std::size_t read, std::size_t write) {
 
 }  // namespace
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + memory_alignment - 1) / memory_alignment * memory_alignment;
-}
-
 int whole_of(const Program& program, int buffer) {
   const int same = buffer_at(program, buffer).same_as;
   return same < 0 ? buffer : same;
@@ -74,12 +70,7 @@ bool may_overlap(const Program& program, int a, int b) {
 bool may_share(const Op& op, std::size_t read, std::size_t write) {
   if (!is_fused(op)) return is_over(*op.def, read, write);
   const FusedView fused(op);
-  const Access& from = fused.reads[read];
-  const Access& to = fused.writes[write];
-  const DType operand = fused.body.type(fused.body.params()[read]).dtype;
-  const DType result = fused.body.type(fused.body.results[write]).dtype;
-  if (from.offset != to.offset || from.strides != to.strides || !from.bounds.empty() || from.index >= 0) return false;
-  if (size_of(operand) != size_of(result)) return false;
+  if (!same_place(fused, read, write)) return false;
   return fused.rank() == 0 || !is_read_later(fused, kernel_layout(fused), read, write);
 }
 
@@ -96,11 +87,9 @@ std::int64_t kernel_scratch(const Module& module, const Instruction& instruction
   const Op& kernel = module.kernels[static_cast<std::size_t>(instruction.kernel)].op;
   const FusedView fused(kernel);
   if (fused.rank() == 0) return 0;
-  const std::int64_t rest = parallel_positions(fused) / outer_extent(kernel);
   std::int64_t chunks = 0;
-  for (const ArgumentSet& set : instruction.sets)
-    chunks += (rest * set.extent + fused.schedule.chunk - 1) / fused.schedule.chunk;
-  return kernel_layout(fused).scratch_bytes(chunks, instruction.threads);
+  for (const ArgumentSet& set : instruction.sets) chunks += chunk_count(fused, parallel_positions(fused, set.extent));
+  return kernel_layout(fused).scratch.bytes(chunks, instruction.threads);
 }
 
 namespace {

@@ -28,8 +28,6 @@ int whole_of(const Program& program, int buffer);
 std::int64_t row_bytes(const Buffer& buffer);
 /// Whether two buffers may share a byte at one step of their loops.
 bool may_overlap(const Program& program, int a, int b);
-/// The next multiple of `memory_alignment`.
-std::int64_t aligned(std::int64_t bytes);
 
 /// Whether the result may lie where the operand does. Of a kernel, at any extent: both have the same access, elements of
 /// one size, and nothing reads the operand after the result has been written. Of a routine: it says so.

@@ -19,6 +19,44 @@ bool is_function(ScalarOp op) {
   }
 }
 
+int work_of(ScalarOp op) {
+  switch (op) {
+    case ScalarOp::input:
+    case ScalarOp::coordinate:
+    case ScalarOp::constant: return 0;
+    case ScalarOp::add:
+    case ScalarOp::sub:
+    case ScalarOp::mul:
+    case ScalarOp::neg:
+    case ScalarOp::abs:
+    case ScalarOp::floor:
+    case ScalarOp::ceil:
+    case ScalarOp::round:
+    case ScalarOp::eq:
+    case ScalarOp::ne:
+    case ScalarOp::lt:
+    case ScalarOp::le:
+    case ScalarOp::gt:
+    case ScalarOp::ge:
+    case ScalarOp::logical_and:
+    case ScalarOp::logical_or:
+    case ScalarOp::logical_not:
+    case ScalarOp::select:
+    case ScalarOp::cast: return 1;
+    case ScalarOp::div:
+    case ScalarOp::sqrt: return 10;
+    case ScalarOp::exp: return 12;
+    case ScalarOp::tanh: return 14;
+    case ScalarOp::log:
+    case ScalarOp::erf: return 19;
+    case ScalarOp::random: return 40;
+    case ScalarOp::sin:
+    case ScalarOp::cos: return 50;
+    case ScalarOp::pow: return 80;
+  }
+  internal_error(__FILE__, __LINE__, "not a scalar op");
+}
+
 bool uses_input(const ScalarProgram& program, int input) {
   for (std::size_t id = 0; id < program.instrs.size(); ++id) {
     if (program.instrs[id].op != ScalarOp::input || program.instrs[id].index != input) continue;

@@ -55,6 +55,8 @@ enum class ScalarOp : std::uint8_t {
 
 /// exp, log, sin, cos, tanh, erf, pow: what no processor has as one instruction.
 bool is_function(ScalarOp op);
+/// How long it takes as vector code, in additions: roughly, of emitted code with AVX-512 on data in the cache.
+int work_of(ScalarOp op);
 
 struct ScalarInstr {
   ScalarOp op;

@@ -14,10 +14,17 @@
 // transposed in registers.
 #pragma once
 
+#include "ir/philox.h"
+
 #include <cstdint>
 #include <vector>
 
 namespace nnc::ir {
+
+/// Of chunks that are multiples of it the code is the same: they are whole cache lines of any element, whole vectors and
+/// whole groups of random numbers.
+inline constexpr std::int64_t chunk_granule = 64;
+static_assert(chunk_granule % random_group == 0);
 
 struct Schedule {
   std::vector<int> parallel;

@@ -12,25 +12,6 @@ namespace nnc::ir {
 
 namespace {
 
-/// How much work a scalar instruction is, compared with an addition.
-std::int64_t weight(ScalarOp op) {
-  switch (op) {
-    case ScalarOp::input:
-    case ScalarOp::coordinate:
-    case ScalarOp::constant: return 0;
-    case ScalarOp::div:
-    case ScalarOp::sqrt: return 8;
-    case ScalarOp::exp:
-    case ScalarOp::log:
-    case ScalarOp::sin:
-    case ScalarOp::cos:
-    case ScalarOp::tanh:
-    case ScalarOp::erf: return 32;
-    case ScalarOp::pow: return 64;
-    default: return 1;
-  }
-}
-
 /// The values that the letters of a pattern stand for, and the ops that it matched.
 struct Match {
   Bindings bindings;
@@ -163,7 +144,7 @@ std::int64_t rule_cost(const OpView& op) {
   std::int64_t work = flops(op);
   if (op.def->as<Elementwise>() != nullptr) {
     work = 0;
-    for (const ScalarInstr& instr : scalar_program(op).instrs) work += weight(instr.op) * written;
+    for (const ScalarInstr& instr : scalar_program(op).instrs) work += work_of(instr.op) * written;
     read = written * static_cast<std::int64_t>(op.operands.size());  // a broadcast operand is read for each element
   } else if (op.def->as<Movement>() != nullptr) {
     read = written;

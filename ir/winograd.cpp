@@ -1,6 +1,5 @@
 #include "ir/winograd.h"
 
-#include "ir/images.h"
 #include "ir/ops/convolution.h"
 
 #include <algorithm>

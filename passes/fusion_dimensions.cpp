@@ -361,9 +361,7 @@ class Unifier {
     std::optional<FusionSource> part = part_read(index, k, dims, why);
     if (!part) return -1;
     for (std::size_t d = 0; d < dims.size(); ++d) {
-      const bool bounded = dims[d].size() == 1 && !part->access.bounds.empty() &&
-                           part->access.bounds[static_cast<std::size_t>(dims[d][0])] != Access::everywhere;
-      if (bounded) asked[d] = dims[d];
+      if (dims[d].size() == 1 && part->access.is_bounded(static_cast<std::size_t>(dims[d][0]))) asked[d] = dims[d];
     }
     return is_number(root) ? add_constant(root) : add_source(*std::move(part));
   }

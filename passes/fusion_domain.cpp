@@ -105,7 +105,7 @@ class Joining {
     }
     for (const Access* access : accesses_) {
       for (std::size_t a = 0; a < access->bounds.size(); ++a) {
-        if (access->bounds[a] != Access::everywhere) named_ |= AtomSet{1} << a;
+        if (access->is_bounded(a)) named_ |= AtomSet{1} << a;
       }
     }
   }

@@ -1,7 +1,6 @@
 #include "passes/layout.h"
 
 #include "ir/check.h"
-#include "ir/images.h"
 #include "ir/op.h"
 #include "ir/ops/movement.h"
 #include "passes/rebuild.h"
@@ -139,8 +138,8 @@ class Layout {
   }
 
   bool on_images(const Op& op) {
-    const ir::ImageOp* images = ir::image_op(*op.def);
-    if (images == nullptr || ir::view(old_, op).flag(ir::channels_last_attr)) return false;
+    const std::optional<ir::Images>& images = op.def->images;
+    if (!images || ir::view(old_, op).flag(ir::channels_last_attr)) return false;
     const Order order = channels_last_order(old_.type(op.operands[0]).rank());
     std::vector<Expr> operands;
     for (std::size_t i = 0; i < op.operands.size(); ++i) {
@@ -222,7 +221,7 @@ class Layout {
 };
 
 bool has_images(const Block& block) {
-  return std::ranges::any_of(block.ops(), [](const Op& op) { return ir::image_op(*op.def) != nullptr; });
+  return std::ranges::any_of(block.ops(), [](const Op& op) { return op.def->images.has_value(); });
 }
 
 void lay_out(Block& block) {

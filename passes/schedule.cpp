@@ -5,11 +5,13 @@
 #include "ir/kernel_layout.h"
 #include "ir/linear.h"
 #include "ir/op.h"
+#include "ir/philox.h"
 #include "passes/streaming.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <span>
 #include <utility>
 
 namespace nnc::passes {
@@ -55,10 +57,8 @@ constexpr std::int64_t smallest_chunk = 32 << 10, largest_chunk = 256 << 10, chu
 constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
-constexpr std::int64_t chunk_granule = 64;
 constexpr std::int64_t line_elements = 16;  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
-constexpr int random_block = 64;  // elements that are drawn together
 constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
 constexpr std::int64_t tiled_share = 8;
 
@@ -68,12 +68,13 @@ bool contains(const std::vector<int>& dimensions, int d) {
 
 class Chooser {
  public:
-  Chooser(const ir::Graph& graph, const ir::Op& op, const ir::Target& target)
-      : graph_(graph),
+  Chooser(const ir::Block& block, std::span<const ir::GraphResult> bound, const ir::Op& op, const ir::Target& target)
+      : block_(block),
+        bound_(bound),
         op_(op),
         l2_bytes_(target.l2_bytes()),
         l3_bytes_(target.l3_bytes()),
-        view_(ir::view(graph.body, op)),
+        view_(ir::view(block, op)),
         fused_(op),
         lanes_(target.lanes()) {
     for (const ir::Op& inner : fused_.body.ops()) {
@@ -95,7 +96,7 @@ class Chooser {
       plan.unroll = unroll(plan);
     }
     plan.chunk = chunk(plan);
-    plan.streamed = streamed_results(graph_, op_, l3_bytes_);
+    plan.streamed = streamed_results(block_, bound_, op_, l3_bytes_);
     plan.prefetch = traffic() > l2_bytes_ && has_silent_nest(plan);
     return plan;
   }
@@ -131,15 +132,15 @@ class Chooser {
 
   /// The dimension in which most bytes are contiguous; of equals the last.
   int contiguous_dimension() const {
-    std::vector<std::int64_t> bytes_along(fused_.domain.size());
+    std::vector<std::int64_t> contiguous(fused_.domain.size());
     for_each_access([&](const Access& access, std::int64_t bytes) {
-      for (std::size_t d = 0; d < bytes_along.size(); ++d) {
-        if (std::abs(access.strides[d]) == 1) bytes_along[d] += bytes;
+      for (std::size_t d = 0; d < contiguous.size(); ++d) {
+        if (std::abs(access.strides[d]) == 1) contiguous[d] += bytes;
       }
     });
     int best = fused_.rank() - 1;
     for (int d = best; d >= 0; --d) {
-      if (bytes_along[static_cast<std::size_t>(d)] > bytes_along[static_cast<std::size_t>(best)]) best = d;
+      if (contiguous[static_cast<std::size_t>(d)] > contiguous[static_cast<std::size_t>(best)]) best = d;
     }
     return best;
   }
@@ -261,7 +262,7 @@ class Chooser {
 
   int unroll(const Schedule& plan) const {
     const std::size_t ops = fused_.body.ops().size();
-    if (draws_random() && extent(plan.vector) >= random_block) return random_block / lanes_;
+    if (draws_random() && extent(plan.vector) >= ir::random_group) return ir::random_group / lanes_;
     if (is_flat() || is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = reduction_unroll;
@@ -279,7 +280,8 @@ class Chooser {
     for (ir::Attr& attr : planned.attrs)
       if (auto* schedule = std::get_if<Schedule>(&attr)) *schedule = plan;
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
-    return layout.nests.size() > 2 && layout.nests[1].results.empty() && layout.nests[1].splits.empty();
+    return layout.nests.size() > 2 && layout.prefetching_nest().results.empty() &&
+           layout.prefetching_nest().splits.empty();
   }
 
   bool draws_random() const {
@@ -301,13 +303,14 @@ class Chooser {
     if (leaves_partial_results(plan)) chunks = std::clamp<std::int64_t>(bytes / smallest_chunk, 1, most_partial_chunks);
     std::int64_t size = (positions(plan.parallel) + chunks - 1) / chunks;
     if (contains(plan.parallel, plan.vector)) {
-      const std::int64_t granule = std::max<std::int64_t>(chunk_granule, std::int64_t{plan.lanes} * plan.unroll);
+      const std::int64_t granule = std::max<std::int64_t>(ir::chunk_granule, std::int64_t{plan.lanes} * plan.unroll);
       size = (size + granule - 1) / granule * granule;
     }
     return size;
   }
 
-  const ir::Graph& graph_;
+  const ir::Block& block_;
+  std::span<const ir::GraphResult> bound_;
   const ir::Op& op_;
   std::int64_t l2_bytes_, l3_bytes_;
   ir::OpView view_;
@@ -318,20 +321,16 @@ class Chooser {
   bool reduces_ = false;
 };
 
-/// The fused ops of a graph's body, and of the regions within it.
-void schedule_graph(ir::Graph& graph, const ir::Target& target) {
-  for (ir::Op& op : graph.body.ops()) {
+/// The fused ops of a block, and of the regions within it; `bound` is what the block's results are, none in a region.
+void schedule_block(ir::Block& block, std::span<const ir::GraphResult> bound, const ir::Target& target) {
+  for (ir::Op& op : block.ops()) {
     if (!ir::is_fused(op)) {
-      for (ir::Block& region : op.regions) {
-        ir::Graph inner{.name = {}, .batch = 0, .param_names = {}, .body = std::move(region), .results = {}};
-        schedule_graph(inner, target);
-        region = std::move(inner.body);
-      }
+      for (ir::Block& region : op.regions) schedule_block(region, {}, target);
       continue;
     }
     const FusedView fused(op);
     if (fused.schedule.chosen() || fused.domain.empty()) continue;
-    Schedule chosen = Chooser(graph, op, target).run();
+    Schedule chosen = Chooser(block, bound, op, target).run();
     for (ir::Attr& attr : op.attrs) {
       if (auto* plan = std::get_if<Schedule>(&attr)) *plan = std::move(chosen);
     }
@@ -342,8 +341,8 @@ void schedule_graph(ir::Graph& graph, const ir::Target& target) {
 
 ir::Status schedule(ir::Module& module, PassContext& context) {
   NNC_CHECK(context.target != nullptr, "schedules are chosen for a target, and there is none");
-  for (ir::Graph& rule : module.rules) schedule_graph(rule, *context.target);
-  for (ir::Graph& graph : module.graphs) schedule_graph(graph, *context.target);
+  for (ir::Graph& rule : module.rules) schedule_block(rule.body, rule.results, *context.target);
+  for (ir::Graph& graph : module.graphs) schedule_block(graph.body, graph.results, *context.target);
   return ir::Status::ok;
 }
 

@@ -5,11 +5,14 @@
 #include "ir/graph.h"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace nnc::passes {
 
-/// Numbers of results, ascending. `graph` is that of the op; `cache_bytes` what its caches hold.
-std::vector<int> streamed_results(const ir::Graph& graph, const ir::Op& op, std::int64_t cache_bytes);
+/// Numbers of results, ascending. `block` is that of the op, `bound` what its results are, none in a region;
+/// `cache_bytes` is what the caches hold.
+std::vector<int> streamed_results(const ir::Block& block, std::span<const ir::GraphResult> bound, const ir::Op& op,
+                                  std::int64_t cache_bytes);
 
 }  // namespace nnc::passes

@@ -42,8 +42,8 @@ struct Step {
   std::vector<std::pair<std::size_t, std::size_t>> moving;
   std::int64_t chunks = 0, chunk = 0;  // in all sets; positions of one
   int threads = 1;
-  std::byte* scratch = nullptr;  // partial results of all chunks, then a row area a thread
-  std::int64_t partial_bytes = 0, row_bytes = 0;
+  std::byte* scratch = nullptr;
+  ir::KernelScratch areas{};  // of it
 };
 
 /// Measures a program's runs.
@@ -195,19 +195,15 @@ class LoadedProgram {
     }
     const ir::FusedView fused(kernel.op);
     step.code = kernels.code(k);
-    const ir::KernelLayout layout = ir::kernel_layout(fused);
+    step.areas = ir::kernel_layout(fused).scratch;
     step.chunk = fused.schedule.chunk;
-    step.partial_bytes = ir::aligned(layout.partial_bytes);
-    step.row_bytes = ir::aligned(layout.row_bytes);
-    const std::int64_t outer =
-        fused.schedule.parallel.empty() ? 1 : fused.domain[static_cast<std::size_t>(fused.schedule.parallel[0])];
     for (std::size_t i = 0; i < step.sets.size(); ++i) {
       Step::Set& set = step.sets[i];
       args_[set.args + instruction.sets[i].reads.size() + instruction.sets[i].writes.size()] =
           const_cast<void*>(step.code.parameters);
-      set.positions = ir::parallel_positions(fused) / outer * instruction.sets[i].extent;
+      set.positions = ir::parallel_positions(fused, instruction.sets[i].extent);
       set.first_chunk = step.chunks;
-      step.chunks += (set.positions + step.chunk - 1) / step.chunk;
+      step.chunks += ir::chunk_count(fused, set.positions);
     }
     return step;
   }
@@ -278,7 +274,7 @@ class LoadedProgram {
     for (std::size_t i = 0; i < step.sets.size(); ++i) {
       const std::int64_t first = step.sets[i].first_chunk;
       const std::int64_t end = i + 1 < step.sets.size() ? step.sets[i + 1].first_chunk : step.chunks;
-      step.code.finish(&args_[step.sets[i].args], step.scratch + first * step.partial_bytes, end - first);
+      step.code.finish(&args_[step.sets[i].args], step.scratch + step.areas.partial_at(first), end - first);
     }
   }
 
@@ -295,13 +291,13 @@ class LoadedProgram {
   }
 
   void run_chunks(const Step& step, std::int64_t first, std::int64_t end, int thread) {
-    std::byte* rows = step.scratch + step.chunks * step.partial_bytes + thread * step.row_bytes;
+    std::byte* rows = step.scratch + step.areas.rows_at(step.chunks, thread);
     auto set = std::ranges::upper_bound(step.sets, first, {}, &Step::Set::first_chunk) - 1;
     for (std::int64_t chunk = first; chunk < end; ++chunk) {
       while (set + 1 != step.sets.end() && (set + 1)->first_chunk <= chunk) ++set;
       const std::int64_t begin = (chunk - set->first_chunk) * step.chunk;
       step.code.run(&args_[set->args], begin, std::min(begin + step.chunk, set->positions),
-                    step.scratch + chunk * step.partial_bytes, rows);
+                    step.scratch + step.areas.partial_at(chunk), rows);
     }
   }
 

@@ -27,8 +27,9 @@ CLI::Validator proper_fraction();
 CLI::Validator one_of(std::vector<std::string> names);
 CLI::Validator not_empty();
 
-/// The status of `tool`, or exit_user_error after a word on stderr if memory does not suffice.
-int within_memory(const std::function<int()>& tool);
+/// The status of `tool`, or exit_user_error after a word on stderr if memory does not suffice. A file beyond the limit of
+/// sizes fails to be written.
+int within_limits(const std::function<int()>& tool);
 /// `error: MESSAGE` on stderr; gives exit_usage.
 int refuse(const std::string& message);
 /// The errors on stderr, in colour on a terminal; gives exit_user_error.

@@ -157,7 +157,7 @@ int main(int argc, char** argv) {
   const std::optional<frontend::Options> options = model_flags.options();
   if (!options) return tools::exit_usage;
   request.options = *options;
-  return tools::within_memory([&] {
+  return tools::within_limits([&] {
     const int threads = thread_flag.threads();
     const tools::Machine machine =
         target == "native" ? tools::Machine::native(threads) : tools::Machine::generic(threads);

@@ -118,5 +118,5 @@ int main(int argc, char** argv) {
                                                                                : tools::fail(diagnostics);
   }
   if (file->empty()) return tools::refuse("FILE is required");
-  return tools::within_memory([&] { return run(request); });
+  return tools::within_limits([&] { return run(request); });
 }

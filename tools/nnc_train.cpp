@@ -1,6 +1,7 @@
 // nnc-train: trains the model of a `.nn` file on data until its recipe ends or the loss stops improving.
 #include "runtime/atomic_file.h"
 #include "runtime/checkpoint.h"
+#include "runtime/data/file.h"
 #include "runtime/jit/object_cache.h"
 #include "runtime/trainer.h"
 #include "tools/command_line.h"
@@ -147,6 +148,10 @@ int run(const Flags& flags) {
   const bool made_out = !out.empty() && !std::filesystem::exists(out);
   if (!out.empty() && runtime::prepare_output(out, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
   // Found out now and not after training: an empty trace can be written or not. One that is there stays until then.
+  if (!flags.trace.empty() && std::filesystem::is_directory(flags.trace)) {
+    diagnostics.error(runtime::whole_file(flags.trace), "expected a file to write the trace to, found a directory");
+    return tools::fail(diagnostics);
+  }
   const bool made_trace = !flags.trace.empty() && access(flags.trace.c_str(), W_OK) != 0;
   if (made_trace &&
       tools::write_text(flags.trace, tools::profile_trace(prepared->module, {}), diagnostics) == ir::Status::failed)
@@ -257,5 +262,5 @@ int main(int argc, char** argv) {
   flags.training.seed = flags.request.seed;
   flags.training.shuffle = !flags.no_shuffle;
   flags.training.signal = &received_signal;
-  return tools::within_memory([&] { return run(flags); });
+  return tools::within_limits([&] { return run(flags); });
 }

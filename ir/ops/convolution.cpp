@@ -7,7 +7,6 @@
 
 #include "ir/builder.h"
 #include "ir/check.h"
-#include "ir/images.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
 #include "ir/ops/multiply_rows.h"
@@ -394,7 +393,8 @@ std::span<const OpDef> convolution_ops() {
              });
            },
        .flops = products<convolution_of>,
-       .promotion = Promotion::real},
+       .promotion = Promotion::real,
+       .images = Images{{0}, {0}}},
 
       {.name = "transposed_convolution",
        .doc =
@@ -414,7 +414,8 @@ std::span<const OpDef> convolution_ops() {
              });
            },
        .flops = products<transposed_convolution_of>,
-       .promotion = Promotion::real},
+       .promotion = Promotion::real,
+       .images = Images{{0}, {0}}},
 
       {.name = "convolution_weight_gradient",
        .doc = "The gradient of `convolution` with respect to its weight, whose spatial extents are `kernel`; y is the "
@@ -438,16 +439,8 @@ std::span<const OpDef> convolution_ops() {
              });
            },
        .flops = products<convolution_weight_gradient_of>,
-       .promotion = Promotion::real},
-  };
-  return ops;
-}
-
-std::span<const ImageOp> convolution_images() {
-  static const ImageOp ops[] = {
-      {.name = "convolution", .operands = {0}, .results = {0}},
-      {.name = "transposed_convolution", .operands = {0}, .results = {0}},
-      {.name = "convolution_weight_gradient", .operands = {0, 1}, .results = {}},
+       .promotion = Promotion::real,
+       .images = Images{{0, 1}, {}}},
   };
   return ops;
 }

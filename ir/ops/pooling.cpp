@@ -1,7 +1,6 @@
 #include "ir/ops/pooling.h"
 
 #include "ir/builder.h"
-#include "ir/images.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
 #include "ir/samples.h"
@@ -330,6 +329,7 @@ std::span<const OpDef> pooling_ops() {
        .result_count = [](const OpView& op, std::size_t result) -> std::int64_t {
          return result == 1 ? pooling_of(op).window.elements() : 0;
        },
+       .images = Images{{0}, {0, 1}},
        .expand = expand_max_pool},
 
       {.name = "max_pool_gradient",
@@ -357,6 +357,7 @@ std::span<const OpDef> pooling_ops() {
            },
        .flops = [](const OpView& op) { return op.operands[0].elements(); },
        .callable = false,
+       .images = Images{{0, 1}, {0}},
        .expand = expand_max_pool_gradient},
 
       {.name = "average_pool",
@@ -392,6 +393,7 @@ std::span<const OpDef> pooling_ops() {
            },
        .flops = [](const OpView& op) { return window_work(pooling_of(op)); },
        .promotion = Promotion::real,
+       .images = Images{{0}, {0}},
        .expand = expand_average_pool},
 
       {.name = "average_pool_gradient",
@@ -423,17 +425,8 @@ std::span<const OpDef> pooling_ops() {
            },
        .flops = [](const OpView& op) { return window_work(pooling_backward_of(op)); },
        .callable = false,
+       .images = Images{{0}, {0}},
        .expand = expand_average_pool_gradient},
-  };
-  return ops;
-}
-
-std::span<const ImageOp> pooling_images() {
-  static const ImageOp ops[] = {
-      {.name = "max_pool", .operands = {0}, .results = {0, 1}},
-      {.name = "max_pool_gradient", .operands = {0, 1}, .results = {0}},
-      {.name = "average_pool", .operands = {0}, .results = {0}},
-      {.name = "average_pool_gradient", .operands = {0}, .results = {0}},
   };
   return ops;
 }

@@ -21,10 +21,6 @@ namespace {
 
 llvm::Align align_of(DType dtype) { return llvm::Align(static_cast<std::uint64_t>(ir::size_of(dtype))); }
 
-bool is_bounded(const Access& access, int d) {
-  return !access.bounds.empty() && access.bounds[static_cast<std::size_t>(d)] != Access::everywhere;
-}
-
 llvm::Value* both(llvm::IRBuilder<>& b, llvm::Value* x, llvm::Value* y) {
   if (x == nullptr) return y;
   return y == nullptr ? x : b.CreateAnd(x, y);
@@ -72,7 +68,7 @@ bool AccessEmitter::is_tiled(const Access& access, Spread spread) const {
   if (!spread.in_lanes || spread.copies < 2 || !is_tile() || access.index >= 0) return false;
   const std::int64_t lanes = lane_stride(access);
   return access.strides[static_cast<std::size_t>(layout_.tile)] == 1 && lanes != 0 && lanes != 1 &&
-         std::ranges::all_of(access.bounds, [](const auto& bounds) { return bounds == Access::everywhere; });
+         !access.is_bounded();
 }
 
 bool AccessEmitter::is_aligned(const Access& access, DType dtype, int contiguous) const {
@@ -92,14 +88,14 @@ bool AccessEmitter::is_aligned(const Access& access, DType dtype, int contiguous
 llvm::Value* AccessEmitter::within(const Access& access, int copy) {
   llvm::Value* inside = nullptr;
   for (int d = 0; d < static_cast<int>(domain_.size()); ++d)
-    if (is_open(d) && is_bounded(access, d) && !(place_.in_lanes && d == layout_.vector))
+    if (is_open(d) && access.is_bounded(static_cast<std::size_t>(d)) && !(place_.in_lanes && d == layout_.vector))
       inside = both(b_, inside, between(b_, coordinate(d, copy), access.bounds[static_cast<std::size_t>(d)]));
   return inside;
 }
 
 llvm::Value* AccessEmitter::lanes_within(const Access& access, int copy) {
   llvm::Value* mask = place_.mask;
-  if (is_bounded(access, layout_.vector)) {
+  if (access.is_bounded(static_cast<std::size_t>(layout_.vector))) {
     const std::int64_t first = is_tile() ? 0 : std::int64_t{copy} * layout_.lanes;
     llvm::Value* const lanes = b_.CreateAdd(splat(b_, coordinate(layout_.vector), layout_.lanes),
                                             lane_numbers(b_.getContext(), first, layout_.lanes));
@@ -260,8 +256,7 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
 void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, int copies, std::int64_t elements) {
   constexpr std::int64_t line = 64;
   constexpr std::uint32_t to_read = 0, level2 = 2, data = 1;
-  const auto is_bounded_along = [&](const auto& bounds) { return bounds != Access::everywhere; };
-  if (lane_stride(access) != 1 || access.index >= 0 || std::ranges::any_of(access.bounds, is_bounded_along)) return;
+  if (lane_stride(access) != 1 || access.index >= 0 || access.is_bounded()) return;
   for (int copy = 0; copy < copies; ++copy) {
     if (copy * layout_.lanes * ir::size_of(dtype) % line != 0) continue;
     llvm::Value* const position = b_.CreateAdd(start(access, copy), b_.getInt64(static_cast<std::uint64_t>(elements)));

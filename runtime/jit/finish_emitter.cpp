@@ -59,8 +59,8 @@ class SplitEmitter {
   void emit_elements() {
     const AccumulatorRegisters accumulators(b_, reduction_, lanes(), 1);
     emit_loop(b_, b_.getInt64(0), function_->getArg(2), 1, [&](llvm::Value* chunk) {
-      llvm::Value* const area =
-          b_.CreateGEP(b_.getInt8Ty(), function_->getArg(1), b_.CreateMul(chunk, constant(layout_.partial_bytes)));
+      llvm::Value* const area = b_.CreateGEP(b_.getInt8Ty(), function_->getArg(1),
+                                             b_.CreateMul(chunk, constant(layout_.scratch.partial_bytes)));
       Accumulators part;
       for (std::size_t kind = 0; kind < reduction_.kinds().size(); ++kind) {
         llvm::Value* const base =

@@ -29,7 +29,7 @@ class RunEmitter {
 
   void run() {
     splits_.start();
-    emit_early(0);
+    emit_early(Level::function);
     if (s_.layout.vector_is_parallel)
       vector_positions();
     else
@@ -68,7 +68,7 @@ class RunEmitter {
       llvm::Value* const first = b_.CreateURem(position, length);
       place_position(b_.CreateUDiv(position, length), parallel.size() - 1);
       const auto outside = s_.values;
-      emit_early(1);
+      emit_early(Level::row);
       llvm::Value* const left = b_.CreateNSWAdd(first, b_.CreateNSWSub(s_.end(), position));
       llvm::Value* const last = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, left, length);
       vector_range(first, last);
@@ -127,17 +127,18 @@ class RunEmitter {
 
   // --- values -------------------------------------------------------------------------------------------------------
 
-  /// 0 for what is known at the function's start; 1 for what is in a row of positions; 2 for anything else.
-  int earliest(ValueId value) const {
-    if (s_.is_reduction(value) || s_.layout.stage[index_of(value)] > 0) return 2;
+  /// Where a value is known first: at the function's start, in a row of positions, or in a position.
+  enum class Level : std::uint8_t { function, row, position };
+  Level earliest(ValueId value) const {
+    if (s_.is_reduction(value) || s_.layout.stage[index_of(value)] > 0) return Level::position;
     const ir::DimensionSet moves = s_.layout.moves[index_of(value)];
-    if (moves == 0) return 0;
-    if (!s_.layout.vector_is_parallel) return 2;
+    if (moves == 0) return Level::function;
+    if (!s_.layout.vector_is_parallel) return Level::position;
     for (int d = 0; d < s_.fused.rank(); ++d)
-      if (has(moves, d) && (d == s_.vector() || !s_.fused.is_parallel(d))) return 2;
-    return 1;
+      if (has(moves, d) && (d == s_.vector() || !s_.fused.is_parallel(d))) return Level::position;
+    return Level::row;
   }
-  void emit_early(int level) {
+  void emit_early(Level level) {
     std::vector<char> done(s_.values.size(), 0);
     for (const KernelNest& nest : s_.layout.nests)
       for (const ValueId value : nest.needed)
@@ -151,7 +152,7 @@ class RunEmitter {
     std::vector<char> done(s_.values.size(), 0);
     for (const KernelNest& nest : s_.layout.nests) {
       for (const ValueId value : nest.needed)
-        if (earliest(value) == 2 && depth(nest, value) == 0 && !s_.is_reduction(value) &&
+        if (earliest(value) == Level::position && depth(nest, value) == 0 && !s_.is_reduction(value) &&
             !std::exchange(done[index_of(value)], 1))
           evaluate_.emit(value);
       std::vector<Accumulation> accumulations;
@@ -257,7 +258,8 @@ class RunEmitter {
   }
 
   void emit_innermost(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
-    if (s_.fused.schedule.prefetch && &nest - s_.layout.nests.data() == 1) emit_prefetch();
+    if (s_.fused.schedule.prefetch && s_.layout.nests.size() > 1 && &nest == &s_.layout.prefetching_nest())
+      emit_prefetch();
     for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations)
       accumulate_.step(nest, reduction, registers, lanes_apart);
     for (const int split : nest.splits) splits_.step(nest, split);

@@ -18,9 +18,6 @@ using ir::Op;
 
 namespace {
 
-/// Chunks of whole cache lines of any element are alike in the code.
-constexpr std::int64_t chunk_granule = 64;
-
 const ir::Tensor* number_of(const Block& body, const Op& op) {
   const ir::Tensor* value = op.results.size() == 1 ? ir::constant_value(body, op.results[0]) : nullptr;
   return value != nullptr && value->elements() == 1 ? value : nullptr;
@@ -67,7 +64,7 @@ std::optional<std::vector<int>> differences(const Block& a, const Block& b) {
 }
 
 bool same_schedule(ir::Schedule a, ir::Schedule b) {
-  if (a.chunk % chunk_granule == 0 && b.chunk % chunk_granule == 0) a.chunk = b.chunk;
+  if (a.chunk % ir::chunk_granule == 0 && b.chunk % ir::chunk_granule == 0) a.chunk = b.chunk;
   return a == b;
 }
 

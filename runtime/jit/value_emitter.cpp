@@ -2,6 +2,7 @@
 
 #include "ir/evaluate.h"
 #include "ir/linear.h"
+#include "ir/philox.h"
 #include "runtime/jit/scalar_emitter.h"
 #include "runtime/jit/vector_random.h"
 
@@ -12,12 +13,6 @@
 #include <optional>
 
 namespace nnc::runtime::jit {
-
-namespace {
-
-constexpr int block_positions = 64, block_lanes = 16;  // of random numbers
-
-}  // namespace
 
 void ValueEmitter::emit(ir::ValueId value) {
   const ir::Op* op = s_.fused.body.definer(value);
@@ -71,13 +66,13 @@ Pack ValueEmitter::elementwise(const ir::Op& op) {
 }
 
 bool ValueEmitter::begins_blocks() const {
-  if (!s_.place.in_lanes || s_.place.along != s_.vector() || s_.place.copies * s_.lanes() != block_positions ||
-      s_.lanes() > block_lanes)
+  if (!s_.place.in_lanes || s_.place.along != s_.vector() || s_.place.copies * s_.lanes() != ir::random_group ||
+      s_.lanes() > ir::random_group_blocks)
     return false;
   if (!s_.layout.vector_is_parallel) return true;
   bool alone = true;
   for (int d = 0; d < s_.fused.rank(); ++d) alone = alone && (d == s_.vector() || s_.extent(d) == 1);
-  return s_.fused.schedule.chunk % block_positions == 0 && (alone || s_.extent(s_.vector()) % block_positions == 0);
+  return s_.fused.schedule.chunk % ir::random_group == 0 && (alone || s_.extent(s_.vector()) % ir::random_group == 0);
 }
 
 std::optional<Pack> ValueEmitter::random_block(const ir::Op& op, const ir::ScalarProgram& program) {
@@ -96,7 +91,7 @@ std::optional<Pack> ValueEmitter::random_block(const ir::Op& op, const ir::Scala
   llvm::Value* position = s_.constant(0);
   for (int d = missing; d < s_.fused.rank(); ++d) {
     const std::int64_t factor = (*linear)[static_cast<std::size_t>(d - missing)];
-    if (d == s_.vector() ? factor != 1 : factor % block_positions != 0) return std::nullopt;
+    if (d == s_.vector() ? factor != 1 : factor % ir::random_group != 0) return std::nullopt;
     if (factor != 0) position = s_.b.CreateAdd(position, s_.b.CreateMul(s_.coordinate(d), s_.constant(factor)));
   }
   const auto input = [&](int scalar) {
@@ -105,8 +100,8 @@ std::optional<Pack> ValueEmitter::random_block(const ir::Op& op, const ir::Scala
   llvm::Value* const entry = s_.parameter(op);
   llvm::Value* const stream = entry == nullptr ? s_.constant(static_cast<std::int64_t>(drawn.stream))
                                                : s_.access.load_elements(entry, ir::DType::i64, 1);
-  llvm::Value* const block = s_.b.CreateLShr(position, std::countr_zero(std::uint64_t{block_positions}));
-  const int parts = block_lanes / s_.lanes();
+  llvm::Value* const block = s_.b.CreateLShr(position, std::countr_zero(std::uint64_t{ir::random_group}));
+  const int parts = ir::random_group_blocks / s_.lanes();
   Pack pack(static_cast<unsigned>(s_.place.copies));
   for (int part = 0; part < parts; ++part) {
     const RandomBlock numbers = emit_random_block(s_.b, input(drawn.a), input(drawn.b), stream, block,

@@ -1,10 +1,12 @@
 #include "runtime/jit/vector_random.h"
 
 #include "ir/check.h"
+#include "ir/philox.h"
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/DerivedTypes.h>
 
+#include <bit>
 #include <utility>
 #include <vector>
 
@@ -27,14 +29,14 @@ class Philox {
   /// The four words of the blocks with those numbers: i64, or <N x i64>.
   Words blocks(Value* numbers) {
     Words counter = {numbers, step_, stream_, b_.CreateLShr(stream_, 32)};
-    for (std::uint32_t round = 0; round < 10; ++round) {
-      const auto key = [&](int i, std::uint32_t increment) {
-        return b_.CreateAdd(key_[i], b_.getInt64(std::uint32_t{round * increment}));
+    for (std::uint32_t round = 0; round < ir::philox_rounds; ++round) {
+      const auto key = [&](std::size_t i) {
+        return b_.CreateAdd(key_[i], b_.getInt64(std::uint32_t{round * ir::philox_increments[i]}));
       };
-      Value* const a = product(counter[0], 0xD2511F53);
-      Value* const b = product(counter[2], 0xCD9E8D57);
-      counter = {different(upper(b), different(counter[1], key(0, 0x9E3779B9))), b,
-                 different(upper(a), different(counter[3], key(1, 0xBB67AE85))), a};
+      Value* const a = product(counter[0], ir::philox_multipliers[0]);
+      Value* const b = product(counter[2], ir::philox_multipliers[1]);
+      counter = {different(upper(b), different(counter[1], key(0))), b,
+                 different(upper(a), different(counter[3], key(1))), a};
     }
     return counter;
   }
@@ -61,6 +63,8 @@ class Philox {
   Value* stream_;
 };
 
+constexpr std::uint64_t bits_of(int power_of_two) { return std::countr_zero(static_cast<unsigned>(power_of_two)); }
+
 /// The upper 24 bits of i32 words, as a fraction.
 Value* fraction(IRBuilder<>& b, Value* words) {
   llvm::Type* type = b.getFloatTy();
@@ -74,23 +78,25 @@ Value* fraction(IRBuilder<>& b, Value* words) {
 Value* emit_random(IRBuilder<>& builder, Value* key, Value* step, Value* stream, Value* position) {
   IRBuilder<>& b = builder;
   const auto number = [&](std::uint64_t value) { return llvm::ConstantInt::get(position->getType(), value); };
-  Value* const block =
-      b.CreateOr(b.CreateShl(b.CreateLShr(position, number(6)), number(4)), b.CreateAnd(position, number(15)));
+  Value* const group = b.CreateLShr(position, number(bits_of(ir::random_group)));
+  Value* const block = b.CreateOr(b.CreateShl(group, number(bits_of(ir::random_group_blocks))),
+                                  b.CreateAnd(position, number(ir::random_group_blocks - 1)));
   const Words words = Philox(b, key, step, stream).blocks(block);
   const auto bit = [&](std::uint64_t mask) { return b.CreateIsNotNull(b.CreateAnd(position, number(mask))); };
-  Value* const odd = bit(16);
-  Value* const word =
-      b.CreateSelect(bit(32), b.CreateSelect(odd, words[3], words[2]), b.CreateSelect(odd, words[1], words[0]));
+  Value* const odd = bit(ir::random_group_blocks);
+  Value* const word = b.CreateSelect(bit(2 * ir::random_group_blocks), b.CreateSelect(odd, words[3], words[2]),
+                                     b.CreateSelect(odd, words[1], words[0]));
   return fraction(b, b.CreateTrunc(word, position->getType()->getWithNewBitWidth(32)));
 }
 
-RandomBlock emit_random_block(IRBuilder<>& builder, Value* key, Value* step, Value* stream, Value* block64,
-                              Value* first, int lanes) {
-  NNC_CHECK(lanes >= 2 && lanes <= 16 && lanes % 2 == 0, "{} lanes of random numbers", lanes);
+RandomBlock emit_random_block(IRBuilder<>& builder, Value* key, Value* step, Value* stream, Value* group, Value* first,
+                              int lanes) {
+  NNC_CHECK(lanes >= 2 && lanes <= ir::random_group_blocks && lanes % 2 == 0, "{} lanes of random numbers", lanes);
   IRBuilder<>& b = builder;
   const auto half = static_cast<unsigned>(lanes) / 2;
   auto* const numbers = llvm::FixedVectorType::get(b.getInt64Ty(), half);
-  Value* const base = b.CreateVectorSplat(half, b.CreateAdd(b.CreateShl(block64, 4), first));
+  Value* const base =
+      b.CreateVectorSplat(half, b.CreateAdd(b.CreateShl(group, bits_of(ir::random_group_blocks)), first));
   // Words of even lanes and of odd ones apart: put together, each pair is one i64.
   std::array<Words, 2> parts;
   for (std::uint64_t odd = 0; odd < 2; ++odd) {

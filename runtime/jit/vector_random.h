@@ -24,9 +24,9 @@ llvm::Value* emit_random(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Val
 struct RandomBlock {
   std::array<llvm::Value*, 4> words;  // uniform in [0, 1), <lanes x float>
 };
-/// Lane i of words[j] is element 64 block64 + 16 j + first + i; `block64` and `first` are i64. All lanes are within the
+/// Lane i of words[j] is element 64 group + 16 j + first + i; `group` and `first` are i64. All lanes are within the
 /// sixteen: first + lanes <= 16.
 RandomBlock emit_random_block(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Value* step, llvm::Value* stream,
-                              llvm::Value* block64, llvm::Value* first, int lanes);
+                              llvm::Value* group, llvm::Value* first, int lanes);
 
 }  // namespace nnc::runtime::jit

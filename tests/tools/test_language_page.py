@@ -1,4 +1,5 @@
-"""docs/language.md: its examples compile, what it calls refused is refused at that line, and std has what it lists.
+"""docs/language.md: its examples compile, what it calls refused is refused at that line, and std has what it lists;
+docs/pipeline.md: the step and the passes that it tells of are those there are.
 
 A block's language says what it is: `nn` compiles, after `train` below if it has none of its own; `nn refused` has a line
 with the comment `// an error`, where the compiler must see one; `ebnf` is the grammar.
@@ -12,6 +13,7 @@ import unittest
 
 ROOT = pathlib.Path(os.environ["NNC_SOURCE_DIR"])
 NNC = pathlib.Path(os.environ["NNC_BUILD_DIR"]) / "bin/nnc"
+NNC_OPT = NNC.with_name("nnc-opt")
 PAGE = (ROOT / "docs/language.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.S | re.M)
 
@@ -87,6 +89,14 @@ class PipelinePage(unittest.TestCase):
         self.assertGreater(len(lines), 15)
         for line in lines:
             self.assertIn(line, made)  # an iterator: what comes before is used up
+
+    def test_the_passes_told_are_those_there_are(self):
+        """docs/pipeline.md: a row for each pass, in the order in which they run."""
+        page = (ROOT / "docs/pipeline.md").read_text(encoding="utf-8")
+        done = subprocess.run([NNC_OPT, "--list-passes"], check=True, capture_output=True, text=True)
+        passes = [line.split()[0] for line in done.stdout.splitlines()]
+        told = [name for name in re.findall(r"(?m)^\| `([a-z-]+)` \| [^|]*\|$", page) if name in passes]
+        self.assertEqual(told, passes)
 
 
 if __name__ == "__main__":

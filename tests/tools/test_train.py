@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 import random
+import resource
 import signal
 import subprocess
 import tempfile
@@ -84,6 +85,20 @@ class Train(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no/trace.json", done.stderr)
         self.assertNotIn("epoch", done.stderr)
+        done = run(self.line, "--data", self.points, "--trace", self.dir)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, f"{self.dir}: error: expected a file to write the trace to, found a directory\n")
+
+    def test_a_file_beyond_the_limit_of_sizes_is_an_error(self):
+        out = self.dir / "out"
+        limited = lambda *args: subprocess.run(args, capture_output=True, text=True,
+                                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+        done = limited(BIN / "nnc-train", self.line, "--data", self.points, "--no-kernel-cache", "--out", out)
+        self.assertEqual((done.returncode, done.stderr), (1, f"{out}: error: cannot write to the output directory: File too large\n"))
+        self.assertEqual(list(out.iterdir()), [])
+        done = limited(BIN / "nnc", self.line, "-o", self.dir / "line.txt")
+        self.assertEqual((done.returncode, done.stderr), (1, f"{self.dir}/line.txt: error: cannot write it: File too large\n"))
+        self.assertEqual(list(self.dir.glob("line.txt*")), [])
 
     def test_summary_has_every_key(self):
         figures = self.figures(self.line, "--data", self.points, "--val-split", "0.2")

@@ -7,6 +7,6 @@
 using namespace nnc;
 
 TEST_CASE("a tool that runs out of memory ends as after any error of the user") {
-  CHECK(tools::within_memory([]() -> int { throw std::bad_alloc(); }) == 1);
-  CHECK(tools::within_memory([] { return 7; }) == 7);
+  CHECK(tools::within_limits([]() -> int { throw std::bad_alloc(); }) == 1);
+  CHECK(tools::within_limits([] { return 7; }) == 7);
 }

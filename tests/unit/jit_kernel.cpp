@@ -51,8 +51,7 @@ Expr FusedOp::read(DType dtype, Access access, Shape frame) {
     if (frame[d] == 1) access.strides[domain_.size() - frame.size() + d] = 0;
   std::int64_t last = access.offset;
   for (std::size_t d = 0; d < domain_.size(); ++d) {
-    const bool bounded = !access.bounds.empty() && access.bounds[d] != Access::everywhere;
-    const std::int64_t end = bounded ? access.bounds[d].second : domain_[d];
+    const std::int64_t end = access.is_bounded(d) ? access.bounds[d].second : domain_[d];
     last += std::max<std::int64_t>(0, access.strides[d] * (end - 1));
   }
   // A gathered operand has three rows.
@@ -146,14 +145,14 @@ std::vector<Tensor> run_kernel(const FusedOp& op, const Schedule& schedule, cons
     args.push_back(memory.back().start());
   }
   args.push_back(const_cast<void*>(code.parameters));
-  const std::int64_t chunks = chunk_count(fused), positions = parallel_positions(fused);
-  memory.emplace_back(static_cast<std::size_t>(layout.partial_bytes * chunks));
+  const std::int64_t positions = parallel_positions(fused), chunks = chunk_count(fused, positions);
+  memory.emplace_back(static_cast<std::size_t>(layout.scratch.partial_bytes * chunks));
   std::byte* const partials = memory.back().start();
-  memory.emplace_back(static_cast<std::size_t>(layout.row_bytes));
+  memory.emplace_back(static_cast<std::size_t>(layout.scratch.row_bytes));
   std::byte* const rows = memory.back().start();
   for (std::int64_t chunk = chunks; chunk-- > 0;)
     code.run(args.data(), chunk * schedule.chunk, std::min((chunk + 1) * schedule.chunk, positions),
-             partials + chunk * layout.partial_bytes, rows);
+             partials + chunk * layout.scratch.partial_bytes, rows);
   CHECK((code.finish != nullptr) == !layout.splits.empty());
   if (code.finish != nullptr) code.finish(args.data(), partials, chunks);
 

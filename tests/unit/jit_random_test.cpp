@@ -69,14 +69,14 @@ class RandomOp {
     return {.parallel = {}, .chunk = 1, .vector = rank - 1, .lanes = 8};
   }
 
-  /// Results that may lie over an operand, each over another one.
-  std::vector<std::pair<int, int>> in_place() const {
+  /// Results that may lie over an operand under the schedule, each over another one.
+  std::vector<std::pair<int, int>> in_place(const Schedule& schedule) const {
+    const Kernel kernel = op_.kernel(schedule);
     std::vector<std::pair<int, int>> pairs;
     for (std::size_t r = 0; r < op_.writes().size(); ++r)
       for (std::size_t p = 0; p < op_.reads().size(); ++p) {
         const bool taken = std::ranges::find(pairs, static_cast<int>(p), &std::pair<int, int>::second) != pairs.end();
-        if (!taken && op_.reads()[p] == op_.writes()[r] && op_.operands()[p] == op_.results()[r] &&
-            !is_split(op_.writes()[r])) {
+        if (!taken && may_share(kernel.op, p, r)) {
           pairs.emplace_back(static_cast<int>(r), static_cast<int>(p));
           break;
         }
@@ -171,8 +171,7 @@ class RandomOp {
     std::int64_t rows = access.offset + 1;
     for (std::size_t d = 0; d < frame.size(); ++d) {
       if (access.strides[d] < 0) return;
-      const bool bounded = !access.bounds.empty() && access.bounds[d] != Access::everywhere;
-      rows += access.strides[d] * ((bounded ? access.bounds[d].second : frame[d]) - 1);
+      rows += access.strides[d] * ((access.is_bounded(d) ? access.bounds[d].second : frame[d]) - 1);
     }
     Shape index = frame;
     for (std::int64_t& extent : index)
@@ -262,13 +261,6 @@ class RandomOp {
     op_.write(value, random_dense(frame));
   }
 
-  /// Written when the kernel ends, whatever the schedule: another chunk might still read the operand.
-  bool is_split(const Access& write) const {
-    for (std::size_t d = 0; d < op_.domain().size(); ++d)
-      if (write.strides[d] == 0 && op_.domain()[d] > 1) return true;
-    return false;
-  }
-
   Random& random_;
   FusedOp op_;
   std::vector<Expr> values_, reductions_;
@@ -292,7 +284,7 @@ void run_seed(std::uint64_t seed, bool print) {
     const std::vector<Tensor> expected = evaluate(graph.body, operands, nullptr);
     tests::RunOptions options;
     if (random() % 4 == 0) options.cpu = runtime::jit::avx2_cpu();
-    if (random() % 2 == 0) options.in_place = made.in_place();
+    if (random() % 2 == 0) options.in_place = made.in_place(schedule);
     const std::vector<Tensor> results = tests::run_kernel(op, schedule, operands, options);
     for (std::size_t r = 0; r < results.size(); ++r) {
       INFO("result " << r);

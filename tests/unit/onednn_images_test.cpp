@@ -1,5 +1,4 @@
 // Convolution, pooling and their gradients by oneDNN, against the reference evaluation.
-#include "ir/images.h"
 #include "ir/op.h"
 #include "runtime/onednn/contractions.h"
 #include "tests/unit/image_call.h"
@@ -29,7 +28,7 @@ TEST_CASE("ops on images agree with the reference on their records' samples") {
   const auto contractions = runtime::make_onednn_contractions();
   Random random(1);
   for (const OpDef* def : all_ops()) {
-    if (image_op(*def) == nullptr) continue;
+    if (!def->images) continue;
     Samples samples;
     (*def->samples)(samples);
     for (const Sample& sample : samples.all()) {
