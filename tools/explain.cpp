@@ -21,25 +21,7 @@ namespace nnc::tools {
 
 namespace {
 
-using Line = std::pair<std::string, int>;
-
-std::set<Line> lines_of(const ir::Location& location) {
-  std::set<Line> lines;
-  for (const ir::CallChain& chain : location.chains()) lines.emplace(user_point(chain).file, user_point(chain).line);
-  return lines;
-}
-
 constexpr std::size_t most_named = 4;
-
-/// Each name once, and no more than so many.
-std::string named(const std::vector<std::string_view>& ops, std::size_t most) {
-  std::vector<std::string_view> names;
-  for (const std::string_view op : ops)
-    if (std::ranges::find(names, op) == names.end()) names.push_back(op);
-  const bool more = names.size() > most;
-  if (more) names.resize(most);
-  return fmt::format("{}{}", fmt::join(names, " "), more ? " ..." : "");
-}
 
 /// What stands under a line of the user's, in the order in which it was found.
 struct Found {
@@ -103,8 +85,7 @@ class GraphExplanation {
     }
     for (const Line& line : lines_of(op.location)) ops[line];
     for (const auto& [line, of_line] : ops)
-      add_row(block, op, line,
-              fmt::format("{}{} {}", where, name, of_line.empty() ? "copy" : named(of_line, of_line.size())));
+      add_row(block, op, line, fmt::format("{}{} {}", where, name, named(of_line, of_line.size())));
   }
 
   void add_row(const ir::Block& block, const ir::Op& op, const ir::Location& location, const std::string& what) {

@@ -2,6 +2,7 @@
 
 #include "ir/program.h"
 #include "runtime/cpu_target.h"
+#include "runtime/data/file.h"
 #include "runtime/jit/winograd.h"
 #include "runtime/onednn/contractions.h"
 #include "runtime/program_executor.h"
@@ -47,7 +48,7 @@ ir::Status Machine::check(const ir::Module& module, const std::string& file, ir:
       const std::int64_t needed = needs->scratch_bytes(ir::view(program, instruction), instruction.threads);
       if (needed <= instruction.scratch) continue;
       diagnostics.error(
-          {file, 1, 1},
+          runtime::whole_file(file),
           fmt::format("this program is planned for target {}: on {} its {} needs {} bytes of "
                       "scratch and has {}; compile the .nn source here",
                       module.target, target_->name(), *instruction.def->name, needed, instruction.scratch));

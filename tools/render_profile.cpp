@@ -39,13 +39,10 @@ std::string describe(const ir::Module& module, const Program& program, const Ins
     return text;
   }
   const ir::Kernel& kernel = module.kernels[static_cast<std::size_t>(instruction.kernel)];
-  std::string text = "@" + kernel.name;
-  std::vector<std::string_view> names;
+  std::vector<std::string_view> ops;
   for (const ir::Op& op : kernel.op.regions[0].ops())
-    if (!op.operands.empty() && std::ranges::find(names, *op.def->name) == names.end()) names.push_back(*op.def->name);
-  for (std::size_t i = 0; i < names.size() && i < most_ops_named; ++i) text += fmt::format(" {}", names[i]);
-  if (names.size() > most_ops_named) text += " ...";
-  if (names.empty()) text += " copy";
+    if (!op.operands.empty()) ops.push_back(*op.def->name);
+  std::string text = fmt::format("@{} {}", kernel.name, named(ops, most_ops_named));
   if (instruction.sets.size() > 1) text += fmt::format(", {} sets", instruction.sets.size());
   return text;
 }
@@ -116,18 +113,16 @@ std::string instruction_table(const ir::Module& module, const Program& program, 
 using LineTimes = std::array<double, part_names.size()>;
 
 std::string line_table(const Program& program, const ProgramProfile& profile, const TextFile& source) {
-  std::map<std::pair<std::string, int>, LineTimes> lines;
+  std::map<Line, LineTimes> lines;
   for (std::size_t i = 0; i < program.instructions.size(); ++i) {
     const Instruction& instruction = program.instructions[i];
-    std::set<std::pair<std::string, int>> own;
-    for (const ir::CallChain& chain : instruction.location.chains())
-      own.emplace(user_point(chain).file, user_point(chain).line);
+    std::set<Line> own = lines_of(instruction.location);
     if (own.empty()) own.emplace("", 0);
-    for (const auto& line : own)
+    for (const Line& line : own)
       lines[line][part_of(instruction.role.kind)] += profile.seconds_of[i] / static_cast<double>(own.size());
   }
   const auto total = [](const LineTimes& times) { return times[0] + times[1] + times[2]; };
-  std::vector<std::pair<std::pair<std::string, int>, LineTimes>> order(lines.begin(), lines.end());
+  std::vector<std::pair<Line, LineTimes>> order(lines.begin(), lines.end());
   std::ranges::stable_sort(order, std::greater{}, [&](const auto& entry) { return total(entry.second); });
 
   const Unit unit = unit_of(profile);

@@ -85,8 +85,9 @@ runtime::Watcher progress_watcher(const ir::Recipe& recipe, bool quiet) {
 }
 
 std::string describe_result(const runtime::TrainResult& result, const std::string& out) {
-  std::string text = fmt::format("trained {} steps, {} complete epoch{} (stop reason: {})", result.steps, result.epochs,
-                                 result.epochs == 1 ? "" : "s", runtime::name(result.reason));
+  std::string text = fmt::format("trained {} step{}, {} complete epoch{} (stop reason: {})", result.steps,
+                                 result.steps == 1 ? "" : "s", result.epochs, result.epochs == 1 ? "" : "s",
+                                 runtime::name(result.reason));
   if (result.best_valid_loss) {
     text += fmt::format("; lowest validation loss {:.4f} in epoch {}", *result.best_valid_loss, result.best_epoch);
   }

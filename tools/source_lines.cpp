@@ -1,8 +1,29 @@
 #include "tools/source_lines.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 namespace nnc::tools {
 
 ir::SourcePoint user_point(const ir::CallChain& chain) { return chain[ir::innermost_in_first_file(chain)]; }
+
+std::set<Line> lines_of(const ir::Location& location) {
+  std::set<Line> lines;
+  for (const ir::CallChain& chain : location.chains()) lines.emplace(user_point(chain).file, user_point(chain).line);
+  return lines;
+}
+
+std::string named(const std::vector<std::string_view>& ops, std::size_t most) {
+  std::vector<std::string_view> names;
+  for (const std::string_view op : ops)
+    if (std::ranges::find(names, op) == names.end()) names.push_back(op);
+  if (names.empty()) return "copy";
+  const bool more = names.size() > most;
+  if (more) names.resize(most);
+  return fmt::format("{}{}", fmt::join(names, " "), more ? " ..." : "");
+}
 
 std::string line_of(const std::string& text, int line) {
   std::size_t begin = 0;

@@ -125,6 +125,10 @@ class NpzReader {
     const std::optional<std::size_t> found = column_for(name, names_, fields);
     if (!found) {
       const std::string near = ir::nearest_name(name, names_);
+      if (names_.empty()) {
+        diagnostics_.error(whole_file(path_), fmt::format("no array for field `{}`: the file has none", field.name));
+        return std::nullopt;
+      }
       diagnostics_.error(whole_file(path_), fmt::format("no array for field `{}`{} The file has `{}`", field.name,
                                                         near.empty() ? "." : fmt::format("; did you mean `{}`?", near),
                                                         fmt::join(names_, "`, `")));
