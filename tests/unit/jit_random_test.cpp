@@ -6,6 +6,7 @@
 #include "ir/evaluate.h"
 #include "ir/kernel_layout.h"
 #include "ir/op.h"
+#include "ir/program_memory.h"
 #include "ir/text.h"
 #include "tests/unit/jit_kernel.h"
 
