@@ -129,7 +129,8 @@ ast::Span place_of(const ast::Block& body, const std::string& name) {
   return {};
 }
 
-/// Later forms of the module say no more what a field indexes, and where it does so only by chosen elements. Ids of a vocabulary have to fit what they index.
+/// Below which number the values of a field lie, since the model indexes by them: what the data is checked against. Later
+/// forms of the module do not say where it does so by chosen elements only. Ids of a vocabulary have to fit what they index.
 void note_ranges(ir::Module& module, const Declarations& declarations, ir::Diagnostics& diagnostics) {
   const std::map<std::string, std::int64_t> ranges = ir::index_ranges(module),
                                             chosen = ir::index_ranges(module, /*chosen=*/true);

@@ -141,8 +141,11 @@ std::vector<Elements> through_kernel(const Op& fused, const Op* op, std::vector<
       const auto index = static_cast<std::size_t>(read.index);
       uses->push_back({op, index, read.index_extent, operands[index]});
     }
-    if (!read.bounds.empty() && !is_float(view.body.type(view.body.params()[i]).dtype))
-      operands[i].add_interval(static_cast<std::int64_t>(read.fill), static_cast<std::int64_t>(read.fill));
+    const DType dtype = view.body.type(view.body.params()[i]).dtype;
+    if (read.is_bounded() && !is_float(dtype)) {
+      const auto fill = Tensor::splat({dtype, {}, {}}, read.fill).integer(0);
+      operands[i].add_interval(fill, fill);
+    }
   }
   std::vector<IndexUse> inner;
   const ElementFlow body(view.body, operands, &inner);
@@ -200,7 +203,8 @@ class BufferFlow {
       Elements& elements = elements_[root(set.writes[i])];
       const Elements before = elements;
       elements.add(results[i]);
-      if (elements.low != before.low || elements.high != before.high)
+      const bool had_numbers = before.low <= before.high;
+      if (had_numbers && (elements.low != before.low || elements.high != before.high))
         elements.add(any(program_.buffers[root(set.writes[i])].type.dtype));
       grows_ |= elements != before;
     }

@@ -35,7 +35,7 @@ struct Elements {
 
 /// An operand that names positions of a dimension of `extent`.
 struct IndexUse {
-  const Op* op;  // null within a kernel
+  const Op* op;  // null within a kernel: an elementwise op, which reads no memory by it
   std::size_t operand;
   std::int64_t extent;
   Elements elements;  // of the outermost block's parameters

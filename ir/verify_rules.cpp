@@ -266,7 +266,8 @@ class ModuleChecker {
     }
   }
 
-  /// Kernels read at an index of the data without looking at it.
+  /// A field's values lie below what they index: the data is checked against that, and kernels read at an index of the
+  /// data without looking at it.
   void check_ranges() {
     const std::map<std::string, std::int64_t> ranges = index_ranges(module_);
     const auto check = [&](const std::vector<DataField>& fields, Kind kind) {

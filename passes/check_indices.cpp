@@ -56,6 +56,7 @@ ir::Status check_indices(ir::Module& module, PassContext&) {
     const std::size_t read = fields == nullptr ? 0 : fields->size();
     std::map<const Op*, Extents> unsure;
     for (const ir::IndexUse& use : ir::index_uses(graph.body)) {
+      if (use.op == nullptr) continue;  // within a kernel, where nothing is read at it
       const bool from_data = std::ranges::all_of(use.elements.params, [&](std::size_t param) { return param < read; });
       if (!from_data || !use.elements.chosen.empty() || !use.elements.below(use.extent))
         unsure[use.op][use.operand] = use.extent;

@@ -288,10 +288,11 @@ class Trainable {
         if (other.name == graph) there.push_back(other.batch);
       for (const ir::Program& other : module_.programs)
         if (other.name == graph) there.push_back(other.batch);
-      fail(there.empty() ? fmt::format("the module has no `{}`", graph)
-                         : fmt::format("the data needs `{}` for batches of {}, and the module has it for {}; train the "
-                                       ".nn source instead",
-                                       graph, size, fmt::join(there, ", ")));
+      fail(there.empty() || size == 0
+               ? fmt::format("the module has no `{}`", graph)
+               : fmt::format("the data needs `{}` for batches of {}, and the module has it for {}; train the "
+                             ".nn source instead",
+                             graph, size, fmt::join(there, ", ")));
     }
   }
 

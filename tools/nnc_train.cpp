@@ -139,19 +139,20 @@ int run(const Flags& flags) {
   if (flags.cache_asked &&
       runtime::prepare_directory(flags.request.kernel_cache, "directory of kernels", diagnostics) == ir::Status::failed)
     return tools::fail(diagnostics);
+  std::error_code unknown;  // that it cannot be written is found out below
+  if (std::filesystem::is_directory(flags.trace, unknown)) {
+    diagnostics.error(runtime::whole_file(flags.trace), "expected a file to write the trace to, found a directory");
+    return tools::fail(diagnostics);
+  }
   std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
   if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed) {
     return tools::fail(diagnostics);
   }
   catch_signals();
   const std::string& out = flags.training.out;
-  const bool made_out = !out.empty() && !std::filesystem::exists(out);
+  const bool made_out = !out.empty() && !std::filesystem::exists(out, unknown);
   if (!out.empty() && runtime::prepare_output(out, diagnostics) == ir::Status::failed) return tools::fail(diagnostics);
   // Found out now and not after training: an empty trace can be written or not. One that is there stays until then.
-  if (!flags.trace.empty() && std::filesystem::is_directory(flags.trace)) {
-    diagnostics.error(runtime::whole_file(flags.trace), "expected a file to write the trace to, found a directory");
-    return tools::fail(diagnostics);
-  }
   const bool made_trace = !flags.trace.empty() && access(flags.trace.c_str(), W_OK) != 0;
   if (made_trace &&
       tools::write_text(flags.trace, tools::profile_trace(prepared->module, {}), diagnostics) == ir::Status::failed)

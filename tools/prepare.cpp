@@ -118,12 +118,14 @@ bool has_updates(const ir::Module& module) {
   });
 }
 
-/// The passes from where the module stands to where execution begins.
+/// The passes from where the module stands to where execution begins. Indices are checked whatever the text says.
 std::vector<const passes::Pass*> remaining_passes(const ir::Module& module, bool reference) {
   if (is_lowered(module)) return {};
   const std::vector<const passes::Pass*> to_step = passes::pipeline_to(passes::Stage::step);
   std::vector<const passes::Pass*> result = reference ? to_step : passes::pipeline_to(passes::Stage::program);
-  if (has_updates(module)) result.erase(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(to_step.size()));
+  if (!has_updates(module)) return result;
+  result.erase(result.begin(), result.begin() + static_cast<std::ptrdiff_t>(to_step.size()));
+  result.insert(result.begin(), passes::find_pass("check-indices"));
   return result;
 }
 
@@ -133,8 +135,10 @@ std::unique_ptr<runtime::Executor> make_executor(const ir::Module& module, const
   try {
     return machine == nullptr ? runtime::make_reference_executor(module) : machine->load(module, profile);
   } catch (const std::bad_alloc&) {
-    diagnostics.error(fmt::format("out of memory for the planned {}; smaller batches need less",
-                                  describe_memory(ir::planned_memory(module))));
+    const ir::PlannedMemory memory = ir::planned_memory(module);
+    const bool of_batches = memory.transient + memory.scratch > memory.slots;
+    diagnostics.error(fmt::format("out of memory for the planned {}{}", describe_memory(memory),
+                                  of_batches ? "; smaller batches need less" : ""));
     return nullptr;
   }
 }

@@ -254,7 +254,7 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
 }
 
 void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, int copies, std::int64_t elements) {
-  constexpr std::int64_t line = 64;
+  constexpr std::int64_t line = ir::memory_alignment;
   constexpr std::uint32_t to_read = 0, level2 = 2, data = 1;
   if (lane_stride(access) != 1 || access.index >= 0 || access.is_bounded()) return;
   for (int copy = 0; copy < copies; ++copy) {

@@ -2,8 +2,8 @@
 //
 //   llvm::Value* u = emit_random(builder, key, step, stream, positions);   // any positions: a block for each lane
 //
-// A block has four words, of which a position uses one. Where a loop takes 64 positions that belong together, from a
-// multiple of 64 on, all four are used and it costs a quarter:
+// A block has four words, of which a position uses one. Where a loop takes the 64 positions of a group, all four are used
+// and it costs a quarter:
 //
 //   const RandomBlock r = emit_random_block(builder, key, step, stream, position / 64, 0, 16);
 //   // lane i of r.words[j]: position + 16 j + i
@@ -24,8 +24,8 @@ llvm::Value* emit_random(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Val
 struct RandomBlock {
   std::array<llvm::Value*, 4> words;  // uniform in [0, 1), <lanes x float>
 };
-/// Lane i of words[j] is element 64 group + 16 j + first + i; `group` and `first` are i64. All lanes are within the
-/// sixteen: first + lanes <= 16.
+/// Lane i of words[j] is element `first + i` of the j-th quarter of the group; `group` and `first` are i64. All lanes are
+/// within a quarter: first + lanes <= ir::random_group_blocks.
 RandomBlock emit_random_block(llvm::IRBuilder<>& builder, llvm::Value* key, llvm::Value* step, llvm::Value* stream,
                               llvm::Value* group, llvm::Value* first, int lanes);
 
