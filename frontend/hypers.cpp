@@ -12,19 +12,23 @@ namespace nnc::frontend {
 
 namespace {
 
+/// The whole text as a number; says what is wrong with it.
+template <class T>
+std::errc read(const std::string& text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return end == text.data() + text.size() ? error : std::errc::invalid_argument;
+}
+
 template <class T>
 std::optional<T> parse_number(const std::string& text) {
   T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return read(text, value) == std::errc() ? std::optional(value) : std::nullopt;
 }
 
 template <class T>
 bool is_beyond(const std::string& text) {
   T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc::result_out_of_range && end == text.data() + text.size();
+  return read(text, value) == std::errc::result_out_of_range;
 }
 
 /// `text` as a value of the default's type.

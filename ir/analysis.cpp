@@ -4,6 +4,7 @@
 #include "ir/fused.h"
 #include "ir/op.h"
 #include "ir/ops/scan.h"
+#include "ir/program_memory.h"
 #include "ir/tensor.h"
 
 #include <algorithm>
@@ -27,6 +28,15 @@ Elements elements_of(const Tensor& constant) {
   if (is_float(constant.type().dtype)) return any(constant.type().dtype);
   for (std::int64_t i = 0; i < constant.elements(); ++i) made.add_interval(constant.integer(i), constant.integer(i));
   return made;
+}
+
+/// Adds what a further step makes; numbers that grow may be any of the type. Says whether anything has been added.
+bool grow(Elements& elements, const Elements& by, DType dtype) {
+  const Elements before = elements;
+  elements.add(by);
+  const bool had_numbers = before.low <= before.high;
+  if (had_numbers && (elements.low != before.low || elements.high != before.high)) elements.add(any(dtype));
+  return elements != before;
 }
 
 std::vector<Elements> own_elements(std::size_t params) {
@@ -111,15 +121,8 @@ class ElementFlow {
     for (bool grows = true; grows;) {
       grows = false;
       const ElementFlow step(region, params, nullptr);
-      for (std::size_t i = 0; i < parts.carries; ++i) {
-        Elements after = params[i + 1];
-        after.add(step[region.results[i]]);
-        if (after == params[i + 1]) continue;
-        if (after.low != params[i + 1].low || after.high != params[i + 1].high)
-          after.add(any(region.type(region.results[i]).dtype));
-        params[i + 1] = std::move(after);
-        grows = true;
-      }
+      for (std::size_t i = 0; i < parts.carries; ++i)
+        grows |= grow(params[i + 1], step[region.results[i]], region.type(region.results[i]).dtype);
     }
     const ElementFlow step(region, params, uses_);
     for (std::size_t i = 0; i < op.results.size(); ++i)
@@ -180,13 +183,7 @@ class BufferFlow {
   }
 
  private:
-  /// The buffer whose memory it is.
-  std::size_t root(int buffer) const {
-    const Buffer* found = &program_.buffers[static_cast<std::size_t>(buffer)];
-    while (found->same_as >= 0 || found->row_of >= 0)
-      found = &program_.buffers[static_cast<std::size_t>(found->same_as >= 0 ? found->same_as : found->row_of)];
-    return static_cast<std::size_t>(found - program_.buffers.data());
-  }
+  std::size_t root(int buffer) const { return static_cast<std::size_t>(root_of(program_, buffer)); }
 
   void follow(const Instruction& instruction, const ArgumentSet& set, std::vector<IndexUse>* uses) {
     std::vector<Elements> operands, results;
@@ -200,13 +197,8 @@ class BufferFlow {
       for (std::size_t i = 0; i < set.writes.size(); ++i) results.push_back(made_by(op, operands, i));
     }
     for (std::size_t i = 0; i < set.writes.size(); ++i) {
-      Elements& elements = elements_[root(set.writes[i])];
-      const Elements before = elements;
-      elements.add(results[i]);
-      const bool had_numbers = before.low <= before.high;
-      if (had_numbers && (elements.low != before.low || elements.high != before.high))
-        elements.add(any(program_.buffers[root(set.writes[i])].type.dtype));
-      grows_ |= elements != before;
+      const std::size_t written = root(set.writes[i]);
+      grows_ |= grow(elements_[written], results[i], program_.buffers[written].type.dtype);
     }
   }
 
@@ -257,6 +249,13 @@ std::vector<bool> needed_for(const Block& block, const std::vector<ValueId>& val
     for (const ValueId operand : op->operands) needed[at(operand)] = true;
   }
   return needed;
+}
+
+std::int64_t work_of(const OpView& op) {
+  if (op.def->as<Elementwise>() == nullptr) return flops(op);
+  std::int64_t work = 0;
+  for (const ScalarInstr& instr : scalar_program(op).instrs) work += work_of(instr.op);
+  return work * op.results[0].elements();
 }
 
 std::map<std::string, std::int64_t> index_ranges(const Module& module, bool chosen) {

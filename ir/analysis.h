@@ -1,4 +1,4 @@
-// Questions about blocks that several stages ask.
+// Questions about blocks and ops that several stages ask.
 #pragma once
 
 #include "ir/module.h"
@@ -35,7 +35,7 @@ struct Elements {
 
 /// An operand that names positions of a dimension of `extent`.
 struct IndexUse {
-  const Op* op;  // null within a kernel: an elementwise op, which reads no memory by it
+  const Op* op;  // of a block, or of a loop in it; null in a program, and for an elementwise op within a fused one
   std::size_t operand;
   std::int64_t extent;
   Elements elements;  // of the outermost block's parameters
@@ -45,6 +45,9 @@ struct IndexUse {
 std::vector<IndexUse> index_uses(const Block& block);
 /// Those of a program, whose parameters are its first buffers.
 std::vector<IndexUse> index_uses(const Module& module, const Program& program);
+
+/// How long the op takes as vector code, in additions of an element (`work_of(ScalarOp)`).
+std::int64_t work_of(const OpView& op);
 
 /// How many values each data field may take, by field name: the least extent that the field's elements index. Fields that
 /// index nothing are absent, and those that do so only where chosen are there if `chosen` asks for them.

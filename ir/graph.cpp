@@ -93,6 +93,10 @@ std::optional<SlotKind> slot_kind_named(std::string_view wanted) {
   return found ? std::optional(found->first) : std::nullopt;
 }
 
+std::string reported_result(std::string_view graph, std::string_view figure) {
+  return fmt::format("{}.{}", graph, figure);
+}
+
 const Slot* Module::find_slot(std::string_view path) const {
   return find_in(slots, [&](const Slot& slot) { return slot.path == path; });
 }
@@ -102,10 +106,6 @@ const Graph* Module::find_rule(std::string_view wanted) const {
 const Graph* Module::find_graph(std::string_view wanted, std::int64_t batch) const {
   return find_in(graphs, [&](const Graph& graph) { return graph.name == wanted && graph.batch == batch; });
 }
-std::string reported_result(std::string_view graph, std::string_view figure) {
-  return fmt::format("{}.{}", graph, figure);
-}
-
 const Program* Module::find_program(std::string_view wanted, std::int64_t batch) const {
   return find_in(programs, [&](const Program& program) { return program.name == wanted && program.batch == batch; });
 }

@@ -1,5 +1,6 @@
 #include "ir/simplify.h"
 
+#include "ir/analysis.h"
 #include "ir/check.h"
 #include "ir/constant.h"
 #include "ir/rewrite_rules.h"
@@ -141,15 +142,12 @@ std::int64_t rule_cost(const OpView& op) {
   std::int64_t read = 0, written = 0;
   for (const Type& type : op.operands) read += type.elements();
   for (const Type& type : op.results) written += type.elements();
-  std::int64_t work = flops(op);
   if (op.def->as<Elementwise>() != nullptr) {
-    work = 0;
-    for (const ScalarInstr& instr : scalar_program(op).instrs) work += work_of(instr.op) * written;
     read = written * static_cast<std::int64_t>(op.operands.size());  // a broadcast operand is read for each element
   } else if (op.def->as<Movement>() != nullptr) {
     read = written;
   }
-  return 1 + read + written + work;
+  return 1 + read + written + work_of(op);
 }
 
 std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block, const std::vector<bool>& sole_uses) {

@@ -1,5 +1,6 @@
 #include "passes/fusion_recompute.h"
 
+#include "ir/analysis.h"
 #include "ir/op.h"
 #include "passes/rebuild.h"
 
@@ -18,14 +19,6 @@ using Values = std::set<ValueId>;
 
 /// Vector instructions take as long as moving bytes, roughly: so many a byte.
 constexpr std::int64_t work_per_byte = 4;
-
-/// Of all elements, in vector instructions' elements.
-std::int64_t work_of(const ir::OpView& op) {
-  if (op.def->as<ir::Elementwise>() == nullptr) return ir::flops(op);
-  std::int64_t work = 0;
-  for (const ir::ScalarInstr& instr : ir::scalar_program(op).instrs) work += ir::work_of(instr.op);
-  return work * op.results[0].elements();
-}
 
 /// Who is in which group.
 class Groups {
@@ -140,7 +133,7 @@ class Choice {
     }
     if (!needs.computed.insert(root).second) return;
     const ir::Op& op = block_.ir_op(block_.definer(root));
-    needs.work += work_of(ir::view(block_.block(), op));
+    needs.work += ir::work_of(ir::view(block_.block(), op));
     for (const ValueId operand : op.operands) add_needs(block_.root(operand), chosen, needs);
   }
 

@@ -3,7 +3,6 @@
 #include "ir/program_memory.h"
 #include "passes/place_blocks.h"
 
-
 namespace nnc::passes {
 
 using ir::Buffer;

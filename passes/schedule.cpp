@@ -58,7 +58,7 @@ constexpr std::int64_t smallest_chunk = 32 << 10, largest_chunk = 256 << 10, chu
 constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
-constexpr std::int64_t line_elements = ir::memory_alignment / 4;  // of f32, in a line of the cache
+constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
 constexpr std::int64_t tiled_share = 8;
