@@ -34,11 +34,15 @@ class Target {
   double worth_a_thread_microseconds() const { return 30; }
   /// Whether a convolution takes less time by tiles than by windows.
   bool prefers_winograd(const WinogradTiles& tiles) const;
+  /// Whether products read a weight packed that so many of them share, or that one reads so often, in a step.
+  bool prefers_packed(std::int64_t uses) const;
+  /// Whether a packed product runs on the weight as it is packed.
+  virtual bool reads_packed(const OpView& packed_matmul) const = 0;
   /// Scratch that a contraction on so many threads needs, bytes.
   virtual std::int64_t contraction_scratch(const OpView& op, int threads) const = 0;
 };
 
-/// 8 lanes, L1 of 32 KiB, L2 of 1 MiB, L3 of 32 MiB, contractions without scratch.
+/// 8 lanes, L1 of 32 KiB, L2 of 1 MiB, L3 of 32 MiB, contractions of any packed weight, without scratch.
 std::unique_ptr<Target> generic_target(int threads);
 
 }  // namespace nnc::ir

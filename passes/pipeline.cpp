@@ -10,6 +10,7 @@
 #include "passes/layout.h"
 #include "passes/lookups.h"
 #include "passes/lower.h"
+#include "passes/pack.h"
 #include "passes/pass.h"
 #include "passes/plan_memory.h"
 #include "passes/schedule.h"
@@ -45,6 +46,8 @@ constexpr std::array table{
     Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
     Pass{"winograd", "compute convolutions of small windows by tiles where that is less work", winograd,
          Stage::optimized, optional},
+    Pass{"pack", "put weights that many products share in the order in which these read them", pack, Stage::optimized,
+         optional},
     Pass{"expand", "write ops as others that kernels hold, or that are cheaper there", expand, Stage::optimized,
          optional},
     Pass{"fuse", "make kernels of elementwise ops, reductions and movements", fuse, Stage::optimized, optional},

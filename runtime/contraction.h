@@ -28,6 +28,8 @@ class Contractions {
   virtual ~Contractions() = default;
   /// Scratch that `run` needs, aligned as memory is (ir/program.h).
   virtual std::int64_t scratch_bytes(const ir::OpView& op, int threads) = 0;
+  /// Whether a product (`packed_matmul`) reads the weight as it is packed, and puts it in no other order before.
+  virtual bool reads_packed(const ir::OpView& op, int threads) = 0;
   virtual std::unique_ptr<PreparedContraction> prepare(const ir::OpView& op, int threads) = 0;
   /// The library and its version: equal results can be expected of equal ones only.
   virtual std::string version() const = 0;

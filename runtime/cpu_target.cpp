@@ -36,6 +36,9 @@ class CpuTarget final : public ir::Target {
   std::int64_t l1_bytes() const override { return l1_bytes_; }
   std::int64_t l2_bytes() const override { return l2_bytes_; }
   std::int64_t l3_bytes() const override { return l3_bytes_; }
+  bool reads_packed(const ir::OpView& packed_matmul) const override {
+    return contractions_->reads_packed(packed_matmul, threads_);
+  }
   std::int64_t contraction_scratch(const ir::OpView& op, int threads) const override {
     return contractions_->scratch_bytes(op, threads);
   }

@@ -17,6 +17,7 @@ std::span<const OpDef> order_ops();       // sort, top_k
 std::span<const OpDef> cumulative_ops();  // sums of all elements before
 std::span<const OpDef> linear_algebra_ops();
 std::span<const OpDef> contraction_ops();  // matrix product
+std::span<const OpDef> packed_ops();       // a weight in tiles, and its products
 std::span<const OpDef> convolution_ops();  // convolution and its gradients
 std::span<const OpDef> pooling_ops();      // maximum and mean of windows, and their gradients
 std::span<const OpDef> control_ops();      // ops that own regions

@@ -81,6 +81,8 @@ class Winograd final : public Contractions {
     return tiles ? Scratch(*tiles, winograd_plan(*tiles), threads).bytes : others_->scratch_bytes(op, threads);
   }
 
+  bool reads_packed(const ir::OpView& op, int threads) override { return others_->reads_packed(op, threads); }
+
   std::unique_ptr<PreparedContraction> prepare(const ir::OpView& op, int threads) override {
     const auto tiles = tiles_of(op);
     if (!tiles) return others_->prepare(op, threads);

@@ -3,6 +3,9 @@
 #include "ir/check.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
 
 namespace nnc::runtime::onednn {
 
@@ -73,19 +76,28 @@ MemoryDescriptor::MemoryDescriptor(const Extents& extents, const Extents& stride
 #endif
 }
 
-MemoryDescriptor MemoryDescriptor::any(const Extents& extents) {
+MemoryDescriptor MemoryDescriptor::with_tag(const Extents& extents, dnnl_format_tag_t tag) {
   MemoryDescriptor result;
   const int rank = static_cast<int>(extents.size());
 #if DNNL_VERSION_MAJOR >= 3
   dnnl_memory_desc_t made = nullptr;
-  check(dnnl_memory_desc_create_with_tag(&made, rank, Dims(extents).get(), dnnl_f32, dnnl_format_tag_any),
-        "a memory descriptor");
+  check(dnnl_memory_desc_create_with_tag(&made, rank, Dims(extents).get(), dnnl_f32, tag), "a memory descriptor");
   result.descriptor_.reset(made);
 #else
-  check(dnnl_memory_desc_init_by_tag(&result.descriptor_, rank, Dims(extents).get(), dnnl_f32, dnnl_format_tag_any),
+  check(dnnl_memory_desc_init_by_tag(&result.descriptor_, rank, Dims(extents).get(), dnnl_f32, tag),
         "a memory descriptor");
 #endif
   return result;
+}
+
+MemoryDescriptor MemoryDescriptor::any(const Extents& extents) { return with_tag(extents, dnnl_format_tag_any); }
+
+MemoryDescriptor MemoryDescriptor::packed(std::int64_t rows, std::int64_t columns, std::int64_t tile_columns) {
+  static constexpr std::array<std::pair<std::int64_t, dnnl_format_tag_t>, 4> tags = {
+      {{16, dnnl_BA16a16b}, {32, dnnl_BA16a32b}, {48, dnnl_BA16a48b}, {64, dnnl_BA16a64b}}};
+  const auto tag = std::ranges::find(tags, tile_columns, &std::pair<std::int64_t, dnnl_format_tag_t>::first);
+  NNC_CHECK(tag != tags.end(), "oneDNN: no tiles of {} columns", tile_columns);
+  return with_tag({rows, columns}, tag->second);
 }
 
 MemoryDescriptor MemoryDescriptor::copy(MemoryDescriptorPointer descriptor) {
@@ -222,6 +234,13 @@ PrimitiveDescriptor reorder_descriptor(dnnl_engine_t engine, const MemoryDescrip
   return made(
       dnnl_reorder_primitive_desc_create(&descriptor, from.get(), engine, to.get(), engine, make_attributes().get()),
       descriptor);
+}
+
+bool is_reference(const_dnnl_primitive_desc_t descriptor) {
+  const char* implementation = nullptr;
+  check(dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &implementation),
+        "an implementation's name");
+  return std::string_view(implementation).starts_with("ref");
 }
 
 MemoryDescriptor memory_of(const_dnnl_primitive_desc_t descriptor, dnnl_query_t what) {

@@ -44,12 +44,15 @@ class MemoryDescriptor {
   MemoryDescriptor(const Extents& extents, const Extents& strides, dnnl_data_type_t type = dnnl_f32);
   /// Of f32, in the format that a primitive likes best.
   static MemoryDescriptor any(const Extents& extents);
+  /// A matrix of f32 in tiles of 16 rows and 16, 32, 48 or 64 columns (ir/packed.h).
+  static MemoryDescriptor packed(std::int64_t rows, std::int64_t columns, std::int64_t tile_columns);
   static MemoryDescriptor copy(MemoryDescriptorPointer descriptor);
   MemoryDescriptorPointer get() const;
   bool operator==(const MemoryDescriptor& other) const;
 
  private:
   MemoryDescriptor() = default;
+  static MemoryDescriptor with_tag(const Extents& extents, dnnl_format_tag_t tag);
 
 #if DNNL_VERSION_MAJOR >= 3
   std::unique_ptr<dnnl_memory_desc, Destroy<dnnl_memory_desc_destroy>> descriptor_;
@@ -79,6 +82,8 @@ PrimitiveDescriptor pooling_descriptor(dnnl_engine_t engine, Pooled what, bool b
                                        const MemoryDescriptor& dst, const Extents& kernel, const WindowExtents& window);
 /// The same elements in another format.
 PrimitiveDescriptor reorder_descriptor(dnnl_engine_t engine, const MemoryDescriptor& from, const MemoryDescriptor& to);
+/// Whether the primitive is one that serves all formats, slowly.
+bool is_reference(const_dnnl_primitive_desc_t descriptor);
 /// A memory that the primitive has, by what oneDNN calls it: dnnl_query_weights_md and the like.
 MemoryDescriptor memory_of(const_dnnl_primitive_desc_t descriptor, dnnl_query_t what);
 MemoryDescriptorPointer scratchpad_of(const_dnnl_primitive_desc_t descriptor);

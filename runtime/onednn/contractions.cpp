@@ -1,6 +1,7 @@
 #include "runtime/onednn/contractions.h"
 
 #include "ir/check.h"
+#include "ir/packed.h"
 #include "ir/program.h"
 #include "ir/program_memory.h"
 #include "ir/text.h"
@@ -19,8 +20,9 @@ namespace onednn {
 /// The one place that tells contractions apart.
 Lowered lower(const ir::OpView& op, dnnl_engine_t engine) {
   using Lower = Lowered (*)(const ir::OpView&, dnnl_engine_t);
-  static constexpr std::array<std::pair<std::string_view, Lower>, 8> lowerings = {
+  static constexpr std::array<std::pair<std::string_view, Lower>, 9> lowerings = {
       {{"matmul", lower_matmul},
+       {ir::packed_matmul_name, lower_packed_matmul},
        {"convolution", lower_convolution},
        {"transposed_convolution", lower_transposed_convolution},
        {"convolution_weight_gradient", lower_convolution_weight_gradient},
@@ -191,6 +193,11 @@ class OnednnContractions final : public Contractions {
   std::int64_t scratch_bytes(const ir::OpView& op, int threads) override {
     const ThreadCount count(threads);
     return plan_scratch(lower_for(op, threads, *device_)).bytes;
+  }
+
+  bool reads_packed(const ir::OpView& op, int threads) override {
+    const ThreadCount count(threads);
+    return lower_for(op, threads, *device_).packed.empty();
   }
 
   std::unique_ptr<PreparedContraction> prepare(const ir::OpView& op, int threads) override {

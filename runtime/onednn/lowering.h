@@ -35,6 +35,7 @@ Lowered lower(const ir::OpView& op, dnnl_engine_t engine);
 MemoryDescriptor image_memory(const ir::Type& type, bool channels_last);
 
 Lowered lower_matmul(const ir::OpView& op, dnnl_engine_t engine);
+Lowered lower_packed_matmul(const ir::OpView& op, dnnl_engine_t engine);
 Lowered lower_convolution(const ir::OpView& op, dnnl_engine_t engine);
 Lowered lower_transposed_convolution(const ir::OpView& op, dnnl_engine_t engine);
 Lowered lower_convolution_weight_gradient(const ir::OpView& op, dnnl_engine_t engine);

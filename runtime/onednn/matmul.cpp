@@ -125,4 +125,27 @@ Lowered lower_matmul(const ir::OpView& op, dnnl_engine_t engine) {
   return lowered;
 }
 
+// A CPU without a fast primitive that reads such tiles gets the weight as rows.
+Lowered lower_packed_matmul(const ir::OpView& op, dnnl_engine_t engine) {
+  if (op.results[0].dtype != ir::DType::f32) return {};
+  const ir::Shape& tiles = op.operands[right].shape;
+  const std::int64_t k = op.operands[left].shape.back(), n = op.results[0].shape.back();
+  const std::int64_t m = op.results[0].elements() / n;
+  Lowered lowered;
+  lowered.arguments.push_back({DNNL_ARG_SRC, {{m, k}, {k, 1}}});
+  lowered.arguments.push_back({DNNL_ARG_WEIGHTS, MemoryDescriptor::packed(k, n, tiles.back())});
+  lowered.arguments.push_back({DNNL_ARG_DST, {{m, n}, {n, 1}}});
+  const auto primitive = [&](const MemoryDescriptor& weights) {
+    return matmul_descriptor(engine, lowered.arguments[left].memory, weights, lowered.arguments[result].memory);
+  };
+  lowered.primitive = primitive(lowered.arguments[right].memory);
+  if (lowered.primitive == nullptr || is_reference(lowered.primitive.get())) {
+    MemoryDescriptor rows({k, n}, {n, 1});
+    lowered.primitive = primitive(rows);
+    PrimitiveDescriptor reorder = reorder_descriptor(engine, lowered.arguments[right].memory, rows);
+    lowered.packed.push_back({right, std::move(rows), std::move(reorder), false});
+  }
+  return lowered;
+}
+
 }  // namespace nnc::runtime::onednn

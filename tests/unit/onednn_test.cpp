@@ -1,6 +1,8 @@
 // Matrix products by oneDNN, against the reference evaluation.
+#include "ir/builder.h"
 #include "ir/evaluate.h"
 #include "ir/op.h"
+#include "ir/packed.h"
 #include "runtime/onednn/contractions.h"
 #include "tests/unit/allocations.h"
 #include "tests/unit/random_values.h"
@@ -163,6 +165,36 @@ TEST_CASE("matrix products of real numbers are near the reference") {
       CHECK(tests::agree(run(*contractions, op.view, operands, threads), expected, 1e-5));
     }
   });
+}
+
+// Named by tests/CMakeLists.txt, which runs it for a CPU without AVX-512 too.
+TEST_CASE("products with packed weights are exact on whole numbers") {
+  const auto contractions = runtime::make_onednn_contractions();
+  Random random(6);
+  const auto packed_product = [&](const Shape& rows, std::int64_t k, std::int64_t n, std::int64_t columns) {
+    Block block;
+    Builder builder(block);
+    Shape shape = rows;
+    shape.push_back(k);
+    const Expr a = builder.expr(block.add_param(f32_type(shape)));
+    const Expr weight = builder.expr(block.add_param(f32_type({n, k})));
+    const Expr packed = builder.op(pack_name, {weight}, {{"columns", columns}, {"transpose", true}});
+    block.results = {packed.value, builder.op("matmul", {a, weight}, {{"transpose_b", true}}).value,
+                     builder.op(packed_matmul_name, {a, packed}).value};
+    const std::vector<Tensor> given = {whole_numbers(a.type(), random), whole_numbers(weight.type(), random)};
+    const std::vector<Tensor> values = evaluate(block, given, nullptr);
+    CHECK(values[2] == values[1]);
+    const OpView op = view(block, block.ops().back());
+    for (const int threads : {1, 2}) {
+      INFO(fmt::format("{} @ {} columns in tiles of {}, {} threads", to_string(a.type()), n, columns, threads));
+      CHECK(run(*contractions, op, {given[0], values[0]}, threads) == values[1]);
+    }
+  };
+  for (const std::int64_t columns : packed_columns)
+    for (const std::int64_t k : {16, 48, 160})
+      for (const std::int64_t tiles : {1, 2, 5})
+        for (const std::int64_t m : {1, 7, 33, 128}) packed_product({m}, k, tiles * columns, columns);
+  packed_product({3, 2, 5}, 32, 128, 64);
 }
 
 TEST_CASE("matrix products take operands stored in another order of dimensions") {
