@@ -4,6 +4,7 @@
 #include "ir/check.h"
 #include "ir/op.h"
 #include "passes/rebuild.h"
+#include "passes/sink_rows.h"
 
 #include <algorithm>
 #include <map>
@@ -164,7 +165,10 @@ void sink_block(Block& block) {
 }  // namespace
 
 ir::Status sink(ir::Module& module, PassContext&) {
-  for_each_body(module, sink_block);
+  for_each_body(module, [](Block& block) {
+    sink_rows(block);
+    sink_block(block);
+  });
   return ir::Status::ok;
 }
 

@@ -1,0 +1,131 @@
+#include "passes/sink_rows.h"
+
+#include "ir/builder.h"
+#include "ir/ops/gather.h"
+#include "ir/ops/scan.h"
+#include "passes/rebuild.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace nnc::passes {
+
+namespace {
+
+using ir::Block;
+using ir::Expr;
+using ir::Op;
+using ir::Shape;
+using ir::ValueId;
+
+/// What a step looks up for itself: rows of a table.
+struct Lookup {
+  const Op* gather = nullptr;
+  Shape index;  // of all steps
+};
+
+class Sinking {
+ public:
+  explicit Sinking(const Block& block) : block_(block), next_(block), builder_(next_.block()) {
+    for (const Op& op : block.ops())
+      for (const ValueId v : op.operands) ++uses_[v];
+    for (const ValueId v : block.results) ++uses_[v];
+    for (const Op& op : block.ops())
+      if (ir::is_scan(op)) find(op);
+  }
+
+  bool any() const { return !sunk_.empty(); }
+
+  Block run() {
+    for (const Op& op : block_.ops()) {
+      if (sunk_.contains(&op)) continue;
+      if (lookups_.contains(&op))
+        copy_loop(op);
+      else
+        next_.copy(op);
+    }
+    return next_.finish();
+  }
+
+ private:
+  void find(const Op& scan) {
+    const ir::ScanParts parts(ir::view(block_, scan));
+    for (std::size_t i = parts.carries; i < parts.carries + parts.scanned; ++i) {
+      const Op* reshape = block_.definer(scan.operands[i]);
+      const Op* gather = reshape != nullptr && is(*reshape, "reshape") ? block_.definer(reshape->operands[0]) : reshape;
+      if (gather == nullptr || !is(*gather, "gather") || !ir::names_rows(ir::view(block_, *gather))) continue;
+      if (uses_[gather->results[0]] != 1 || uses_[scan.operands[i]] != 1) continue;
+      Shape index = block_.type(gather->operands[1]).shape;
+      const auto axis = static_cast<std::size_t>(std::get<std::int64_t>(gather->attrs[0]));
+      if (index[axis] % parts.length != 0) continue;
+      index[axis] /= parts.length;
+      index.insert(index.begin(), parts.length);
+      lookups_[&scan][i] = {gather, std::move(index)};
+      sunk_.insert({reshape, gather});
+    }
+  }
+
+  static bool is(const Op& op, std::string_view name) { return *op.def->name == name; }
+
+  void copy_loop(const Op& scan) {
+    const std::map<std::size_t, Lookup>& lookups = lookups_.at(&scan);
+    const Block& from = scan.regions[0];
+    Op made = scan;
+    made.results.clear();
+    Block region;
+    ir::ValueMap map(from);
+    map.add_param(region, from.params()[0]);
+    std::map<std::size_t, ValueId> indices;  // of a step, by operand
+    for (std::size_t i = 0; i < scan.operands.size(); ++i) {
+      const auto lookup = lookups.find(i);
+      if (lookup == lookups.end()) {
+        map.add_param(region, from.params()[i + 1]);
+        made.operands[i] = next_[scan.operands[i]];
+        continue;
+      }
+      stamp(builder_, *lookup->second.gather);
+      const Expr index = builder_.expr(next_[lookup->second.gather->operands[1]]);
+      made.operands[i] = builder_.reshape(index, lookup->second.index).value;
+      indices[i] =
+          region.add_param({index.dtype(), {lookup->second.index.begin() + 1, lookup->second.index.end()}, {}});
+    }
+    ir::Builder inner(region);
+    for (const auto& [i, lookup] : lookups) {
+      made.operands.push_back(next_[lookup.gather->operands[0]]);
+      const Expr table = inner.expr(region.add_param(block_.type(lookup.gather->operands[0])));
+      stamp(inner, *lookup.gather);
+      const Expr rows = inner.op("gather", {table, inner.expr(indices[i])}, {{"axis", lookup.gather->attrs[0]}});
+      map.set(from.params()[i + 1], inner.reshape(rows, from.type(from.params()[i + 1]).shape).value);
+    }
+    for (const Op& op : from.ops()) map.copy(region, op);
+    for (const ValueId v : from.results) region.results.push_back(map[v]);
+    made.regions[0] = std::move(region);
+    const std::vector<ValueId> results = next_.block().append(std::move(made), ir::result_types(block_, scan));
+    for (std::size_t i = 0; i < results.size(); ++i) next_.replace(scan.results[i], results[i]);
+  }
+
+  static void stamp(ir::Builder& builder, const Op& op) {
+    builder.location = op.location;
+    builder.role = op.role;
+  }
+
+  const Block& block_;
+  Rebuild next_;
+  ir::Builder builder_;
+  std::map<ValueId, int> uses_;
+  std::map<const Op*, std::map<std::size_t, Lookup>> lookups_;  // of a loop, by operand
+  std::set<const Op*> sunk_;
+};
+
+}  // namespace
+
+void sink_rows(Block& block) {
+  if (Sinking sinking(block); sinking.any()) block = sinking.run();
+  for (Op& op : block.ops())
+    for (Block& region : op.regions) sink_rows(region);
+}
+
+}  // namespace nnc::passes

@@ -1,0 +1,17 @@
+// Rows that are looked up for all steps of a loop, but read step by step, are looked up in the steps:
+//
+//   %1 = gather %table, %index : f32[2048,1024]       %1 = reshape %index : i32[64,32,1]
+//   %2 = reshape %1 : f32[64,32,1024]                 scan .., %1, %table {..} (%t, .., %i: i32[32,1], %table1) {
+//   scan .., %2 {..} (%t, .., %x: f32[32,1024]) {  ->    %x = gather %table1, %i : f32[32,1024]
+//     ...                                               ...
+//
+// A kernel of the step then reads the table, and nobody writes all the rows for it.
+#pragma once
+
+#include "ir/graph.h"
+
+namespace nnc::passes {
+
+void sink_rows(ir::Block& block);
+
+}  // namespace nnc::passes
