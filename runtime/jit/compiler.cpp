@@ -1,9 +1,12 @@
 #include "runtime/jit/compiler.h"
 
+#include "runtime/jit/lanes.h"
+
 #include <llvm/Bitcode/BitcodeWriter.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
+#include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/MemoryBuffer.h>
@@ -64,6 +67,7 @@ std::unique_ptr<llvm::Module> Compiler::module(std::string_view name) {
   auto module = std::make_unique<llvm::Module>(name, context_);
   module->setDataLayout(machine_->createDataLayout());
   module->setTargetTriple(machine_->getTargetTriple().str());
+  set_has_tables(*module, machine_->getMCSubtargetInfo()->checkFeatures("+avx512f"));
   return module;
 }
 

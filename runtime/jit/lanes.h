@@ -6,10 +6,15 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 
 namespace nnc::runtime::jit {
+
+/// Says in a module whether its code is for a CPU with AVX-512.
+void set_has_tables(llvm::Module& module, bool has_tables);
 
 class Lanes {
  public:
@@ -40,7 +45,18 @@ class Lanes {
   llvm::Value* from_bits(llvm::Value* x) const { return builder_.CreateBitCast(x, f32()); }
   llvm::Value* from_bits64(llvm::Value* x) const { return builder_.CreateBitCast(x, f64()); }
 
+  /// Whether the module's CPU has the two instructions below, with AVX-512.
+  bool has_tables() const;
+  static constexpr std::size_t table_size = 32;
+  /// In each lane, the number of a table at the last five bits of an index, i32.
+  llvm::Value* lookup(std::span<const double, table_size> table, llvm::Value* index) const;
+  /// x 2^floor(n), rounded once.
+  llvm::Value* scale(llvm::Value* x, llvm::Value* n) const;
+
  private:
+  /// An instruction on vectors of 16 lanes, on as many as there are.
+  template <class F>
+  llvm::Value* in_sixteens(std::initializer_list<llvm::Value*> operands, F&& emit) const;
   llvm::Type* of(llvm::Type* element) const;
 
   llvm::IRBuilder<>& builder_;

@@ -1,6 +1,7 @@
 #include "runtime/jit/vector_math.h"
 
 #include "runtime/jit/lanes.h"
+#include "runtime/jit/vector_tables.h"
 
 #include <limits>
 #include <numbers>
@@ -82,6 +83,7 @@ Value* emit_exp(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
   IRBuilder<>& b = builder;
   const Lanes l(b, x);
+  if (l.has_tables()) return emit_exp_by_table(b, l, x);
   // e^(r/2), |r| <= ln 2: 3.1e-9
   static constexpr double root[] = {1, 0.5, 0x1.fffffcp-4, 0x1.555492p-6, 0x1.5558b4p-9, 0x1.1239ap-12, 0x1.6a495cp-16};
   static constexpr double high = 0x1.62e4p0, low = 2 * std::numbers::ln2 - high;  // n high is exact
@@ -153,6 +155,7 @@ Value* emit_erf(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
   IRBuilder<>& b = builder;
   const Lanes l(b, x);
+  if (l.has_tables()) return emit_erf_by_table(b, l, x);
   // g(a) / a, 0 <= a <= 3.95: 3.7e-8 of the result
   static constexpr double slope[] = {-0x1.a0be84p0,   -0x1.d63e62p-1,  -0x1.2fc338p-3, 0x1.c85498p-6,
                                      -0x1.15f52cp-12, -0x1.df40c8p-10, 0x1.243996p-11, -0x1.f54978p-15};

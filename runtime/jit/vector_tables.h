@@ -1,0 +1,12 @@
+// Elementary functions on CPUs that look up 32 numbers in one instruction and scale by a power of two in another: shorter
+// polynomials, with coefficients by interval. Accuracy and special values are those of vector_math.h, which chooses.
+#pragma once
+
+#include "runtime/jit/lanes.h"
+
+namespace nnc::runtime::jit {
+
+llvm::Value* emit_exp_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 1.75
+llvm::Value* emit_erf_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 2.19
+
+}  // namespace nnc::runtime::jit
