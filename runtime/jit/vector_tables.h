@@ -6,7 +6,7 @@
 
 namespace nnc::runtime::jit {
 
-llvm::Value* emit_exp_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 1.75
-llvm::Value* emit_erf_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 2.19
+llvm::Value* emit_exp_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 1.76
+llvm::Value* emit_erf_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 2.27
 
 }  // namespace nnc::runtime::jit

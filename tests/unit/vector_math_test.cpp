@@ -1,6 +1,7 @@
 // Functions and random numbers of emitted code: against f64, against ir/philox.h, and without calls.
 #include "runtime/jit/vector_math.h"
 #include "ir/philox.h"
+#include "runtime/jit/lanes.h"
 #include "runtime/jit/vector_random.h"
 
 #include <llvm/ADT/SmallString.h>
@@ -10,6 +11,7 @@
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Target/TargetMachine.h>
+#include <llvm/TargetParser/Host.h>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -35,11 +37,13 @@ struct Signature {
   int inputs = 1;
   int lanes = 16;
   bool of_i64 = false;  // the inputs, else f32
+  bool tables = false;  // for a CPU that looks them up
 };
 
 /// void function(const T* in0, .., float* out): vectors of `lanes` elements, the outputs one behind the other.
 std::unique_ptr<llvm::Module> emit(llvm::LLVMContext& context, const Signature& signature, const Body& body) {
   auto module = std::make_unique<llvm::Module>("lanes", context);
+  runtime::jit::set_has_tables(*module, signature.tables);
   Builder b(context);
   const std::vector<llvm::Type*> pointers(static_cast<std::size_t>(signature.inputs) + 1, b.getPtrTy());
   auto* const function = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), pointers, false),
@@ -149,8 +153,15 @@ const Function functions[] = {
     {"tanh", runtime::jit::emit_tanh, std::tanh, 4}, {"erf", runtime::jit::emit_erf, std::erf, 4},
 };
 
-Compiled compile(const Function& function, int lanes) {
-  return {{.lanes = lanes},
+/// Without tables, and with them where this CPU has the instructions.
+const std::vector<bool>& with_tables() {
+  static const std::vector<bool> both =
+      llvm::sys::getHostCPUFeatures().lookup("avx512f") ? std::vector{false, true} : std::vector{false};
+  return both;
+}
+
+Compiled compile(const Function& function, int lanes, bool tables) {
+  return {{.lanes = lanes, .tables = tables},
           [&](Builder& b, const std::vector<Value*>& in) { return std::vector{function.emit(b, in[0])}; }};
 }
 
@@ -235,8 +246,9 @@ double largest_error(const Function& function, const std::vector<float>& x, cons
 TEST_CASE("emitted functions are near f64 at every exponent") {
   std::mt19937_64 random(1);
   const std::vector<float> x = all_exponents(300, random);
-  for (const Function& function : functions)
-    CHECK(largest_error(function, x, compile(function, 16)(x)) <= function.ulp);
+  for (const bool tables : with_tables())
+    for (const Function& function : functions)
+      CHECK(largest_error(function, x, compile(function, 16, tables)(x)) <= function.ulp);
 }
 
 TEST_CASE("emitted functions are the same at any number of lanes") {
@@ -249,11 +261,12 @@ TEST_CASE("emitted functions are the same at any number of lanes") {
   };
   std::vector<float> exponents = x;
   std::shuffle(exponents.begin(), exponents.end(), random);
-  for (const int lanes : {1, 3, 4, 8, 32}) {
-    for (const Function& function : functions) {
-      INFO(function.name << " in " << lanes << " lanes");
-      CHECK(same(compile(function, lanes)(x), compile(function, 16)(x)));
-    }
+  for (const int lanes : {1, 3, 4, 8, 20, 32}) {
+    for (const bool tables : with_tables())
+      for (const Function& function : functions) {
+        INFO(function.name << " in " << lanes << " lanes" << (tables ? ", with tables" : ""));
+        CHECK(same(compile(function, lanes, tables)(x), compile(function, 16, tables)(x)));
+      }
     CHECK(same(compile_pow(lanes)(x, exponents), compile_pow(16)(x, exponents)));
   }
 }
@@ -262,28 +275,31 @@ TEST_CASE("emitted sigmoids stay within -1 and 1 and reach them") {
   std::vector<float> x;
   for (float at = 0; at < 12; at += 1e-4F) x.insert(x.end(), {at, -at});
   x.insert(x.end(), {100, -100, 3e38F, -3e38F, INFINITY, -INFINITY});
-  for (const Function& function : functions) {
-    if (function.exact(INFINITY) != 1) continue;
-    const std::vector<float> y = compile(function, 16)(x);
-    CHECK(std::all_of(y.begin(), y.end(), [](float v) { return v >= -1 && v <= 1; }));
-    for (std::size_t i = 0; i < x.size(); ++i)
-      if (std::abs(x[i]) > 10) REQUIRE(y[i] == std::copysign(1.0F, x[i]));
-  }
+  for (const bool tables : with_tables())
+    for (const Function& function : functions) {
+      if (function.exact(INFINITY) != 1) continue;
+      const std::vector<float> y = compile(function, 16, tables)(x);
+      CHECK(std::all_of(y.begin(), y.end(), [](float v) { return v >= -1 && v <= 1; }));
+      for (std::size_t i = 0; i < x.size(); ++i)
+        if (std::abs(x[i]) > 10) REQUIRE(y[i] == std::copysign(1.0F, x[i]));
+    }
 }
 
 TEST_CASE("emitted functions are exact at special values") {
   const float inf = INFINITY, nan = NAN;
-  const auto of = [](std::size_t i, const std::vector<float>& x) { return compile(functions[i], 4)(x); };
-  CHECK(of(0, {0, -0.0F, inf, -inf}) == std::vector<float>{1, 1, inf, 0});
-  CHECK(of(1, {0, -0.0F, inf, 1}) == std::vector<float>{-inf, -inf, inf, 0});
-  CHECK(of(2, {0, -0.0F}) == std::vector<float>{0, 0});
-  CHECK(of(3, {0, -0.0F}) == std::vector<float>{1, 1});
-  CHECK(of(4, {0, inf, -inf}) == std::vector<float>{0, 1, -1});
-  CHECK(of(5, {0, inf, -inf}) == std::vector<float>{0, 1, -1});
-  for (std::size_t i = 0; i < std::size(functions); ++i) CHECK(std::isnan(of(i, {nan})[0]));
-  CHECK(std::isnan(of(1, {-1})[0]));
-  CHECK(std::isnan(of(2, {inf})[0]));
-  CHECK(std::isnan(of(3, {-inf})[0]));
+  for (const bool tables : with_tables()) {
+    const auto of = [&](std::size_t i, const std::vector<float>& x) { return compile(functions[i], 4, tables)(x); };
+    CHECK(of(0, {0, -0.0F, inf, -inf}) == std::vector<float>{1, 1, inf, 0});
+    CHECK(of(1, {0, -0.0F, inf, 1}) == std::vector<float>{-inf, -inf, inf, 0});
+    CHECK(of(2, {0, -0.0F}) == std::vector<float>{0, 0});
+    CHECK(of(3, {0, -0.0F}) == std::vector<float>{1, 1});
+    CHECK(of(4, {0, inf, -inf}) == std::vector<float>{0, 1, -1});
+    CHECK(of(5, {0, inf, -inf}) == std::vector<float>{0, 1, -1});
+    for (std::size_t i = 0; i < std::size(functions); ++i) CHECK(std::isnan(of(i, {nan})[0]));
+    CHECK(std::isnan(of(1, {-1})[0]));
+    CHECK(std::isnan(of(2, {inf})[0]));
+    CHECK(std::isnan(of(3, {-inf})[0]));
+  }
 }
 
 TEST_CASE("emitted powers are near f64, with C's special cases") {
@@ -330,12 +346,13 @@ TEST_CASE("emitted functions make no call") {
     for (const int lanes : {1, 8, 16}) {
       for (const Function& function : functions) {
         INFO(function.name << " for " << cpu);
-        const std::string text = assembly(cpu, {.lanes = lanes}, [&](Builder& b, const std::vector<Value*>& in) {
-          return std::vector{function.emit(b, in[0])};
-        });
+        const bool tables = std::string(cpu) != "x86-64-v3";
+        const std::string text =
+            assembly(cpu, {.lanes = lanes, .tables = tables},
+                     [&](Builder& b, const std::vector<Value*>& in) { return std::vector{function.emit(b, in[0])}; });
         CHECK(text.find("call") == std::string::npos);
         CHECK(text.find("vfmadd") != std::string::npos);
-        if (lanes == 16) CHECK((text.find("zmm") != std::string::npos) == (std::string(cpu) != "x86-64-v3"));
+        if (lanes == 16) CHECK((text.find("zmm") != std::string::npos) == tables);
       }
       const std::string text =
           assembly(cpu, {.inputs = 2, .lanes = lanes}, [](Builder& b, const std::vector<Value*>& in) {
@@ -366,8 +383,8 @@ TEST_CASE("emitted random numbers have the bits of philox") {
   const Compiled loaded({.inputs = 1, .lanes = 2, .of_i64 = true}, [&](Builder& b, const std::vector<Value*>& in) {
     Value* const pair = in[0];
     return std::vector<Value*>{runtime::jit::emit_random(
-        b, b.CreateExtractElement(pair, std::uint64_t{0}), b.CreateExtractElement(pair, std::uint64_t{1}), b.getInt64(stream),
-        llvm::ConstantDataVector::get(b.getContext(), std::array<std::uint64_t, 2>{5, 77}))};
+        b, b.CreateExtractElement(pair, std::uint64_t{0}), b.CreateExtractElement(pair, std::uint64_t{1}),
+        b.getInt64(stream), llvm::ConstantDataVector::get(b.getContext(), std::array<std::uint64_t, 2>{5, 77}))};
   });
   CHECK(same({5, 77}, loaded(std::vector<std::int64_t>{key, step})));
 }
@@ -381,8 +398,9 @@ TEST_CASE("blocks of emitted random numbers are those of their positions") {
       for (std::int64_t first = 0; first < 16; first += lanes) {
         const Compiled words({.lanes = lanes, .of_i64 = true}, [&](Builder& b, const std::vector<Value*>& in) {
           Value* const from_memory = b.CreateExtractElement(in[0], std::uint64_t{0});
-          const auto made = runtime::jit::emit_random_block(b, b.getInt64(key), b.getInt64(step), b.getInt64(stream), from_memory,
-                                                            b.getInt64(static_cast<std::uint64_t>(first)), lanes);
+          const auto made =
+              runtime::jit::emit_random_block(b, b.getInt64(key), b.getInt64(step), b.getInt64(stream), from_memory,
+                                              b.getInt64(static_cast<std::uint64_t>(first)), lanes);
           return std::vector<Value*>(made.words.begin(), made.words.end());
         });
         std::vector<std::int64_t> in(static_cast<std::size_t>(lanes), block);
