@@ -81,7 +81,9 @@ class Checker {
                                    name));
     if (declarations_.find(Place::value, name, false) || ir::find_op(name))
       return error(at, fmt::format("`{0}` is a function, not a value: call it, `{0}(...)`", name));
-    error(at, fmt::format("unknown name `{}`{}", name, did_you_mean(name, {names_.begin(), names_.end()})));
+    const std::string what = declarations_.elsewhere(name, at.at);
+    error(at, fmt::format("unknown name `{}`{}", name,
+                          what.empty() ? did_you_mean(name, {names_.begin(), names_.end()}) : what));
   }
 
   void type(const ast::TypeExpr& type) {

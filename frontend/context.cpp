@@ -42,10 +42,9 @@ std::pair<std::vector<ast::Span>, std::size_t> chain_to(const Context& context, 
 }
 
 void note_calls(ir::Diagnostic& diagnostic, const std::vector<ast::Span>& chain, std::size_t shown) {
-  if (shown + 1 < chain.size() && chain.back().at.known())
-    diagnostic.note(chain.back().at, "the error is met here, in the standard library");
-  for (std::size_t i = shown; i-- > 0 && shown - i <= 3;)
-    if (chain[i].at.known()) diagnostic.note(chain[i].at, "in the call here");
+  ir::CallChain points;
+  for (const ast::Span& span : chain) points.push_back(span.at);
+  diagnostic.note_calls(points, shown);
 }
 
 }  // namespace

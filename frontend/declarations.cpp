@@ -1,7 +1,10 @@
 #include "frontend/declarations.h"
 
+#include "ir/module.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace nnc::frontend {
@@ -83,6 +86,19 @@ std::vector<std::string> Declarations::names(Place place, bool from_std) const {
     for (const auto& [key, definition] : user_table_)
       if (key.first == place) names.insert(key.second);
   return {names.begin(), names.end()};
+}
+
+std::string Declarations::elsewhere(const std::string& name, const ir::SourcePoint& at) const {
+  if (std::ranges::count(ast::setting_words, name) > 0)
+    return fmt::format(": it is a setting of `train`, no value{}",
+                       name == "batch" ? "; the examples of a batch are the first dimension of the data" : "");
+  if (name == ir::step_slot || name == ir::total_steps_slot) return ": schedules and optimizers alone see it";
+  const auto hyper = std::ranges::find_if(hypers_, [&](const ast::Hyper* h) {
+    return h->name.text == name && h->name.span.at.file == at.file && h->name.span.at.line > at.line;
+  });
+  if (hyper == hypers_.end()) return "";
+  return fmt::format(": the hyper of that name is declared below, in line {}; it has to come first",
+                     (*hyper)->name.span.at.line);
 }
 
 }  // namespace nnc::frontend

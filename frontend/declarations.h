@@ -25,6 +25,9 @@ class Declarations {
   /// Names of that place, for suggestions.
   std::vector<std::string> names(Place place, bool from_std) const;
 
+  /// For a name that is no value where it stands: ": " and what it is elsewhere in the file, or nothing.
+  std::string elsewhere(const std::string& name, const ir::SourcePoint& at) const;
+
   const std::string& user_file() const { return user_->file; }
   const std::vector<const ast::Hyper*>& hypers() const { return hypers_; }
   const ast::Train* train() const { return train_; }

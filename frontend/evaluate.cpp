@@ -91,6 +91,9 @@ Value unknown_name(Context& context, const std::string& name, const ast::Span& a
                             "train's layers",
                             name));
 
+  if (const std::string what = frame.in_std ? "" : context.declarations.elsewhere(name, at.at); !what.empty())
+    return fail(context, at, fmt::format("unknown name `{}`{}", name, what));
+
   std::vector<std::string> candidates = {"true", "false", "none", "inf"};
   for (const auto& [candidate, variable] : frame.variables) candidates.push_back(candidate);
   if (!frame.in_std)

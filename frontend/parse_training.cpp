@@ -9,7 +9,6 @@ namespace nnc::frontend {
 
 namespace {
 
-constexpr auto setting_words = std::to_array<std::string_view>({"batch", "epochs", "steps", "clip_norm", "clip_value"});
 constexpr auto stop_words = std::to_array<std::string_view>({"patience", "min_delta"});
 
 /// How a statement that starts with this word is written.
@@ -52,7 +51,7 @@ const std::vector<std::string_view>& statement_words(BlockKind kind) {
   static const std::vector<std::string_view> none;
   static const std::vector<std::string_view> train = [] {
     std::vector<std::string_view> words = {"data", "loss", "metric", "optimizer", "group", "stop"};
-    words.insert(words.end(), setting_words.begin(), setting_words.end());
+    words.insert(words.end(), ast::setting_words.begin(), ast::setting_words.end());
     return words;
   }();
   switch (kind) {
@@ -75,7 +74,7 @@ bool Parser::is_statement_word(std::string_view text) const { return contains(st
 std::optional<ast::Statement> Parser::word_statement() {
   const std::string_view word = stream_.token().text;
   if (!is_statement_word(word)) return std::nullopt;
-  const bool setting = contains(setting_words, word);
+  const bool setting = contains(ast::setting_words, word);
   if (!setting && stream_.next().kind == TokenKind::assign) {
     stream_.fail(stream_.span(), fmt::format("'{}' is a reserved word in '{}' and cannot be assigned: {}", word,
                                              spelling(block_kind_), form_of(word)));

@@ -75,7 +75,7 @@ void check_unused(Context& context, const ast::Train& train) {
     if (variable == context.frame->variables.end() || !variable->second.value.is_static_number()) continue;
     report(context, name.span,
            fmt::format("`{}` is no setting, and nothing uses it{}", name.text,
-                       did_you_mean(name.text, {"batch", "epochs", "steps", "clip_norm", "clip_value"},
+                       did_you_mean(name.text, {ast::setting_words.begin(), ast::setting_words.end()},
                                     "; settings are batch, epochs, steps, clip_norm and clip_value, and the "
                                     "optimizer's numbers are its arguments")));
   }

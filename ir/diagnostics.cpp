@@ -39,6 +39,14 @@ std::string place(const SourcePoint& at) {
 
 }  // namespace
 
+void Diagnostic::note_calls(const CallChain& chain, std::size_t shown) {
+  constexpr std::size_t most = 3;
+  if (shown + 1 < chain.size() && chain.back().known())
+    note(chain.back(), "the error is met here, in the standard library");
+  for (std::size_t i = shown; i-- > 0 && shown - i <= most;)
+    if (chain[i].known()) note(chain[i], "in the call here");
+}
+
 Diagnostic& Diagnostic::note(SourcePoint where, std::string text) {
   notes.push_back({std::move(where), std::move(text)});
   return *this;

@@ -33,6 +33,9 @@ struct Diagnostic {
 
   /// Adds a note and returns the diagnostic, so that notes can be chained.
   Diagnostic& note(SourcePoint where, std::string text);
+  /// For an error within calls, which is shown at one point of their chain: where it is met, if that is another, and the
+  /// innermost calls that lead to the one shown. Unknown points are left out.
+  void note_calls(const CallChain& chain, std::size_t shown);
 };
 
 /// Collects errors in the order found. At most `max_errors` are kept; the rest are counted.

@@ -141,13 +141,14 @@ void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, 
                     ir::Diagnostics& diagnostics) {
   const Block& block = graph.body;
   const std::vector<ValueId> reads = slot_reads(block)[std::string(path)];
-  const ir::CallChain chain = place_of(module, graph, path);
+  ir::CallChain chain = place_of(module, graph, path);
+  if (chain.empty()) chain.emplace_back();
+  chain.resize(ir::innermost_in_first_file(chain) + 1);
   const std::string missing = fmt::format("parameter `{}` gets no gradient", path);
   const auto report = [&](const std::string& why, std::vector<ir::Note> notes = {}) {
-    const std::size_t shown = chain.empty() ? 0 : ir::innermost_in_first_file(chain);
-    ir::Diagnostic& error = diagnostics.error(chain.empty() ? SourcePoint{} : chain[shown], missing + why);
+    ir::Diagnostic& error = diagnostics.error(chain.back(), missing + why);
     for (ir::Note& note : notes) error.note(std::move(note.at), std::move(note.text));
-    for (std::size_t i = shown; i-- > 0;) error.note(chain[i], "in the call here");
+    error.note_calls(chain, chain.size() - 1);
   };
   if (reads.empty()) {
     report(fmt::format(": {} does not read it", graph.full_name()));

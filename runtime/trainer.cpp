@@ -42,9 +42,7 @@ std::int64_t batches(std::int64_t examples, std::int64_t batch) { return example
 void report_fault(const ir::ValueFault& fault, ir::Diagnostics& diagnostics) {
   const ir::CallChain chain = fault.location.empty() ? ir::CallChain{{}} : fault.location.chains().front();
   const std::size_t shown = ir::innermost_in_first_file(chain);
-  ir::Diagnostic& error = diagnostics.error(chain[shown], fault.what());
-  if (shown + 1 < chain.size()) error.note(chain.back(), "the error is met here, in the standard library");
-  for (std::size_t i = shown; i-- > 0;) error.note(chain[i], "in the call here");
+  diagnostics.error(chain[shown], fault.what()).note_calls(chain, shown);
 }
 
 class Trainer {

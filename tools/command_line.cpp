@@ -37,6 +37,17 @@ int refuse_unknown(const CLI::App& app, const std::string& argument) {
   return refuse(fmt::format("unknown option {}; did you mean --{}?", name, near));
 }
 
+/// In our words where CLI11 counts an option's values: `--batch` without one, `--batch 3 --batch 4`.
+std::string message_of(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const std::string name = text.substr(0, text.find(':'));
+  const CLI::Option* const option = app.get_option_no_throw(name);
+  if (error.get_name() != "ArgumentMismatch" || option == nullptr) return text;
+  if (option->results().size() > 1)
+    return fmt::format("{}: given {} times, expected once", name, option->results().size());
+  return fmt::format("{}: expected {} after it", name, option->get_type_name());
+}
+
 /// The processors that this process may use.
 int available_processors() {
   cpu_set_t set;
@@ -60,7 +71,7 @@ std::optional<int> parse_command_line(CLI::App& app, int argc, const char* const
     for (const std::string& argument : app.remaining()) {
       if (argument.size() > 1 && argument[0] == '-') return refuse_unknown(app, argument);
     }
-    return refuse(error.what());
+    return refuse(message_of(app, error));
   }
   if (!app.remaining().empty()) return refuse_unknown(app, app.remaining().front());
   return std::nullopt;
