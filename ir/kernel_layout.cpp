@@ -21,7 +21,7 @@ bool has(DimensionSet set, int dimension) { return (set & bit(dimension)) != 0; 
 
 /// What takes longer than reading it back.
 bool is_expensive(const ScalarProgram& program) {
-  constexpr int reading_back = 8;
+  constexpr int reading_back = 6;
   return std::ranges::any_of(program.instrs, [](const ScalarInstr& instr) { return work_of(instr.op) > reading_back; });
 }
 
