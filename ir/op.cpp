@@ -30,8 +30,8 @@ const std::vector<const OpDef*>& all_ops() {
     std::vector<const OpDef*> list;
     for (std::span<const OpDef> family :
          {arithmetic_ops(), math_ops(), logic_ops(), reduction_ops(), movement_ops(), gather_ops(), order_ops(),
-          cumulative_ops(), linear_algebra_ops(), contraction_ops(), packed_ops(), convolution_ops(), pooling_ops(), control_ops(),
-          fused_ops(), source_ops()})
+          cumulative_ops(), linear_algebra_ops(), contraction_ops(), packed_ops(), convolution_ops(), pooling_ops(),
+          control_ops(), fused_ops(), source_ops()})
       for (const OpDef& def : family) list.push_back(&def);
     return list;
   }();

@@ -34,7 +34,7 @@ class Target {
   double worth_a_thread_microseconds() const { return 30; }
   /// Whether a convolution takes less time by tiles than by windows.
   bool prefers_winograd(const WinogradTiles& tiles) const;
-  /// Whether products read a weight packed that so many of them share, or that one reads so often, in a step.
+  /// Whether a weight is packed that products read so many times in a training step.
   bool prefers_packed(std::int64_t uses) const;
   /// Whether a packed product runs on the weight as it is packed.
   virtual bool reads_packed(const OpView& packed_matmul) const = 0;

@@ -53,11 +53,14 @@ std::optional<Weight> around(const Block& block, const Op& scan, const Weight& i
   return Weight{scan.operands[operand], inside.transposed};
 }
 
+/// Loops may be long, and stand in loops; whether a weight is packed is decided by a few.
+constexpr std::int64_t most_counted = std::int64_t{1} << 30;
+
 Uses uses_of(const Block& block) {
   Uses uses;
   const auto count = [&](const Weight& weight, const Use& use, std::int64_t times) {
     Use& all = uses.try_emplace(weight, Use{0, use.product, use.view}).first->second;
-    all.count += use.count * times;
+    all.count = std::min(all.count + std::min(use.count, most_counted) * std::min(times, most_counted), most_counted);
   };
   for (const Op& op : block.ops()) {
     if (ir::is_scan(op)) {
@@ -80,6 +83,27 @@ ir::OpView with_tiles(ir::OpView product, std::int64_t columns) {
   product.def = packed_matmul;
   product.attrs = {};
   return product;
+}
+
+/// The loop without the operands that every step sees and none reads.
+void drop_unread(Op& scan, std::size_t first_shared) {
+  const Block& region = scan.regions[0];
+  std::set<ValueId> read(region.results.begin(), region.results.end());
+  for (const Op& op : region.ops()) read.insert(op.operands.begin(), op.operands.end());
+  Block next;
+  ir::ValueMap map(region);
+  std::vector<ValueId> operands;
+  map.add_param(next, region.params()[0]);
+  for (std::size_t i = 0; i < scan.operands.size(); ++i) {
+    const ValueId param = region.params()[i + 1];
+    if (i >= first_shared && !read.contains(param)) continue;
+    map.add_param(next, param);
+    operands.push_back(scan.operands[i]);
+  }
+  for (const Op& op : region.ops()) map.copy(next, op);
+  for (const ValueId v : region.results) next.results.push_back(map[v]);
+  scan.operands = std::move(operands);
+  scan.regions[0] = std::move(next);
 }
 
 /// A block with packed weights.
@@ -149,6 +173,8 @@ class Packer {
       inner.take(inside, next_.block().type(*value));
     }
     made.regions[0] = inner.run();
+    const ir::ScanParts parts(ir::view(block_, scan));
+    if (made.operands.size() > scan.operands.size()) drop_unread(made, parts.carries + parts.scanned);
     const std::vector<ValueId> results = next_.block().append(std::move(made), ir::result_types(block_, scan));
     for (std::size_t i = 0; i < results.size(); ++i) next_.replace(scan.results[i], results[i]);
   }

@@ -5,7 +5,8 @@
 //   scan .., %2 {..} (%t, .., %x: f32[32,1024]) {  ->    %x = gather %table1, %i : f32[32,1024]
 //     ...                                               ...
 //
-// A kernel of the step then reads the table, and nobody writes all the rows for it.
+// A kernel of the step then reads the table, or copies the rows of its step, which stay in the cache; nobody writes the
+// rows of all steps. The index may be reshaped on the way, nothing else.
 #pragma once
 
 #include "ir/graph.h"

@@ -59,7 +59,7 @@ Inferred infer_packed_matmul(const OpView& op) {
   if (a.shape.back() != tiles.k)
     return Inferred::fail(fmt::format("the inner dimensions differ: {} and {}, of {} and {}", a.shape.back(), tiles.k,
                                       to_string(a), to_string(packed)));
-  Type result = a;
+  Type result{a.dtype, a.shape, {}};
   result.shape.back() = tiles.n;
   return {{result}, {}};
 }
@@ -90,6 +90,7 @@ std::optional<PackableProduct> packable_product(const OpView& op) {
   if (op.def != matmul || op.flag("transpose_a") || op.get<DType>("accumulate") != DType::f32) return std::nullopt;
   const Type& weight = op.operands[1];
   if (weight.dtype != DType::f32 || weight.rank() != 2) return std::nullopt;
+  if (!weight.layout.empty() || !op.operands[0].layout.empty()) return std::nullopt;
   const PackableProduct product = with_weight(weight, op.flag("transpose_b"));
   const auto divides = [&](std::int64_t columns) { return product.n % columns == 0; };
   if (product.k % packed_rows != 0 || std::ranges::none_of(packed_columns, divides)) return std::nullopt;

@@ -13,7 +13,7 @@
 
 namespace nnc::runtime::jit {
 
-/// Says in a module whether its code is for a CPU with AVX-512.
+/// Says in a module whether its CPU has what `lookup` and `scale` below need, which is AVX-512.
 void set_has_tables(llvm::Module& module, bool has_tables);
 
 class Lanes {

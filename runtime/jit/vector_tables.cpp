@@ -88,9 +88,10 @@ Value* emit_exp_by_table(IRBuilder<>& b, const Lanes& l, Value* x) {
     for (std::size_t i = 0; i < made.size(); ++i) made[i] = std::exp2(static_cast<double>(i) / Lanes::table_size);
     return made;
   }();
-  static constexpr double slope[] = {0x1.0000fap0, 0.5};                       // (e^r - 1) / r: 5.5e-8 of e^r
-  static constexpr double high = 0x1.62e4p-1, low = std::numbers::ln2 - high;  // n high is exact
-  static constexpr double shift = 0x1.8p18;  // the last bits of a number plus this are 32nds
+  static constexpr double slope[] = {0x1.0000fap0, 0.5};  // (e^r - 1) / r: 5.5e-8 of e^r
+  static constexpr double high = 0x1.62e4p-1,
+                          low = std::numbers::ln2 - high;  // n high is exact before the sum is rounded
+  static constexpr double shift = 0x1.8p18;                // the last bits of a number plus this are 32nds
   Value* const bounded = l.at_least(l.at_most(x, l.real(89)), l.real(-105));  // beyond: infinity, 0
   Value* const shifted = l.fma(bounded, l.real(std::numbers::log2e), l.real(shift));
   Value* const n = b.CreateFSub(shifted, l.real(shift));

@@ -1,5 +1,6 @@
 // Elementary functions on CPUs that look up 32 numbers in one instruction and scale by a power of two in another: shorter
-// polynomials, with coefficients by interval. Accuracy and special values are those of vector_math.h, which chooses.
+// polynomials, with coefficients by interval. vector_math.h chooses, and says what holds for both; the numbers below are
+// the largest errors of all 2^32 arguments.
 #pragma once
 
 #include "runtime/jit/lanes.h"

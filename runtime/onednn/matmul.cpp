@@ -127,7 +127,8 @@ Lowered lower_matmul(const ir::OpView& op, dnnl_engine_t engine) {
 
 // A CPU without a fast primitive that reads such tiles gets the weight as rows.
 Lowered lower_packed_matmul(const ir::OpView& op, dnnl_engine_t engine) {
-  if (op.results[0].dtype != ir::DType::f32) return {};
+  const bool dense = op.operands[left].layout.empty() && op.operands[right].layout.empty();
+  if (op.results[0].dtype != ir::DType::f32 || !dense) return {};
   const ir::Shape& tiles = op.operands[right].shape;
   const std::int64_t k = op.operands[left].shape.back(), n = op.results[0].shape.back();
   const std::int64_t m = op.results[0].elements() / n;

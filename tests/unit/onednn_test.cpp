@@ -13,6 +13,7 @@
 #include <catch2/catch.hpp>
 
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
 using namespace nnc;
@@ -171,6 +172,9 @@ TEST_CASE("matrix products of real numbers are near the reference") {
 TEST_CASE("products with packed weights are exact on whole numbers") {
   const auto contractions = runtime::make_onednn_contractions();
   Random random(6);
+  const char* const largest_isa = std::getenv("DNNL_MAX_CPU_ISA");
+  const bool has_avx512 =
+      __builtin_cpu_supports("avx512f") != 0 && (largest_isa == nullptr || std::string(largest_isa) != "AVX2");
   const auto packed_product = [&](const Shape& rows, std::int64_t k, std::int64_t n, std::int64_t columns) {
     Block block;
     Builder builder(block);
@@ -186,6 +190,7 @@ TEST_CASE("products with packed weights are exact on whole numbers") {
     CHECK(values[2] == values[1]);
     const OpView op = view(block, block.ops().back());
     for (const int threads : {1, 2}) {
+      CHECK(contractions->reads_packed(op, threads) == has_avx512);
       INFO(fmt::format("{} @ {} columns in tiles of {}, {} threads", to_string(a.type()), n, columns, threads));
       CHECK(run(*contractions, op, {given[0], values[0]}, threads) == values[1]);
     }

@@ -144,13 +144,14 @@ struct Function {
   const char* name;
   Value* (*emit)(Builder&, Value*);
   double (*exact)(double);
-  double ulp;  // allowed
+  double ulp;           // allowed
+  double ulp_by_table;  // the same with tables
 };
 
 const Function functions[] = {
-    {"exp", runtime::jit::emit_exp, std::exp, 4},    {"log", runtime::jit::emit_log, std::log, 4},
-    {"sin", runtime::jit::emit_sin, std::sin, 4},    {"cos", runtime::jit::emit_cos, std::cos, 4},
-    {"tanh", runtime::jit::emit_tanh, std::tanh, 4}, {"erf", runtime::jit::emit_erf, std::erf, 4},
+    {"exp", runtime::jit::emit_exp, std::exp, 4, 2},    {"log", runtime::jit::emit_log, std::log, 4, 4},
+    {"sin", runtime::jit::emit_sin, std::sin, 4, 4},    {"cos", runtime::jit::emit_cos, std::cos, 4, 4},
+    {"tanh", runtime::jit::emit_tanh, std::tanh, 4, 4}, {"erf", runtime::jit::emit_erf, std::erf, 4, 2.5},
 };
 
 /// Without tables, and with them where this CPU has the instructions.
@@ -247,8 +248,10 @@ TEST_CASE("emitted functions are near f64 at every exponent") {
   std::mt19937_64 random(1);
   const std::vector<float> x = all_exponents(300, random);
   for (const bool tables : with_tables())
-    for (const Function& function : functions)
+    for (Function function : functions) {
+      if (tables) function.ulp = function.ulp_by_table;
       CHECK(largest_error(function, x, compile(function, 16, tables)(x)) <= function.ulp);
+    }
 }
 
 TEST_CASE("emitted functions are the same at any number of lanes") {
