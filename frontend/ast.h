@@ -23,7 +23,8 @@
 namespace nnc::frontend::ast {
 
 /// What a training block sets with `NAME = NUMBER`; no names of values.
-inline constexpr std::array<std::string_view, 5> setting_words = {"batch", "epochs", "steps", "clip_norm", "clip_value"};
+inline constexpr std::array<std::string_view, 5> setting_words = {"batch", "epochs", "steps", "clip_norm",
+                                                                  "clip_value"};
 
 /// A place and the characters to underline there. What spans several lines is underlined on its first.
 struct Span {

@@ -165,7 +165,7 @@ class Packer {
     for (std::size_t i = 0; i < scan.operands.size(); ++i)
       if (is_shared(block_, scan, i)) inner.leave(region.params()[i + 1]);
     Op made = next_.mapped(scan);
-    for (const auto& [inside, use] : uses_of(region)) {
+    for (const auto& [inside, use] : inner.uses_) {
       const auto weight = around(block_, scan, inside);
       const auto value = weight ? packed(*weight) : std::nullopt;
       if (!value) continue;

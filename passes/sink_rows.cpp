@@ -6,7 +6,6 @@
 #include "passes/rebuild.h"
 
 #include <map>
-#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
