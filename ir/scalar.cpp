@@ -46,9 +46,9 @@ int work_of(ScalarOp op) {
     case ScalarOp::div:
     case ScalarOp::sqrt: return 10;
     case ScalarOp::exp: return 8;
+    case ScalarOp::log: return 9;
     case ScalarOp::erf: return 12;
     case ScalarOp::tanh: return 14;
-    case ScalarOp::log: return 18;
     case ScalarOp::random: return 40;
     case ScalarOp::sin:
     case ScalarOp::cos: return 50;

@@ -19,6 +19,14 @@ namespace {
 
 constexpr const char* tables_flag = "nnc.tables";
 
+/// An instruction that has a mask, without: of all lanes, rounded as everything is.
+llvm::Value* all_lanes(llvm::IRBuilder<>& builder, llvm::Intrinsic::ID instruction,
+                       std::vector<llvm::Value*> operands) {
+  constexpr int current_rounding = 4;
+  operands.insert(operands.end(), {operands[0], builder.getInt16(0xFFFF), builder.getInt32(current_rounding)});
+  return builder.CreateIntrinsic(instruction, {}, operands);
+}
+
 }  // namespace
 
 void set_has_tables(llvm::Module& module, bool has_tables) {
@@ -104,11 +112,22 @@ llvm::Value* Lanes::lookup(std::span<const double, table_size> table, llvm::Valu
 }
 
 llvm::Value* Lanes::scale(llvm::Value* x, llvm::Value* n) const {
-  constexpr int current_rounding = 4;
-  return in_sixteens({x, n}, [&](llvm::ArrayRef<llvm::Value*> sixteen) -> llvm::Value* {
-    return builder_.CreateIntrinsic(
-        llvm::Intrinsic::x86_avx512_mask_scalef_ps_512, {},
-        {sixteen[0], sixteen[1], sixteen[0], builder_.getInt16(0xFFFF), builder_.getInt32(current_rounding)});
+  return in_sixteens({x, n}, [&](llvm::ArrayRef<llvm::Value*> sixteen) {
+    return all_lanes(builder_, llvm::Intrinsic::x86_avx512_mask_scalef_ps_512, {sixteen[0], sixteen[1]});
+  });
+}
+
+llvm::Value* Lanes::exponent(llvm::Value* x) const {
+  return in_sixteens({x}, [&](llvm::ArrayRef<llvm::Value*> sixteen) {
+    return all_lanes(builder_, llvm::Intrinsic::x86_avx512_mask_getexp_ps_512, {sixteen[0]});
+  });
+}
+
+llvm::Value* Lanes::mantissa(llvm::Value* x) const {
+  constexpr int from_one = 0, negative_is_nan = 2 << 2;
+  return in_sixteens({x}, [&](llvm::ArrayRef<llvm::Value*> sixteen) {
+    return all_lanes(builder_, llvm::Intrinsic::x86_avx512_mask_getmant_ps_512,
+                     {sixteen[0], builder_.getInt32(from_one | negative_is_nan)});
   });
 }
 

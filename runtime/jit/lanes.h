@@ -45,13 +45,17 @@ class Lanes {
   llvm::Value* from_bits(llvm::Value* x) const { return builder_.CreateBitCast(x, f32()); }
   llvm::Value* from_bits64(llvm::Value* x) const { return builder_.CreateBitCast(x, f64()); }
 
-  /// Whether the module's CPU has the two instructions below, with AVX-512.
+  /// Whether the module's CPU has the instructions below, with AVX-512.
   bool has_tables() const;
   static constexpr std::size_t table_size = 32;
   /// In each lane, the number of a table at the last five bits of an index, i32.
   llvm::Value* lookup(std::span<const double, table_size> table, llvm::Value* index) const;
   /// x 2^floor(n), rounded once.
   llvm::Value* scale(llvm::Value* x, llvm::Value* n) const;
+  /// floor(log2 |x|) as f32: of 0 -infinity, of infinity infinity.
+  llvm::Value* exponent(llvm::Value* x) const;
+  /// x 2^-exponent(x), from 1 to below 2; of 0 and infinity 1, of what is negative NaN.
+  llvm::Value* mantissa(llvm::Value* x) const;
 
  private:
   /// An instruction on vectors of 16 lanes, on as many as there are.

@@ -100,6 +100,7 @@ Value* emit_log(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
   IRBuilder<>& b = builder;
   const Lanes l(b, x);
+  if (l.has_tables()) return emit_log_by_table(b, l, x);
   // (ln(1 + f) - f) / f^2, sqrt(1/2) - 1 <= f <= sqrt(2) - 1: 3e-8 of ln(1 + f)
   static constexpr double rest[] = {-0x1.fffffap-2, 0x1.5556f2p-2, -0x1.0004acp-2, 0x1.98d312p-3,
                                     -0x1.535aep-3,  0x1.3180fap-3, -0x1.2511b2p-3, 0x1.65f856p-4};
@@ -139,6 +140,7 @@ Value* emit_tanh(IRBuilder<>& builder, Value* x) {
   const AsWritten as_written(builder);
   IRBuilder<>& b = builder;
   const Lanes l(b, x);
+  if (l.has_tables()) return emit_tanh_by_table(b, l, x);
   // (e^2r - 1) / r, |r| <= ln 2 / 4: 1.4e-8
   static constexpr double rest[] = {2, 0x1.fffffep0, 0x1.5554b4p0, 0x1.5556f2p-1, 0x1.12256p-2, 0x1.6b9caap-4};
   Value* const bounded = l.at_least(l.at_most(x, l.real(10)), l.real(-10));  // beyond: 1, -1

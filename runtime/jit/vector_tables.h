@@ -7,7 +7,9 @@
 
 namespace nnc::runtime::jit {
 
-llvm::Value* emit_exp_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 1.76
-llvm::Value* emit_erf_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 2.27
+llvm::Value* emit_exp_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);   // 1.76
+llvm::Value* emit_log_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);   // 1.27
+llvm::Value* emit_tanh_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);  // 1.31
+llvm::Value* emit_erf_by_table(llvm::IRBuilder<>& builder, const Lanes& lanes, llvm::Value* x);   // 2.27
 
 }  // namespace nnc::runtime::jit
