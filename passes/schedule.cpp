@@ -1,7 +1,6 @@
 #include "passes/schedule.h"
 
 #include "ir/alignment.h"
-#include "ir/analysis.h"
 #include "ir/check.h"
 #include "ir/fused.h"
 #include "ir/kernel_layout.h"
@@ -13,7 +12,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <numeric>
 #include <span>
 #include <utility>
 
@@ -42,9 +40,9 @@ using ir::ValueId;
 // one is the tile.
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
-// latency; else up to 2. 8 where nothing is reduced and an element takes functions of functions, whose latency is longer
-// than what else a turn has to do. Large bodies have fewer: their values would not fit the registers. Random numbers are
-// drawn in blocks of 64 elements, a turn of the loop.
+// latency; else up to 2. Up to 8 in a small body that reduces nothing and takes several functions of an element: their
+// latency is longer than what else a turn has to do. Large bodies have fewer: their values would not fit the registers. Random
+// numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
 // Prefetch. Where all rows are more than the second cache holds, and the second of at least three nests of a row writes
 // nothing: what it fetches does not get in the way of stores.
@@ -63,8 +61,7 @@ constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, long_unroll = 8, reduction_unroll = 4, row_unroll = 2;
-constexpr std::int64_t long_work = 24;  // of an element, in additions: more than one function
-constexpr std::size_t large_body = 24, huge_body = 48, largest_tiled_body = 16;
+constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t tiled_share = 8;
 
 bool contains(const std::vector<int>& dimensions, int d) {
@@ -223,7 +220,7 @@ class Chooser {
   }
 
   bool choose_tile(Schedule& plan) const {
-    if (fused_.body.ops().size() > largest_tiled_body) return false;
+    if (fused_.body.ops().size() > small_body) return false;
     const int v = contiguous_dimension();
     int other = -1;
     std::int64_t most = 0;
@@ -271,7 +268,7 @@ class Chooser {
     if (is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
-    if (!reduces_ && work() > long_work) most = long_unroll;
+    if (!reduces_ && ops <= small_body && takes_functions()) most = long_unroll;
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
     if (ops > large_body) most = std::min(most, reduces_ && contains(plan.parallel, plan.vector) ? 1 : 2);
@@ -291,11 +288,15 @@ class Chooser {
            layout.prefetching_nest().splits.empty();
   }
 
-  /// Of an element, in additions.
-  std::int64_t work() const {
-    std::int64_t sum = 0;
-    for (const ir::Op& op : fused_.body.ops()) sum += ir::work_of(ir::view(fused_.body, op));
-    return sum / std::accumulate(fused_.domain.begin(), fused_.domain.end(), std::int64_t{1}, std::multiplies());
+  /// Several, of an element.
+  bool takes_functions() const {
+    std::ptrdiff_t functions = 0;
+    for (const ir::Op& op : fused_.body.ops()) {
+      if (op.def->as<ir::Elementwise>() == nullptr) continue;
+      const ir::ScalarProgram program = ir::scalar_program(ir::view(fused_.body, op));
+      functions += std::ranges::count_if(program.instrs, ir::is_function, &ir::ScalarInstr::op);
+    }
+    return functions > 1;
   }
 
   bool draws_random() const {
