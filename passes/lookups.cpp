@@ -31,7 +31,7 @@ struct Transposed {
 /// Rows of a value, moved about as a whole.
 struct Rows {
   ValueId source;                // whose rows they are
-  std::vector<const Op*> moves;  // reshapes and permutations that lead here, the first one first
+  std::vector<const Op*> moves;  // reshapes, permutations and slices that lead here, the first one first
   std::vector<ValueId> passed;   // what they take: the source, and what is between
 };
 
@@ -49,8 +49,7 @@ class Lookups {
   std::optional<Block> run() {
     bool changed = false;
     for (const Op& op : old_.ops()) {
-      const std::optional<Expr> value = is(op, "matmul") ? product(op) : is(op, "scatter_add") ? sum(op) : std::nullopt;
-      if (value) {
+      if (const std::optional<Expr> value = by_table(op)) {
         next_.replace(op.results[0], value->value);
         changed = true;
       } else {
@@ -66,6 +65,12 @@ class Lookups {
 
   const Shape& shape(ValueId value) const { return old_.type(value).shape; }
 
+  std::optional<Expr> by_table(const Op& op) {
+    if (is(op, "matmul")) return product(op);
+    if (is(op, "scatter_add")) return sum(op);
+    return op.def->as<ir::Elementwise>() != nullptr ? each(op) : std::nullopt;
+  }
+
   Rows rows_of(ValueId value) const {
     Rows rows{value, {}, {}};
     for (const Op* op = old_.definer(value); op != nullptr && moves_rows(*op); op = old_.definer(rows.source)) {
@@ -80,9 +85,13 @@ class Lookups {
   /// Whether the op leaves the last dimension what it is.
   bool moves_rows(const Op& op) const {
     if (is(op, "permute")) return order_of(op).back() == std::ssize(order_of(op)) - 1;
-    if (!is(op, "reshape")) return false;
+    if (!is(op, "reshape") && !is(op, "slice")) return false;
     const Shape &from = shape(op.operands[0]), &to = shape(op.results[0]);
-    return !from.empty() && !to.empty() && from.back() == to.back();
+    return !from.empty() && !to.empty() && from.back() == to.back() && !(is(op, "slice") && turns_rows(op));
+  }
+  bool turns_rows(const Op& slice) const {
+    const auto& step = ir::view(old_, slice).integers("step");
+    return !step.empty() && step.back() < 0;
   }
 
   std::vector<std::int64_t> order_of(const Op& permute) const {
@@ -137,8 +146,48 @@ class Lookups {
     if (!pays(count, table[0], table[1], length, result)) return std::nullopt;
     stand_for(op, *gather);
     const Expr small = multiply(now(gather->operands[0]), now(op.operands[1]), {.b = transpose_b});
-    const Expr index = column(moved(rows, now(gather->operands[1])));
-    return builder_.reshape(builder_.op("gather", {small, index}), result.shape);
+    return looked_up(small, rows, *gather, result.shape);
+  }
+
+  /// f(gather(E, i), c) -> gather(f(E, c), i) of an elementwise f, where c is the same for all rows.
+  std::optional<Expr> each(const Op& op) {
+    if (op.results.size() != 1 || ir::uses_coordinates(ir::view(old_, op))) return std::nullopt;
+    const ir::Type& result = old_.type(op.results[0]);
+    std::optional<ValueId> varies;
+    for (const ValueId operand : op.operands) {
+      if (is_one_row(operand)) continue;
+      if (varies.value_or(operand) != operand) return std::nullopt;
+      varies = operand;
+    }
+    if (!varies || shape(*varies) != result.shape) return std::nullopt;
+    const Rows rows = rows_of(*varies);
+    const Op* const gather = lookup(rows);
+    if (gather == nullptr) return std::nullopt;
+    const Shape& table = shape(gather->operands[0]);
+    if (table[0] >= result.elements() / table[1]) return std::nullopt;
+    stand_for(op, *gather);
+    Op small{op};
+    small.results.clear();
+    small.location = builder_.location;
+    for (ValueId& operand : small.operands)
+      operand = operand == *varies ? next_[gather->operands[0]] : one_row(operand).value;
+    const ValueId made = next_.block().append(std::move(small), {{result.dtype, table, {}}})[0];
+    return looked_up(builder_.expr(made), rows, *gather, result.shape);
+  }
+
+  bool is_one_row(ValueId value) const {
+    const ir::Type& type = old_.type(value);
+    return type.elements() == (type.rank() == 0 ? 1 : type.shape.back());
+  }
+  Expr one_row(ValueId value) {
+    const Shape& all = shape(value);
+    return builder_.reshape(now(value), all.empty() ? all : Shape{all.back()});
+  }
+
+  /// Rows of another table at the same positions, moved as before.
+  Expr looked_up(Expr table, const Rows& rows, const Op& gather, const Shape& shape) {
+    const Expr index = column(moved(rows, now(gather.operands[1])));
+    return builder_.reshape(builder_.op("gather", {table, index}), shape);
   }
 
   /// With `side` 0 gather(E, i)^T D -> E^T scatter_add(D, i), with 1 D^T gather(E, i) -> scatter_add(D, i)^T E
@@ -164,6 +213,7 @@ class Lookups {
     Rows rows = rows_of(op.operands[0]);
     const Op* const product = old_.definer(rows.source);
     if (product == nullptr || !is(*product, "matmul")) return std::nullopt;
+    if (std::ranges::any_of(rows.moves, [](const Op* move) { return is(*move, "slice"); })) return std::nullopt;
     const ir::OpView view = ir::view(old_, *product);
     if (!is_summable(view) || view.flag("transpose_a") || view.operands[1].rank() != 2) return std::nullopt;
     rows.passed.push_back(op.operands[0]);
@@ -180,10 +230,24 @@ class Lookups {
 
   /// One position a row, moved as the rows are.
   Expr moved(const Rows& rows, Expr index) {
-    for (const Op* move : rows.moves)
-      index = is(*move, "permute") ? builder_.permute(index, order_of(*move))
-                                   : builder_.reshape(index, with_one_column(shape(move->results[0])));
+    for (const Op* move : rows.moves) {
+      if (is(*move, "permute"))
+        index = builder_.permute(index, order_of(*move));
+      else if (is(*move, "reshape"))
+        index = builder_.reshape(index, with_one_column(shape(move->results[0])));
+      else
+        index = slice_of_column(*move, index);
+    }
     return index;
+  }
+
+  /// What a slice that leaves rows whole takes of a column.
+  Expr slice_of_column(const Op& slice, Expr column) {
+    const ir::OpView view = ir::view(old_, slice);
+    std::vector<std::int64_t> stop = view.integers("stop");
+    stop.back() = 1;
+    return builder_.op("slice", {column},
+                       {{"start", view.integers("start")}, {"stop", stop}, {"step", view.integers("step")}});
   }
 
   /// One position for each of the rows as moved, as the rows were before.
@@ -228,7 +292,8 @@ class Lookups {
 void multiply_tables(Block& block, const ir::Target& target) {
   for (Op& op : block.ops())
     for (Block& region : op.regions) multiply_tables(region, target);
-  if (std::optional<Block> changed = Lookups(block, target).run()) block = *std::move(changed);
+  // What comes of a table may be looked up and computed with again.
+  while (std::optional<Block> changed = Lookups(block, target).run()) block = *std::move(changed);
 }
 
 }  // namespace

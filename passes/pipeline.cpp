@@ -16,6 +16,7 @@
 #include "passes/schedule.h"
 #include "passes/simplify.h"
 #include "passes/sink.h"
+#include "passes/sink_rows.h"
 #include "passes/updates.h"
 #include "passes/winograd.h"
 
@@ -34,15 +35,16 @@ constexpr std::array table{
     Pass{"check-indices", "check indices that might be outside while running", check_indices, Stage::step, required},
 
     // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such, and what
-    // loops repeat leaves them, so that they meet large products; then rules, and products of tables, which both make
+    // loops repeat leaves them, so that they meet large products; then rules, and work on tables, which both make
     // ops equal that were not; what all of these left unused goes before layout and kernels are chosen.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"hoist", "take out of loops what can be done once for all steps", hoist, Stage::optimized, optional},
     Pass{"simplify", "apply the rewrite rules of the op records", simplify, Stage::optimized, optional},
-    Pass{"lookups", "multiply tables instead of the rows looked up in them", lookups, Stage::optimized, optional},
+    Pass{"lookups", "compute with tables instead of the rows looked up in them", lookups, Stage::optimized, optional},
     Pass{"cse", "keep one of equal ops", cse, Stage::optimized, optional},
     Pass{"dce", "drop ops that no result needs", dce, Stage::optimized, optional},
     Pass{"sink", "compute parts of what is only read in parts", sink, Stage::optimized, optional},
+    Pass{"sink-rows", "look rows up in the steps of the loops that read them", sink_rows, Stage::optimized, optional},
     Pass{"layout", "store images with their channels last", layout, Stage::optimized, optional},
     Pass{"winograd", "compute convolutions of small windows by tiles where that is less work", winograd,
          Stage::optimized, optional},

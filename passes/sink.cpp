@@ -4,7 +4,6 @@
 #include "ir/check.h"
 #include "ir/op.h"
 #include "passes/rebuild.h"
-#include "passes/sink_rows.h"
 
 #include <algorithm>
 #include <map>
@@ -165,10 +164,7 @@ void sink_block(Block& block) {
 }  // namespace
 
 ir::Status sink(ir::Module& module, PassContext&) {
-  for_each_body(module, [](Block& block) {
-    sink_rows(block);
-    sink_block(block);
-  });
+  for_each_body(module, sink_block);
   return ir::Status::ok;
 }
 

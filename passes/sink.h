@@ -6,8 +6,7 @@
 //   ...                                             ...
 //
 // A kernel that reads the parts, as the gates of an lstm, then computes them too; by itself it cannot, as it would read
-// %z at positions other than those where it makes it. Rows that are looked up for a loop sink into its steps
-// (passes/sink_rows.h).
+// %z at positions other than those where it makes it.
 #pragma once
 
 #include "passes/pass.h"

@@ -119,12 +119,18 @@ class Sinking {
   std::set<const Op*> sunk_;
 };
 
-}  // namespace
-
-void sink_rows(Block& block) {
+/// Rows looked up around a loop that sink into it may sink into one within.
+void sink_into_loops(Block& block) {
   if (Sinking sinking(block); sinking.any()) block = sinking.run();
   for (Op& op : block.ops())
-    for (Block& region : op.regions) sink_rows(region);
+    for (Block& region : op.regions) sink_into_loops(region);
+}
+
+}  // namespace
+
+ir::Status sink_rows(ir::Module& module, PassContext&) {
+  for_each_body(module, sink_into_loops);
+  return ir::Status::ok;
 }
 
 }  // namespace nnc::passes

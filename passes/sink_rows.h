@@ -9,10 +9,10 @@
 // rows of all steps. The index may be reshaped on the way, nothing else.
 #pragma once
 
-#include "ir/graph.h"
+#include "passes/pass.h"
 
 namespace nnc::passes {
 
-void sink_rows(ir::Block& block);
+ir::Status sink_rows(ir::Module& module, PassContext& context);
 
 }  // namespace nnc::passes

@@ -149,7 +149,7 @@ TEST_CASE("names in options that no pass has are errors") {
         "error: --print-after: there is no pass `fold-constant`; did you mean `fold-constants`?\n"
         "error: --stop-after: there is no pass `nothing`; the passes are autodiff, updates, check-indices, "
         "fold-constants, hoist, simplify, lookups, "
-        "cse, dce, sink, layout, winograd, pack, expand, fuse, schedule, lower, plan-memory\n");
+        "cse, dce, sink, sink-rows, layout, winograd, pack, expand, fuse, schedule, lower, plan-memory\n");
   const Run absent = run({find_pass("dce")}, {.stop_after = "cse"});
   CHECK(absent.diagnostics.render() == "error: --stop-after: pass `cse` is not among those to run: dce\n");
 }
