@@ -228,8 +228,9 @@ class Lookups {
     return multiply(sums, now(product->operands[1]), {.b = view.flag("transpose_b")});
   }
 
-  /// One position a row, moved as the rows are.
+  /// One position a row, moved as the rows are: reshapes alone leave their order.
   Expr moved(const Rows& rows, Expr index) {
+    if (std::ranges::all_of(rows.moves, [](const Op* move) { return is(*move, "reshape"); })) return index;
     for (const Op* move : rows.moves) {
       if (is(*move, "permute"))
         index = builder_.permute(index, order_of(*move));
