@@ -76,8 +76,8 @@ void check_unused(Context& context, const ast::Train& train) {
     report(context, name.span,
            fmt::format("`{}` is no setting, and nothing uses it{}", name.text,
                        did_you_mean(name.text, {ast::setting_words.begin(), ast::setting_words.end()},
-                                    "; settings are batch, epochs, steps, clip_norm and clip_value, and the "
-                                    "optimizer's numbers are its arguments")));
+                                    fmt::format("; settings are {}, and the optimizer's numbers are its arguments",
+                                                fmt::join(ast::setting_words, ", ")))));
   }
 }
 

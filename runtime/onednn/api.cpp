@@ -1,6 +1,7 @@
 #include "runtime/onednn/api.h"
 
 #include "ir/check.h"
+#include "ir/packed.h"
 
 #include <algorithm>
 #include <array>
@@ -93,11 +94,12 @@ MemoryDescriptor MemoryDescriptor::with_tag(const Extents& extents, dnnl_format_
 MemoryDescriptor MemoryDescriptor::any(const Extents& extents) { return with_tag(extents, dnnl_format_tag_any); }
 
 MemoryDescriptor MemoryDescriptor::packed(std::int64_t rows, std::int64_t columns, std::int64_t tile_columns) {
-  static constexpr std::array<std::pair<std::int64_t, dnnl_format_tag_t>, 4> tags = {
-      {{16, dnnl_BA16a16b}, {32, dnnl_BA16a32b}, {48, dnnl_BA16a48b}, {64, dnnl_BA16a64b}}};
-  const auto tag = std::ranges::find(tags, tile_columns, &std::pair<std::int64_t, dnnl_format_tag_t>::first);
-  NNC_CHECK(tag != tags.end(), "oneDNN: no tiles of {} columns", tile_columns);
-  return with_tag({rows, columns}, tag->second);
+  // In the order of ir::packed_columns; of packed_rows, which is their 16a.
+  static constexpr std::array<dnnl_format_tag_t, ir::packed_columns.size()> tags = {dnnl_BA16a64b, dnnl_BA16a48b,
+                                                                                    dnnl_BA16a32b, dnnl_BA16a16b};
+  const auto width = std::ranges::find(ir::packed_columns, tile_columns);
+  NNC_CHECK(width != ir::packed_columns.end(), "oneDNN: no tiles of {} columns", tile_columns);
+  return with_tag({rows, columns}, tags[static_cast<std::size_t>(width - ir::packed_columns.begin())]);
 }
 
 MemoryDescriptor MemoryDescriptor::copy(MemoryDescriptorPointer descriptor) {

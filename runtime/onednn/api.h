@@ -44,7 +44,7 @@ class MemoryDescriptor {
   MemoryDescriptor(const Extents& extents, const Extents& strides, dnnl_data_type_t type = dnnl_f32);
   /// Of f32, in the format that a primitive likes best.
   static MemoryDescriptor any(const Extents& extents);
-  /// A matrix of f32 in tiles of 16 rows and 16, 32, 48 or 64 columns (ir/packed.h).
+  /// A matrix of f32 in tiles of `ir::packed_rows` by one of `ir::packed_columns`.
   static MemoryDescriptor packed(std::int64_t rows, std::int64_t columns, std::int64_t tile_columns);
   static MemoryDescriptor copy(MemoryDescriptorPointer descriptor);
   MemoryDescriptorPointer get() const;

@@ -209,6 +209,20 @@ TEST_CASE("code has no calls, and the CPU's vectors") {
     }
 }
 
+TEST_CASE("functions come from tables on CPUs with AVX-512 alone") {
+  for (const char* const function : {"exp", "log", "tanh", "erf"}) {
+    FusedOp op({64});
+    op.write(apply(function, op.read(DType::f32, at({1}))));
+    for (const auto& cpu : {runtime::jit::avx2_cpu(), runtime::jit::avx512_cpu()}) {
+      const Kernel kernel = op.kernel({.parallel = {0}, .chunk = 64, .vector = 0, .lanes = cpu.lanes});
+      const std::string text = runtime::jit::code_text(std::span(&kernel, 1), cpu, runtime::jit::CodeText::assembly);
+      INFO(function << " on " << cpu.name);
+      const bool looks_up = text.find("vpermi2ps") != std::string::npos || text.find("vpermt2ps") != std::string::npos;
+      CHECK(looks_up == (cpu.lanes == 16));
+    }
+  }
+}
+
 TEST_CASE("AVX2 and AVX-512 give the same bits") {
   REQUIRE(runtime::jit::host_cpu().lanes >= 8);
   FusedOp op({23, 45});

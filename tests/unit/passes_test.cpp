@@ -14,6 +14,7 @@
 #include <catch2/catch.hpp>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -133,6 +134,63 @@ void check_keeps_golden(const std::string& pass, int to_change) {
 
 TEST_CASE("lookups keeps the values of its golden test") { check_keeps_golden("lookups", 5); }
 TEST_CASE("sink-rows keeps the values of its golden test") { check_keeps_golden("sink-rows", 3); }
+
+namespace {
+
+/// A target that reads tiles of some width only, and not by products of a single row.
+class Choosy final : public Target {
+ public:
+  explicit Choosy(std::int64_t columns) : columns_(columns) {}
+
+  std::string name() const override { return generic_->name(); }
+  int lanes() const override { return generic_->lanes(); }
+  int threads() const override { return generic_->threads(); }
+  std::int64_t l1_bytes() const override { return generic_->l1_bytes(); }
+  std::int64_t l2_bytes() const override { return generic_->l2_bytes(); }
+  std::int64_t l3_bytes() const override { return generic_->l3_bytes(); }
+  bool reads_packed(const OpView& op) const override {
+    return op.operands[1].shape.back() == columns_ && op.operands[0].shape[0] > 1;
+  }
+  std::int64_t contraction_scratch(const OpView& op, int threads) const override {
+    return generic_->contraction_scratch(op, threads);
+  }
+
+ private:
+  std::unique_ptr<Target> generic_ = generic_target(1);
+  std::int64_t columns_;
+};
+
+}  // namespace
+
+TEST_CASE("weights are packed in tiles that the target reads, for the products that read them") {
+  constexpr int products = 5;
+  const auto packed_for = [](std::int64_t columns) {
+    Block block;
+    Builder builder(block);
+    const Expr w = builder.expr(block.add_param({DType::f32, {32, 96}, {}}));
+    for (int rows = products; rows > 0; --rows) {
+      const Expr x = builder.expr(block.add_param({DType::f32, {rows, 32}, {}}));
+      block.results.push_back(builder.op("matmul", {x, w}).value);
+    }
+    Module module;
+    module.graphs.push_back(graph_of(block));
+    const Choosy target(columns);
+    Diagnostics diagnostics;
+    passes::PassContext context{.diagnostics = diagnostics, .target = &target};
+    REQUIRE(passes::find_pass("pack")->run(module, context) == Status::ok);
+    std::map<std::string, int> counts;
+    for (const Op& op : module.graphs[0].body.ops()) {
+      ++counts[std::string(*op.def->name)];
+      if (*op.def->name == "pack") CHECK(view(module.graphs[0].body, op).integer("columns") == columns);
+    }
+    return counts;
+  };
+  using Counts = std::map<std::string, int>;
+  const Counts packed{{"pack", 1}, {"packed_matmul", products - 1}, {"matmul", 1}};
+  CHECK(packed_for(48) == packed);
+  CHECK(packed_for(16) == packed);
+  CHECK(packed_for(64) == Counts{{"matmul", products}});  // 96 columns are no whole tiles
+}
 
 TEST_CASE("layout keeps the values of every reduction over images") {
   using Integers = std::vector<std::int64_t>;
