@@ -159,6 +159,21 @@ std::optional<ValueId> absorb_transposes(SimplifyCtx& c) {
   return c.builder().op("matmul", operands, attrs_of(c.view(), transposed[0], transposed[1])).value;
 }
 
+/// A product with a dimension of 1 is a multiplication, and a sum where that dimension is not the inner one: kernels hold
+/// both, with what is around them.
+std::vector<Expr> expand_matmul(SimplifyCtx& c) {
+  const Product p = *product_of(c.view());
+  if (p.m != 1 && p.n != 1 && p.k != 1) return {};
+  if (p.k != 1 && c.view().get<DType>("accumulate") != c.view().results[0].dtype) return {};
+  const Expr a = c.view().flag("transpose_a") ? c.builder().transpose_last(c.operand(0)) : c.operand(0);
+  const Expr b = c.view().flag("transpose_b") ? c.builder().transpose_last(c.operand(1)) : c.operand(1);
+  if (p.k == 1) return {a * b};
+  // [.., m, k] times [.., 1, k], or [.., k, 1] times [.., k, n], as many dimensions as the result has
+  const Expr products = p.n == 1 ? a * c.builder().transpose_last(b) : c.builder().transpose_last(a) * b;
+  const std::int64_t rank = products.type().rank();
+  return {c.builder().sum(products, {p.n == 1 ? rank - 1 : rank - 2}, true)};
+}
+
 /// The steps are a leading dimension like any other, where they come before all that the result has.
 std::optional<Expr> matmul_of_all_steps(const StepsCtx& c) {
   for (std::size_t i = 0; i < 2; ++i)
@@ -224,6 +239,15 @@ std::span<const OpDef> contraction_ops() {
              s.add({f32({2, 1, 4, 3}), f32({3, 4, 2})}, {{"transpose_a", true}});
              s.add({f32({3, 4}), f32({2, 5, 4})}, {{"transpose_b", true}});
              s.add({f32({1, 4, 3}), f32({2, 5, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
+             // A dimension of 1.
+             s.add({f32({1, 4}), f32({4, 5})});
+             s.add({f32({4, 1}), f32({2, 5, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
+             s.add({f32({2, 3, 4}), f32({4, 1})});
+             s.add({f32({4, 3}), f32({2, 1, 4})}, {{"transpose_a", true}, {"transpose_b", true}});
+             s.add({f32({3, 1}), f32({1, 5})});
+             s.add({f32({2, 1, 3}), f32({5, 1})}, {{"transpose_a", true}, {"transpose_b", true}});
+             s.add({f32({1, 4}), f32({4, 1})});
+             s.add({f32({1, 4}), f32({4, 5})}, {{"accumulate", DType::f64}});
            },
        .flops =
            [](const OpView& op) {
@@ -233,6 +257,7 @@ std::span<const OpDef> contraction_ops() {
        .symbol = "@",
        .promotion = Promotion::real,
        .simplify = absorb_transposes,
+       .expand = expand_matmul,
        .all_steps = matmul_of_all_steps,
        .sum_of_steps = sum_of_products},
   };
