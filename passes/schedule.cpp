@@ -41,8 +41,8 @@ using ir::ValueId;
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. Up to 8 in a small body that reduces nothing and takes several functions of an element: their
-// latency is longer than what else a turn has to do. Large bodies have fewer: their values would not fit the registers. Random
-// numbers are drawn in blocks of 64 elements, a turn of the loop.
+// latency is longer than what else a turn has to do. Large bodies have fewer: their values would not fit the registers.
+// Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
 // Prefetch. Where all rows are more than the second cache holds, and the second of at least three nests of a row writes
 // nothing: what it fetches does not get in the way of stores.
