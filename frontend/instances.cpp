@@ -107,6 +107,13 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
   const auto [entry, fresh] = frame.instances.emplace(*key, Instance{&layer, path, place, share, 1});
   Instance& instance = entry->second;
   if (!fresh) {
+    if ((!instance.shared || !share) && instance.at.at == place.at) {
+      report(context, place,
+             fmt::format("this layer call is made again, and is named `{0}` each time; in `for i in ..`, `as {0}[i]` names "
+                         "instances of their own, `as share {0}` means one",
+                         in_source(*key)));
+      return std::nullopt;
+    }
     if (!instance.shared || !share) {
       report(context, place,
              fmt::format("two layer calls are named `{}`; one instance is meant by `as share {}` on both",

@@ -8,8 +8,10 @@
 #include "passes/rebuild.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <ranges>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -35,20 +37,29 @@ struct Rows {
   std::vector<ValueId> passed;   // what they take: the source, and what is between
 };
 
+/// Rows of a matrix at the positions of a column, both in the block that is written.
+struct Lookup {
+  Expr table, index;
+  ir::Location location;
+  bool computed;  // the table, by this pass
+};
+
 class Lookups {
  public:
   Lookups(const Block& old, const ir::Target& target)
       : old_(old), target_(target), next_(old), builder_(next_.block()) {
     uses_.resize(static_cast<std::size_t>(old.value_count()));
     const auto count = [&](ValueId value) { ++uses_[static_cast<std::size_t>(value.index)]; };
-    for (const Op& op : old.ops()) std::ranges::for_each(op.operands, count);
+    for (const Op& op : old.ops()) std::ranges::for_each(std::set(op.operands.begin(), op.operands.end()), count);
     std::ranges::for_each(old.results, count);
   }
 
-  /// The block with tables multiplied; nothing where there is none to multiply.
+  /// The block with work done on tables; nothing where there is none to do.
   std::optional<Block> run() {
     bool changed = false;
     for (const Op& op : old_.ops()) {
+      builder_.location = op.location;
+      builder_.role = op.role;
       if (const std::optional<Expr> value = by_table(op)) {
         next_.replace(op.results[0], value->value);
         changed = true;
@@ -73,7 +84,8 @@ class Lookups {
 
   Rows rows_of(ValueId value) const {
     Rows rows{value, {}, {}};
-    for (const Op* op = old_.definer(value); op != nullptr && moves_rows(*op); op = old_.definer(rows.source)) {
+    for (const Op* op = old_.definer(value); op != nullptr && moves_rows(*op) && !made_.contains(rows.source);
+         op = old_.definer(rows.source)) {
       rows.moves.push_back(op);
       rows.source = op->operands[0];
       rows.passed.push_back(rows.source);
@@ -98,10 +110,12 @@ class Lookups {
     return ir::view(old_, permute).get<std::vector<std::int64_t>>("order");
   }
 
-  /// The gather of whole rows of a matrix that a value's rows are, or null.
-  const Op* lookup(const Rows& rows) const {
+  /// Where a value's rows are whole rows of a matrix, looked up.
+  std::optional<Lookup> lookup(const Rows& rows) {
+    if (const auto made = made_.find(rows.source); made != made_.end()) return made->second;
     const Op* const op = old_.definer(rows.source);
-    return op != nullptr && is(*op, "gather") && names_rows_of_matrix(*op) ? op : nullptr;
+    if (op == nullptr || !is(*op, "gather") || !names_rows_of_matrix(*op)) return std::nullopt;
+    return Lookup{now(op->operands[0]), now(op->operands[1]), op->location, false};
   }
   bool names_rows_of_matrix(const Op& op) const {
     const ir::OpView view = ir::view(old_, op);
@@ -138,18 +152,18 @@ class Lookups {
   /// gather(E, i) W -> gather(E W, i). What else reads the rows goes on doing so.
   std::optional<Expr> product_of_rows(const Op& op, bool transpose_b) {
     const Rows rows = rows_of(op.operands[0]);
-    const Op* const gather = lookup(rows);
-    if (gather == nullptr) return std::nullopt;
+    const std::optional<Lookup> lookup = this->lookup(rows);
+    if (!lookup) return std::nullopt;
     const ir::Type& result = old_.type(op.results[0]);
     const std::int64_t length = result.shape.back(), count = result.elements() / length;
-    const Shape& table = shape(gather->operands[0]);
+    const Shape table = lookup->table.shape();
     if (!pays(count, table[0], table[1], length, result)) return std::nullopt;
-    stand_for(op, *gather);
-    const Expr small = multiply(now(gather->operands[0]), now(op.operands[1]), {.b = transpose_b});
-    return looked_up(small, rows, *gather, result.shape);
+    return looked_up(op, multiply(lookup->table, now(op.operands[1]), {.b = transpose_b}), rows, *lookup);
   }
 
-  /// f(gather(E, i), c) -> gather(f(E, c), i) of an elementwise f, where c is the same for all rows.
+  /// f(gather(E, i), c) -> gather(f(E, c), i) of an elementwise f, where c is the same for all rows. It goes on from a
+  /// product: by itself it would write a table so that a kernel reads that one instead, and where others read the rows
+  /// as well, two.
   std::optional<Expr> each(const Op& op) {
     if (op.results.size() != 1 || ir::uses_coordinates(ir::view(old_, op))) return std::nullopt;
     const ir::Type& result = old_.type(op.results[0]);
@@ -161,18 +175,15 @@ class Lookups {
     }
     if (!varies || shape(*varies) != result.shape) return std::nullopt;
     const Rows rows = rows_of(*varies);
-    const Op* const gather = lookup(rows);
-    if (gather == nullptr) return std::nullopt;
-    const Shape& table = shape(gather->operands[0]);
-    if (table[0] >= result.elements() / table[1]) return std::nullopt;
-    stand_for(op, *gather);
+    const std::optional<Lookup> lookup = this->lookup(rows);
+    if (!lookup || !lookup->computed || !serves_once(rows, *varies)) return std::nullopt;
+    const Shape table = lookup->table.shape();
+    if (2 * table[0] > result.elements() / table[1]) return std::nullopt;  // read and written
     Op small{op};
     small.results.clear();
-    small.location = builder_.location;
-    for (ValueId& operand : small.operands)
-      operand = operand == *varies ? next_[gather->operands[0]] : one_row(operand).value;
+    for (ValueId& operand : small.operands) operand = operand == *varies ? lookup->table.value : one_row(operand).value;
     const ValueId made = next_.block().append(std::move(small), {{result.dtype, table, {}}})[0];
-    return looked_up(builder_.expr(made), rows, *gather, result.shape);
+    return looked_up(op, builder_.expr(made), rows, *lookup);
   }
 
   bool is_one_row(ValueId value) const {
@@ -184,25 +195,26 @@ class Lookups {
     return builder_.reshape(now(value), all.empty() ? all : Shape{all.back()});
   }
 
-  /// Rows of another table at the same positions, moved as before.
-  Expr looked_up(Expr table, const Rows& rows, const Op& gather, const Shape& shape) {
-    const Expr index = column(moved(rows, now(gather.operands[1])));
-    return builder_.reshape(builder_.op("gather", {table, index}), shape);
+  /// The result of an op as rows of another table at the same positions, moved as before.
+  Expr looked_up(const Op& op, Expr table, const Rows& rows, const Lookup& before) {
+    builder_.location = op.location.merged(before.location);
+    const Expr index = column(moved(rows, before.index));
+    made_[op.results[0]] = {table, index, builder_.location, true};
+    return builder_.reshape(builder_.op("gather", {table, index}), shape(op.results[0]));
   }
 
   /// With `side` 0 gather(E, i)^T D -> E^T scatter_add(D, i), with 1 D^T gather(E, i) -> scatter_add(D, i)^T E
   std::optional<Expr> gradient_of_weight(const Op& op, std::size_t side) {
     const Rows rows = rows_of(op.operands[side]);
-    const Op* const gather = lookup(rows);
-    if (gather == nullptr) return std::nullopt;
+    const std::optional<Lookup> lookup = this->lookup(rows);
+    if (!lookup) return std::nullopt;
     const ValueId other = op.operands[1 - side];
     if (shape(other)[0] > ir::highest(ir::DType::i32)) return std::nullopt;  // scatter_add takes no more
-    const Shape& table = shape(gather->operands[0]);
+    const Shape table = lookup->table.shape();
     if (!pays(shape(other)[0], table[0], table[1], shape(other)[1], old_.type(other))) return std::nullopt;
-    stand_for(op, *gather);
-    const Expr index = column(moved(rows, now(gather->operands[1])));
-    const Expr sums = add_up(now(other), index, table[0]);
-    Expr sides[] = {now(gather->operands[0]), sums};
+    builder_.location = op.location.merged(lookup->location);
+    const Expr sums = add_up(now(other), column(moved(rows, lookup->index)), table[0]);
+    Expr sides[] = {lookup->table, sums};
     if (side == 1) std::swap(sides[0], sides[1]);
     return multiply(sides[0], sides[1], {.a = true});
   }
@@ -216,13 +228,11 @@ class Lookups {
     if (std::ranges::any_of(rows.moves, [](const Op* move) { return is(*move, "slice"); })) return std::nullopt;
     const ir::OpView view = ir::view(old_, *product);
     if (!is_summable(view) || view.flag("transpose_a") || view.operands[1].rank() != 2) return std::nullopt;
-    rows.passed.push_back(op.operands[0]);
-    if (std::ranges::any_of(rows.passed, [&](ValueId v) { return uses_[static_cast<std::size_t>(v.index)] > 1; }))
-      return std::nullopt;
+    if (!serves_once(rows, op.operands[0])) return std::nullopt;
     const std::int64_t count = shape(op.operands[0])[0], size = shape(op.results[0])[0];
     const std::int64_t width = shape(op.results[0])[1], length = view.operands[0].shape.back();
     if (!pays(count, size, width, length, view.operands[0])) return std::nullopt;
-    stand_for(op, *product);
+    builder_.location = op.location.merged(product->location);
     const Expr index = column(moved_back(rows, now(op.operands[1])));
     const Expr sums = add_up(builder_.reshape(now(product->operands[0]), {count, length}), index, size);
     return multiply(sums, now(product->operands[1]), {.b = view.flag("transpose_b")});
@@ -231,6 +241,7 @@ class Lookups {
   /// One position a row, moved as the rows are: reshapes alone leave their order.
   Expr moved(const Rows& rows, Expr index) {
     if (std::ranges::all_of(rows.moves, [](const Op* move) { return is(*move, "reshape"); })) return index;
+    index = builder_.reshape(index, with_one_column(shape(rows.source)));
     for (const Op* move : rows.moves) {
       if (is(*move, "permute"))
         index = builder_.permute(index, order_of(*move));
@@ -277,31 +288,31 @@ class Lookups {
     return builder_.op("matmul", {a, b}, {{"transpose_a", transposed.a}, {"transpose_b", transposed.b}});
   }
 
-  /// What is appended from now on serves as `op` and `other` do.
-  void stand_for(const Op& op, const Op& other) {
-    builder_.location = op.location.merged(other.location);
-    builder_.role = op.role;
+  /// Whether nothing but one op reads a value, nor what its rows come through.
+  bool serves_once(const Rows& rows, ValueId value) const {
+    const auto once = [&](ValueId v) { return uses_[static_cast<std::size_t>(v.index)] == 1; };
+    return once(value) && std::ranges::all_of(rows.passed, once);
   }
 
   const Block& old_;
   const ir::Target& target_;
   Rebuild next_;
   ir::Builder builder_;
-  std::vector<int> uses_;
+  std::vector<int> uses_;           // ops that read a value, and results
+  std::map<ValueId, Lookup> made_;  // what now stands for values
 };
 
-void multiply_tables(Block& block, const ir::Target& target) {
+void work_on_tables(Block& block, const ir::Target& target) {
   for (Op& op : block.ops())
-    for (Block& region : op.regions) multiply_tables(region, target);
-  // What comes of a table may be looked up and computed with again.
-  while (std::optional<Block> changed = Lookups(block, target).run()) block = *std::move(changed);
+    for (Block& region : op.regions) work_on_tables(region, target);
+  if (std::optional<Block> changed = Lookups(block, target).run()) block = *std::move(changed);
 }
 
 }  // namespace
 
 ir::Status lookups(ir::Module& module, PassContext& context) {
   NNC_CHECK(context.target != nullptr, "no target to choose for");
-  for_each_body(module, [&](Block& block) { multiply_tables(block, *context.target); });
+  for_each_body(module, [&](Block& block) { work_on_tables(block, *context.target); });
   return ir::Status::ok;
 }
 

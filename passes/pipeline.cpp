@@ -35,7 +35,7 @@ constexpr std::array table{
     Pass{"check-indices", "check indices that might be outside while running", check_indices, Stage::step, required},
 
     // The optimized step: `nnc --emit=optimized`. Folding comes first, so that rules meet constants as such, and what
-    // loops repeat leaves them, so that they meet large products; then rules, and work on tables, which both make
+    // loops repeat leaves them, so that they meet large products; then rules, and work on tables: both make
     // ops equal that were not; what all of these left unused goes before layout and kernels are chosen.
     Pass{"fold-constants", "compute ops of constants", fold_constants, Stage::optimized, optional},
     Pass{"hoist", "take out of loops what can be done once for all steps", hoist, Stage::optimized, optional},

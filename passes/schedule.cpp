@@ -112,13 +112,19 @@ class Chooser {
     });
   }
 
+  /// Whether other elements are met along a dimension: with an index, where that is another one too.
+  bool moves_along(const Access& access, int d) const {
+    const auto moves = [&](const Access& a) { return a.strides[static_cast<std::size_t>(d)] != 0; };
+    return moves(access) || (access.index >= 0 && moves(fused_.reads[static_cast<std::size_t>(access.index)]));
+  }
+
   /// Calls f(access, bytes that move by it, once each).
   template <class F>
   void for_each_access(F&& f) const {
     const auto visit = [&](const Access& access, const ir::Type& type) {
       std::int64_t elements = 1;
       for (int d = 0; d < fused_.rank(); ++d) {
-        if (access.strides[static_cast<std::size_t>(d)] != 0) elements *= extent(d);
+        if (moves_along(access, d)) elements *= extent(d);
       }
       f(access, elements * ir::size_of(type.dtype));
     };
@@ -268,7 +274,7 @@ class Chooser {
     if (is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
-    if (!reduces_ && ops <= small_body && takes_functions()) most = long_unroll;
+    if (!reduces_ && ops <= small_body && takes_functions(plan)) most = long_unroll;
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
     if (ops > large_body) most = std::min(most, reduces_ && contains(plan.parallel, plan.vector) ? 1 : 2);
@@ -288,11 +294,11 @@ class Chooser {
            layout.prefetching_nest().splits.empty();
   }
 
-  /// Several, of an element.
-  bool takes_functions() const {
+  /// Several, of an element in the lanes.
+  bool takes_functions(const Schedule& plan) const {
     std::ptrdiff_t functions = 0;
     for (const ir::Op& op : fused_.body.ops()) {
-      if (op.def->as<ir::Elementwise>() == nullptr) continue;
+      if (op.def->as<ir::Elementwise>() == nullptr || !fused_.varies(op.results[0], plan.vector)) continue;
       const ir::ScalarProgram program = ir::scalar_program(ir::view(fused_.body, op));
       functions += std::ranges::count_if(program.instrs, ir::is_function, &ir::ScalarInstr::op);
     }

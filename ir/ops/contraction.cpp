@@ -8,6 +8,7 @@
 #include "ir/steps.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace nnc::ir {
 
@@ -45,9 +46,13 @@ Inferred infer_matmul(const OpView& op) {
   if (!p)
     return Inferred::fail(
         fmt::format("the leading dimensions of {} and {} do not broadcast", to_string(a), to_string(b)));
-  if (p->k != p->k_of_b)
-    return Inferred::fail(fmt::format("the inner dimensions differ: {} and {}, of {} and {}", p->k, p->k_of_b,
-                                      to_string(a), to_string(b)));
+  if (p->k != p->k_of_b) {
+    const std::string_view mend = p->k == p->n        ? "; the second one transposed, `.mT`, fits"
+                                  : p->m == p->k_of_b ? "; the first one transposed, `.mT`, fits"
+                                                      : "";
+    return Inferred::fail(fmt::format("the inner dimensions differ: {} and {}, of {} and {}{}", p->k, p->k_of_b,
+                                      to_string(a), to_string(b), mend));
+  }
   const auto accumulate = op.get<DType>("accumulate");
   if (!is_float(accumulate) || accumulate == DType::bf16)
     return Inferred::fail(fmt::format("`accumulate` must be f32 or f64, found {}", name(accumulate)));

@@ -13,7 +13,7 @@
 
 namespace nnc::runtime::jit {
 
-/// Says in a module whether its CPU has what `lookup` and `scale` below need, which is AVX-512.
+/// Says in a module whether its CPU has what `lookup` and what follows it below need, which is AVX-512.
 void set_has_tables(llvm::Module& module, bool has_tables);
 
 class Lanes {
@@ -54,7 +54,7 @@ class Lanes {
   llvm::Value* scale(llvm::Value* x, llvm::Value* n) const;
   /// floor(log2 |x|) as f32: of 0 -infinity, of infinity infinity.
   llvm::Value* exponent(llvm::Value* x) const;
-  /// x 2^-exponent(x), from 1 to below 2; of 0 and infinity 1, of what is negative NaN.
+  /// x 2^-exponent(x), from 1 to below 2; of 0 and infinity 1 but for its sign, of what is negative NaN.
   llvm::Value* mantissa(llvm::Value* x) const;
 
  private:

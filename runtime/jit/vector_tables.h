@@ -1,5 +1,5 @@
-// Elementary functions on CPUs that look up 32 numbers in one instruction and scale by a power of two in another: shorter
-// polynomials, with coefficients by interval. vector_math.h chooses, and says what holds for both; the numbers below are
+// Elementary functions on CPUs that look up 32 numbers in one instruction, and take numbers apart and scale them by powers
+// of two in others: shorter polynomials, with coefficients by interval. vector_math.h chooses, and says what holds for both; the numbers below are
 // the largest errors of all 2^32 arguments.
 #pragma once
 

@@ -102,8 +102,8 @@ TEST_CASE("simplify keeps the values of random graphs") { check_keeps_values("si
 
 namespace {
 
-/// Runs a pass on the graphs of its golden test, of which it is to change so many.
-void check_keeps_golden(const std::string& pass, int to_change) {
+/// Runs a pass on the graphs of its golden test, of which it is to change so many; indices are below `below`.
+void check_keeps_golden(const std::string& pass, int to_change, double below) {
   const std::string path = "tests/golden/passes/" + pass + ".ir";
   Diagnostics diagnostics;
   std::optional<Module> module = parse_module(path, tests::project_file(path), diagnostics);
@@ -120,7 +120,8 @@ void check_keeps_golden(const std::string& pass, int to_change) {
     std::vector<Tensor> params;
     for (const ValueId param : before.params()) {
       const Type& type = before.type(param);
-      params.push_back(tests::random_tensor(type, is_float(type.dtype) ? -1 : 0, is_float(type.dtype) ? 1 : 3, random));
+      params.push_back(
+          tests::random_tensor(type, is_float(type.dtype) ? -1 : 0, is_float(type.dtype) ? 1 : below, random));
     }
     const std::vector<Tensor> expected = run(before, params), found = run(after, params);
     INFO(print(old.graphs[g]));
@@ -132,8 +133,8 @@ void check_keeps_golden(const std::string& pass, int to_change) {
 
 }  // namespace
 
-TEST_CASE("lookups keeps the values of its golden test") { check_keeps_golden("lookups", 5); }
-TEST_CASE("sink-rows keeps the values of its golden test") { check_keeps_golden("sink-rows", 3); }
+TEST_CASE("lookups keeps the values of its golden test") { check_keeps_golden("lookups", 8, 9); }
+TEST_CASE("sink-rows keeps the values of its golden test") { check_keeps_golden("sink-rows", 4, 4); }
 
 namespace {
 
