@@ -109,9 +109,10 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
   if (!fresh) {
     if ((!instance.shared || !share) && instance.at.at == place.at) {
       report(context, place,
-             fmt::format("this layer call is made again, and is named `{0}` each time; in `for i in ..`, `as {0}[i]` names "
-                         "instances of their own, `as share {0}` means one",
-                         in_source(*key)));
+             fmt::format(
+                 "this layer call is made again, and is named `{0}` each time; in `for i in ..`, `as {0}[i]` names "
+                 "instances of their own, `as share {0}` means one",
+                 in_source(*key)));
       return std::nullopt;
     }
     if (!instance.shared || !share) {
