@@ -1,6 +1,7 @@
 #include "tools/driver.h"
 
 #include "ir/op.h"
+#include "ir/ops/scan.h"
 #include "ir/program_cost.h"
 #include "ir/text.h"
 
@@ -39,11 +40,21 @@ const ir::Graph* full_train_graph(const ir::Module& module) {
   return largest;
 }
 
-std::int64_t flops_of(const ir::Graph& graph) {
+namespace {
+
+/// Those of a loop in each step.
+std::int64_t flops_of(const ir::Block& block) {
   std::int64_t sum = 0;
-  for (const ir::Op& op : graph.body.ops()) sum += ir::flops(ir::view(graph.body, op));
+  for (const ir::Op& op : block.ops()) {
+    const ir::OpView view = ir::view(block, op);
+    sum += ir::is_scan(op) ? ir::ScanParts(view).length * flops_of(op.regions[0]) : ir::flops(view);
+  }
   return sum;
 }
+
+}  // namespace
+
+std::int64_t flops_of(const ir::Graph& graph) { return flops_of(graph.body); }
 
 std::optional<std::int64_t> flops_per_step(const ir::Module& module) {
   if (const ir::Graph* graph = full_train_graph(module)) return flops_of(*graph);

@@ -58,6 +58,31 @@ class Train(unittest.TestCase):
         self.assertTrue(done.stdout.endswith("\n"))
         return json.loads(done.stdout.splitlines()[-1])
 
+    def test_the_work_of_a_loop_is_that_of_all_its_steps(self):
+        loop = self.dir / "loop.nn"
+        loop.write_text("""
+layer net(x: f32[N, D]) -> f32[N, D] {
+  param w: f32[D, D] = uniform(0.1)
+  ys = scan t in 0..10 carry h = x {
+    h = tanh(h @ w)
+    yield h
+  }
+  return ys[9]
+}
+train {
+  data x: f32[8], y: f32[8]
+  loss mse(net(x) as model, y)
+  optimizer sgd(lr = 0.1)
+  batch = 4
+  epochs = 1
+}
+""")
+        products = 10 * 3 * 2 * 4 * 8 * 8  # of each step forward, and for both gradients
+        for how in ([], ["--reference"]):
+            figures = self.figures(loop, "--synthetic", "--max-steps", "1", "--quiet", *how)
+            self.assertGreaterEqual(figures["flops_per_step"], 0.9 * products)
+            self.assertLess(figures["flops_per_step"], 2 * products)
+
     def test_a_profile_tells_instructions_and_lines(self):
         trace = self.dir / "trace.json"
         done = run(self.line, "--data", self.points, "--profile", "--trace", trace, "--quiet", "--summary=json")
