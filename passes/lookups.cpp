@@ -6,6 +6,7 @@
 #include "ir/ops/gather.h"
 #include "ir/ops/movement.h"
 #include "passes/rebuild.h"
+#include "passes/rows.h"
 
 #include <algorithm>
 #include <map>
@@ -28,13 +29,6 @@ namespace {
 
 struct Transposed {
   bool a = false, b = false;
-};
-
-/// Rows of a value, moved about as a whole.
-struct Rows {
-  ValueId source;                // whose rows they are
-  std::vector<const Op*> moves;  // reshapes, permutations and slices that lead here, the first one first
-  std::vector<ValueId> passed;   // what they take: the source, and what is between
 };
 
 /// Rows of a matrix at the positions of a column, both in the block that is written.
@@ -83,31 +77,7 @@ class Lookups {
   }
 
   Rows rows_of(ValueId value) const {
-    Rows rows{value, {}, {}};
-    for (const Op* op = old_.definer(value); op != nullptr && moves_rows(*op) && !made_.contains(rows.source);
-         op = old_.definer(rows.source)) {
-      rows.moves.push_back(op);
-      rows.source = op->operands[0];
-      rows.passed.push_back(rows.source);
-    }
-    std::ranges::reverse(rows.moves);
-    return rows;
-  }
-
-  /// Whether the op leaves the last dimension what it is.
-  bool moves_rows(const Op& op) const {
-    if (is(op, "permute")) return order_of(op).back() == std::ssize(order_of(op)) - 1;
-    if (!is(op, "reshape") && !is(op, "slice")) return false;
-    const Shape &from = shape(op.operands[0]), &to = shape(op.results[0]);
-    return !from.empty() && !to.empty() && from.back() == to.back() && !(is(op, "slice") && turns_rows(op));
-  }
-  bool turns_rows(const Op& slice) const {
-    const auto& step = ir::view(old_, slice).integers("step");
-    return !step.empty() && step.back() < 0;
-  }
-
-  std::vector<std::int64_t> order_of(const Op& permute) const {
-    return ir::view(old_, permute).get<std::vector<std::int64_t>>("order");
+    return passes::rows_of(old_, value, [&](ValueId v) { return made_.contains(v); });
   }
 
   /// Where a value's rows are whole rows of a matrix, looked up.
@@ -198,7 +168,7 @@ class Lookups {
   /// The result of an op as rows of another table at the same positions, moved as before.
   Expr looked_up(const Op& op, Expr table, const Rows& rows, const Lookup& before) {
     builder_.location = op.location.merged(before.location);
-    const Expr index = column(moved(rows, before.index));
+    const Expr index = column(moved(builder_, old_, rows, before.index));
     made_[op.results[0]] = {table, index, builder_.location, true};
     return builder_.reshape(builder_.op("gather", {table, index}), shape(op.results[0]));
   }
@@ -213,7 +183,7 @@ class Lookups {
     const Shape table = lookup->table.shape();
     if (!pays(shape(other)[0], table[0], table[1], shape(other)[1], old_.type(other))) return std::nullopt;
     builder_.location = op.location.merged(lookup->location);
-    const Expr sums = add_up(now(other), column(moved(rows, lookup->index)), table[0]);
+    const Expr sums = add_up(now(other), column(moved(builder_, old_, rows, lookup->index)), table[0]);
     Expr sides[] = {lookup->table, sums};
     if (side == 1) std::swap(sides[0], sides[1]);
     return multiply(sides[0], sides[1], {.a = true});
@@ -238,45 +208,16 @@ class Lookups {
     return multiply(sums, now(product->operands[1]), {.b = view.flag("transpose_b")});
   }
 
-  /// One position a row, moved as the rows are: reshapes alone leave their order.
-  Expr moved(const Rows& rows, Expr index) {
-    if (std::ranges::all_of(rows.moves, [](const Op* move) { return is(*move, "reshape"); })) return index;
-    index = builder_.reshape(index, with_one_column(shape(rows.source)));
-    for (const Op* move : rows.moves) {
-      if (is(*move, "permute"))
-        index = builder_.permute(index, order_of(*move));
-      else if (is(*move, "reshape"))
-        index = builder_.reshape(index, with_one_column(shape(move->results[0])));
-      else
-        index = slice_of_column(*move, index);
-    }
-    return index;
-  }
-
-  /// What a slice that leaves rows whole takes of a column.
-  Expr slice_of_column(const Op& slice, Expr column) {
-    const ir::OpView view = ir::view(old_, slice);
-    std::vector<std::int64_t> stop = view.integers("stop");
-    stop.back() = 1;
-    return builder_.op("slice", {column},
-                       {{"start", view.integers("start")}, {"stop", stop}, {"step", view.integers("step")}});
-  }
-
   /// One position for each of the rows as moved, as the rows were before.
   Expr moved_back(const Rows& rows, Expr index) {
     for (const Op* move : rows.moves | std::views::reverse) {
       if (is(*move, "permute")) {
-        index = builder_.permute(index, ir::inverse_order(order_of(*move)));
+        index = builder_.permute(index, ir::inverse_order(order_of(old_, *move)));
       } else {
         index = builder_.reshape(index, with_one_column(shape(move->operands[0])));
       }
     }
     return index;
-  }
-
-  static Shape with_one_column(Shape shape) {
-    shape.back() = 1;
-    return shape;
   }
 
   Expr column(Expr index) { return builder_.reshape(index, {index.type().elements(), 1}); }

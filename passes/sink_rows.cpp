@@ -4,7 +4,9 @@
 #include "ir/ops/gather.h"
 #include "ir/ops/scan.h"
 #include "passes/rebuild.h"
+#include "passes/rows.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -23,6 +25,7 @@ using ir::ValueId;
 /// What a step looks up for itself: rows of a table.
 struct Lookup {
   const Op* gather = nullptr;
+  Rows rows;    // as they come from it
   Shape index;  // of all steps
 };
 
@@ -53,17 +56,29 @@ class Sinking {
   void find(const Op& scan) {
     const ir::ScanParts parts(ir::view(block_, scan));
     for (std::size_t i = parts.carries; i < parts.carries + parts.scanned; ++i) {
-      const Op* reshape = block_.definer(scan.operands[i]);
-      const Op* gather = reshape != nullptr && is(*reshape, "reshape") ? block_.definer(reshape->operands[0]) : reshape;
+      // A last reshape may cut rows, or join them.
+      const ValueId scanned = scan.operands[i];
+      const Op* const reshape = block_.definer(scanned);
+      const bool reshaped = reshape != nullptr && is(*reshape, "reshape");
+      Rows rows = rows_of(block_, reshaped ? reshape->operands[0] : scanned);
+      const Op* const gather = block_.definer(rows.source);
       if (gather == nullptr || !is(*gather, "gather") || !ir::names_rows(ir::view(block_, *gather))) continue;
-      if (uses_[gather->results[0]] != 1 || uses_[scan.operands[i]] != 1) continue;
+      const auto once = [&](ValueId value) { return uses_[value] == 1; };
+      if (!once(scanned) || (reshaped && !once(reshape->operands[0])) || !std::ranges::all_of(rows.passed, once))
+        continue;
       Shape index = block_.type(gather->operands[1]).shape;
       const auto axis = static_cast<std::size_t>(std::get<std::int64_t>(gather->attrs[0]));
+      if (!rows.moves.empty()) {
+        if (axis != 0 || index.size() != 2) continue;
+        const ir::Type& moved = block_.type(reshaped ? reshape->operands[0] : scanned);
+        index = {moved.elements() / moved.shape.back(), 1};
+      }
       if (index[axis] % parts.length != 0) continue;
       index[axis] /= parts.length;
       index.insert(index.begin(), parts.length);
-      lookups_[&scan][i] = {gather, std::move(index)};
       sunk_.insert({reshape, gather});
+      sunk_.insert(rows.moves.begin(), rows.moves.end());
+      lookups_[&scan][i] = {gather, std::move(rows), std::move(index)};
     }
   }
 
@@ -86,7 +101,8 @@ class Sinking {
         continue;
       }
       stamp(builder_, *lookup->second.gather);
-      const Expr index = builder_.expr(next_[lookup->second.gather->operands[1]]);
+      const Expr index =
+          moved(builder_, block_, lookup->second.rows, builder_.expr(next_[lookup->second.gather->operands[1]]));
       made.operands[i] = builder_.reshape(index, lookup->second.index).value;
       indices[i] =
           region.add_param({index.dtype(), {lookup->second.index.begin() + 1, lookup->second.index.end()}, {}});

@@ -6,7 +6,7 @@
 //     ...                                               ...
 //
 // A kernel of the step then reads the table, or copies the rows of its step, which stay in the cache; nobody writes the
-// rows of all steps. The index may be reshaped on the way, nothing else.
+// rows of all steps. On the way rows may be moved as a whole (passes/rows.h).
 #pragma once
 
 #include "passes/pass.h"
