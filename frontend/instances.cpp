@@ -107,7 +107,8 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
   const auto [entry, fresh] = frame.instances.emplace(*key, Instance{&layer, path, place, share, 1});
   Instance& instance = entry->second;
   if (!fresh) {
-    if ((!instance.shared || !share) && instance.at.at == place.at) {
+    const bool shared = instance.shared && share;
+    if (!shared && instance.at.at == place.at) {
       report(context, place,
              fmt::format(
                  "this layer call is made again, and is named `{0}` each time; in `for i in ..`, `as {0}[i]` names "
@@ -115,7 +116,7 @@ std::optional<std::string> name_instance(Context& context, const ast::Definition
                  in_source(*key)));
       return std::nullopt;
     }
-    if (!instance.shared || !share) {
+    if (!shared) {
       report(context, place,
              fmt::format("two layer calls are named `{}`; one instance is meant by `as share {}` on both",
                          in_source(*key), in_source(*key)))

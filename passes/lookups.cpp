@@ -66,8 +66,6 @@ class Lookups {
   }
 
  private:
-  static bool is(const Op& op, std::string_view name) { return op.def == ir::find_op(name); }
-
   const Shape& shape(ValueId value) const { return old_.type(value).shape; }
 
   std::optional<Expr> by_table(const Op& op) {

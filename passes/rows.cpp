@@ -3,7 +3,6 @@
 #include "ir/op.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace nnc::passes {
 
@@ -14,8 +13,6 @@ using ir::Shape;
 using ir::ValueId;
 
 namespace {
-
-bool is(const Op& op, std::string_view name) { return op.def == ir::find_op(name); }
 
 /// Whether a slice takes the elements of a row from the last one on.
 bool turns_rows(const Block& block, const Op& slice) {
@@ -68,6 +65,8 @@ Expr moved(ir::Builder& builder, const Block& block, const Rows& rows, Expr inde
   }
   return index;
 }
+
+bool is(const Op& op, std::string_view name) { return *op.def->name == name; }
 
 std::vector<std::int64_t> order_of(const Block& block, const Op& permute) {
   return ir::view(block, permute).integers("order");

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 namespace nnc::passes {
@@ -29,6 +30,8 @@ Rows rows_of(const ir::Block& block, ir::ValueId value, const std::function<bool
 /// Reshapes alone leave the order, and the index, what they are.
 ir::Expr moved(ir::Builder& builder, const ir::Block& block, const Rows& rows, ir::Expr index);
 
+/// Whether an op is the one of that name.
+bool is(const ir::Op& op, std::string_view name);
 /// Of a permutation.
 std::vector<std::int64_t> order_of(const ir::Block& block, const ir::Op& permute);
 /// A shape with 1 for its last dimension.

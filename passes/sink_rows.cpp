@@ -82,8 +82,6 @@ class Sinking {
     }
   }
 
-  static bool is(const Op& op, std::string_view name) { return *op.def->name == name; }
-
   void copy_loop(const Op& scan) {
     const std::map<std::size_t, Lookup>& lookups = lookups_.at(&scan);
     const Block& from = scan.regions[0];

@@ -4,7 +4,8 @@
 //
 // Each is within 4 units in the last place of the exact value for every argument, denormal arguments and results among
 // them, and exact at zeros, infinities and NaN. The numbers below are the largest errors of all 2^32 arguments, in units
-// in the last place, without tables (vector_tables.h); that of a power is the largest of 280,000 pairs. The code needs a CPU with fused multiply-add.
+// in the last place, without tables (vector_tables.h); that of a power is the largest of 280,000 pairs. The code needs a
+// CPU with fused multiply-add.
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>

@@ -1,6 +1,6 @@
 // Elementary functions on CPUs that look up 32 numbers in one instruction, and take numbers apart and scale them by powers
-// of two in others: shorter polynomials, with coefficients by interval. vector_math.h chooses, and says what holds for both; the numbers below are
-// the largest errors of all 2^32 arguments.
+// of two in others: shorter polynomials, with coefficients by interval. vector_math.h chooses, and says what holds for
+// both; the numbers below are the largest errors of all 2^32 arguments.
 #pragma once
 
 #include "runtime/jit/lanes.h"
