@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 #include <utility>
 
 namespace nnc::runtime::onednn {
@@ -53,15 +52,39 @@ struct WindowDims {
   Dims stride, dilation, low, high;
 };
 
-#if DNNL_VERSION_MAJOR < 3
-PrimitiveDescriptor describe(dnnl_engine_t engine, const void* operation, const_dnnl_primitive_desc_t forward) {
-  dnnl_primitive_desc_t descriptor = nullptr;
+std::string_view implementation_of(const_dnnl_primitive_desc_t descriptor) {
+  const char* name = nullptr;
+  check(dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name), "an implementation's name");
+  return name;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+PrimitiveDescriptor first_accepted(PrimitiveDescriptor descriptor, Accepts accepts) {
+  while (descriptor != nullptr && !accepts(implementation_of(descriptor.get())))
+    if (dnnl_primitive_desc_next_impl(descriptor.get()) != dnnl_success) descriptor.reset();
+  return descriptor;
+}
+#else
+using Implementations = std::unique_ptr<dnnl_primitive_desc_iterator, Destroy<dnnl_primitive_desc_iterator_destroy> >;
+
+PrimitiveDescriptor describe(dnnl_engine_t engine, const void* operation, const_dnnl_primitive_desc_t forward,
+                             Accepts accepts = accepts_all) {
   const PrimitiveAttributes attributes = make_attributes();
-  return made(dnnl_primitive_desc_create(&descriptor, operation, attributes.get(), engine, forward), descriptor);
+  dnnl_primitive_desc_iterator_t found = nullptr;
+  if (dnnl_primitive_desc_iterator_create(&found, operation, attributes.get(), engine, forward) != dnnl_success)
+    return nullptr;
+  const Implementations implementations(found);
+  do {
+    PrimitiveDescriptor descriptor(dnnl_primitive_desc_iterator_fetch(found));
+    if (accepts(implementation_of(descriptor.get()))) return descriptor;
+  } while (dnnl_primitive_desc_iterator_next(found) == dnnl_success);
+  return nullptr;
 }
 #endif
 
 }  // namespace
+
+bool accepts_all(std::string_view) { return true; }
 
 MemoryDescriptor::MemoryDescriptor(const Extents& extents, const Extents& strides, dnnl_data_type_t type) {
   NNC_CHECK(extents.size() == strides.size(), "oneDNN: {} extents with {} strides", extents.size(), strides.size());
@@ -160,33 +183,36 @@ PrimitiveDescriptor matmul_descriptor(dnnl_engine_t engine, const MemoryDescript
 
 PrimitiveDescriptor convolution_descriptor(dnnl_engine_t engine, Convolved what, const MemoryDescriptor& src,
                                            const MemoryDescriptor& weights, const MemoryDescriptor& dst,
-                                           const WindowExtents& window) {
+                                           const WindowExtents& window, Accepts accepts) {
   const WindowDims w(window);
 #if DNNL_VERSION_MAJOR >= 3
   dnnl_primitive_desc_t descriptor = nullptr;
-  PrimitiveDescriptor forward =
+  const PrimitiveAttributes attributes = make_attributes();
+  PrimitiveDescriptor result =
       made(dnnl_convolution_forward_primitive_desc_create(
                &descriptor, engine, dnnl_forward_training, dnnl_convolution_direct, src.get(), weights.get(), nullptr,
-               dst.get(), w.stride.get(), w.dilation.get(), w.low.get(), w.high.get(), make_attributes().get()),
+               dst.get(), w.stride.get(), w.dilation.get(), w.low.get(), w.high.get(), attributes.get()),
            descriptor);
-  if (what == Convolved::dst || forward == nullptr) return forward;
-  if (what == Convolved::diff_src)
-    return made(dnnl_convolution_backward_data_primitive_desc_create(
-                    &descriptor, engine, dnnl_convolution_direct, src.get(), weights.get(), dst.get(), w.stride.get(),
-                    w.dilation.get(), w.low.get(), w.high.get(), forward.get(), make_attributes().get()),
-                descriptor);
-  return made(dnnl_convolution_backward_weights_primitive_desc_create(
-                  &descriptor, engine, dnnl_convolution_direct, src.get(), weights.get(), nullptr, dst.get(),
-                  w.stride.get(), w.dilation.get(), w.low.get(), w.high.get(), forward.get(), make_attributes().get()),
-              descriptor);
+  if (result != nullptr && what == Convolved::diff_src)
+    result = made(dnnl_convolution_backward_data_primitive_desc_create(
+                      &descriptor, engine, dnnl_convolution_direct, src.get(), weights.get(), dst.get(), w.stride.get(),
+                      w.dilation.get(), w.low.get(), w.high.get(), result.get(), attributes.get()),
+                  descriptor);
+  if (result != nullptr && what == Convolved::diff_weights)
+    result = made(dnnl_convolution_backward_weights_primitive_desc_create(
+                      &descriptor, engine, dnnl_convolution_direct, src.get(), weights.get(), nullptr, dst.get(),
+                      w.stride.get(), w.dilation.get(), w.low.get(), w.high.get(), result.get(), attributes.get()),
+                  descriptor);
+  return first_accepted(std::move(result), accepts);
 #else
   dnnl_convolution_desc_t operation;
   if (dnnl_dilated_convolution_forward_desc_init(&operation, dnnl_forward_training, dnnl_convolution_direct, src.get(),
                                                  weights.get(), nullptr, dst.get(), w.stride.get(), w.dilation.get(),
                                                  w.low.get(), w.high.get()) != dnnl_success)
     return nullptr;
-  PrimitiveDescriptor forward = describe(engine, &operation, nullptr);
-  if (what == Convolved::dst || forward == nullptr) return forward;
+  if (what == Convolved::dst) return describe(engine, &operation, nullptr, accepts);
+  const PrimitiveDescriptor forward = describe(engine, &operation, nullptr);
+  if (forward == nullptr) return nullptr;
   const dnnl_status_t status = what == Convolved::diff_src
                                    ? dnnl_dilated_convolution_backward_data_desc_init(
                                          &operation, dnnl_convolution_direct, src.get(), weights.get(), dst.get(),
@@ -194,7 +220,7 @@ PrimitiveDescriptor convolution_descriptor(dnnl_engine_t engine, Convolved what,
                                    : dnnl_dilated_convolution_backward_weights_desc_init(
                                          &operation, dnnl_convolution_direct, src.get(), weights.get(), nullptr,
                                          dst.get(), w.stride.get(), w.dilation.get(), w.low.get(), w.high.get());
-  return status == dnnl_success ? describe(engine, &operation, forward.get()) : nullptr;
+  return status == dnnl_success ? describe(engine, &operation, forward.get(), accepts) : nullptr;
 #endif
 }
 
@@ -238,12 +264,7 @@ PrimitiveDescriptor reorder_descriptor(dnnl_engine_t engine, const MemoryDescrip
       descriptor);
 }
 
-bool is_reference(const_dnnl_primitive_desc_t descriptor) {
-  const char* implementation = nullptr;
-  check(dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &implementation),
-        "an implementation's name");
-  return std::string_view(implementation).starts_with("ref");
-}
+bool is_reference(const_dnnl_primitive_desc_t descriptor) { return implementation_of(descriptor).starts_with("ref"); }
 
 MemoryDescriptor memory_of(const_dnnl_primitive_desc_t descriptor, dnnl_query_t what) {
   return MemoryDescriptor::copy(dnnl_primitive_desc_query_md(descriptor, what, 0));

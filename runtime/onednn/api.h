@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nnc::runtime::onednn {
@@ -74,9 +75,13 @@ struct WindowExtents {
 };
 /// What a convolution computes: `dst`, or the gradient of one of the others.
 enum class Convolved : std::uint8_t { dst, diff_src, diff_weights };
+/// Of an implementation's name, as "jit_1x1:avx2": whether it will do.
+using Accepts = bool (*)(std::string_view implementation);
+bool accepts_all(std::string_view implementation);
+/// The first that will do of oneDNN's implementations.
 PrimitiveDescriptor convolution_descriptor(dnnl_engine_t engine, Convolved what, const MemoryDescriptor& src,
                                            const MemoryDescriptor& weights, const MemoryDescriptor& dst,
-                                           const WindowExtents& window);
+                                           const WindowExtents& window, Accepts accepts);
 enum class Pooled : std::uint8_t { maximum, average };
 PrimitiveDescriptor pooling_descriptor(dnnl_engine_t engine, Pooled what, bool backward, const MemoryDescriptor& src,
                                        const MemoryDescriptor& dst, const Extents& kernel, const WindowExtents& window);

@@ -4,6 +4,8 @@
 
 #include "runtime/onednn/lowering.h"
 
+#include <algorithm>
+
 namespace nnc::runtime::onednn {
 
 MemoryDescriptor image_memory(const ir::Type& type, bool channels_last) {
@@ -25,6 +27,17 @@ Extents weight_extents(const ir::Convolution& c) {
   extents[0] = c.group_outputs();
   extents.insert(extents.begin(), c.groups);
   return extents;
+}
+
+// The code for windows of one element, with a stride, copies the image into scratch first. For the gradient of a weight,
+// with channels last and fewer of them than a vector has lanes, it writes beyond that scratch (oneDNN's issue 6035, in all
+// versions to 3.14).
+bool writes_within_scratch(std::string_view implementation) { return !implementation.starts_with("jit_1x1"); }
+
+Accepts accepted(const ir::Convolution& c, Convolved what) {
+  const bool strided = std::ranges::any_of(c.window.stride, [](std::int64_t stride) { return stride > 1; });
+  const bool copies = c.window.elements() == 1 && strided && what == Convolved::diff_weights;
+  return copies ? writes_within_scratch : accepts_all;
 }
 
 /// Of the primitive's src, weights and dst, `what` is the result; the other two are the operands, those of a gradient dst
@@ -52,9 +65,10 @@ Lowered lower(const ir::OpView& op, dnnl_engine_t engine, const ir::Convolution&
   lowered.arguments.push_back(memory(names.first, op.operands[0]));
   lowered.arguments.push_back(memory(names.second, op.operands[1]));
   lowered.arguments.push_back(memory(names.result, op.results[0]));
-  lowered.primitive = convolution_descriptor(engine, what, lowered.arguments[names.src].memory,
-                                             MemoryDescriptor::any(weight), lowered.arguments[names.dst].memory,
-                                             {c.window.stride, c.window.dilation, c.window.low, c.window.high});
+  lowered.primitive =
+      convolution_descriptor(engine, what, lowered.arguments[names.src].memory, MemoryDescriptor::any(weight),
+                             lowered.arguments[names.dst].memory,
+                             {c.window.stride, c.window.dilation, c.window.low, c.window.high}, accepted(c, what));
   if (lowered.primitive == nullptr) return lowered;
 
   const bool is_result = what == Convolved::diff_weights;

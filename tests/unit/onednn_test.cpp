@@ -3,6 +3,7 @@
 #include "ir/evaluate.h"
 #include "ir/op.h"
 #include "ir/packed.h"
+#include "ir/text.h"
 #include "runtime/onednn/contractions.h"
 #include "tests/unit/allocations.h"
 #include "tests/unit/random_values.h"
@@ -85,8 +86,11 @@ Tensor run(runtime::Contractions& contractions, const OpView& op, const std::vec
 }
 
 std::string text(const OpView& op, int threads) {
-  return fmt::format("{} @ {}, transposes {} {}, {} threads", to_string(op.operands[0]), to_string(op.operands[1]),
-                     op.flag("transpose_a"), op.flag("transpose_b"), threads);
+  Op written;
+  written.def = op.def;
+  written.attrs.assign(op.attrs.begin(), op.attrs.end());
+  return fmt::format("{} ({}, {}), {} threads", describe(written), to_string(op.operands[0]), to_string(op.operands[1]),
+                     threads);
 }
 
 void check_exactly(runtime::Contractions& contractions, const OpView& op, int threads, Random& random) {
@@ -223,6 +227,37 @@ TEST_CASE("matrix products take operands stored in another order of dimensions")
           reordered.set_real((r * e[0] + i) * e[2] + c, operands[0].real((i * e[1] + r) * e[2] + c));
     CHECK(run(*contractions, stored, {reordered, operands[1]}, threads) == expected);
   });
+}
+
+TEST_CASE("convolutions and their gradients are exact on whole numbers, and stay within their scratch") {
+  const auto contractions = runtime::make_onednn_contractions();
+  Random random(7);
+  for (const std::int64_t channels : {1, 2, 4, 8, 12, 16, 24, 40})
+    for (const std::int64_t kernel : {1, 3})
+      for (const std::int64_t stride : {1, 2})
+        for (const bool channels_last : {false, true}) {
+          Block block;
+          Builder builder(block);
+          const auto image = [&](std::int64_t count, std::int64_t extent) -> Shape {
+            return channels_last ? Shape{3, extent, extent, count} : Shape{3, count, extent, extent};
+          };
+          const std::int64_t extent = 16, outputs = 2 * channels, padding = kernel / 2;
+          const auto with = [&](std::vector<NamedAttr> more) {
+            more.insert(more.end(), {{"stride", Shape{stride}},
+                                     {"low", Shape{padding}},
+                                     {"high", Shape{padding - (padding > 0 ? stride - 1 : 0)}},
+                                     {"channels_last", channels_last}});
+            return more;
+          };
+          const Expr x = builder.expr(block.add_param(f32_type(image(channels, extent))));
+          const Expr w = builder.expr(block.add_param(f32_type({outputs, channels, kernel, kernel})));
+          const Expr y = builder.expr(block.add_param(f32_type(image(outputs, extent / stride))));
+          builder.op("convolution", {x, w}, with({}));
+          builder.op("transposed_convolution", {y, w}, with({{"extents", Shape{extent, extent}}}));
+          builder.op("convolution_weight_gradient", {x, y}, with({{"kernel", Shape{kernel, kernel}}}));
+          for (const Op& op : block.ops())
+            for (const int threads : {1, 2}) check_exactly(*contractions, view(block, op), threads, random);
+        }
 }
 
 TEST_CASE("running a prepared product allocates nothing of ours") {
