@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nnc::frontend {
 
 namespace {
@@ -63,6 +65,14 @@ std::string drop_hint(ir::Shape shape, const ir::Shape& other) {
   std::string index;
   for (std::size_t d = 0; d < shape.size(); ++d) index += ":, ";
   return fmt::format("; `[{}0]` behind it gives {}", index, describe(shape));
+}
+
+/// What gives a shape the one dimension that is missing, behind the first, where any would do.
+std::string add_hint(ir::Shape shape, const std::vector<ast::ExprPtr>& dims) {
+  const bool any = std::ranges::all_of(dims, [](const ast::ExprPtr& dim) { return bare_dimension(*dim) != nullptr; });
+  if (!any || shape.empty() || shape.size() + 1 != dims.size()) return "";
+  shape.insert(shape.begin() + 1, 1);
+  return fmt::format("; `[:, none]` behind it gives {}", describe(shape));
 }
 
 }  // namespace
@@ -120,12 +130,14 @@ bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame*
   const auto& dims = *match.type->dims;
   const auto positions = align(dims, match.shape);
   if (!positions) {
+    const bool open = ellipsis_position(dims) < dims.size();
     report_match(context, match, reported_in,
-                 fmt::format("{} is {}, found {}: {} dimension{} where {} expected", match.subject, print(*match.type),
-                             match.found, match.shape.size(), match.shape.size() == 1 ? "" : "s",
-                             ellipsis_position(dims) < dims.size() ? fmt::format("at least {} are", dims.size() - 1)
-                             : dims.size() == 1                    ? "1 is"
-                                                                   : fmt::format("{} are", dims.size())))
+                 fmt::format("{} is {}, found {}: {} dimension{} where {} expected{}", match.subject,
+                             print(*match.type), match.found, match.shape.size(), match.shape.size() == 1 ? "" : "s",
+                             open               ? fmt::format("at least {} are", dims.size() - 1)
+                             : dims.size() == 1 ? "1 is"
+                                                : fmt::format("{} are", dims.size()),
+                             add_hint(match.shape, dims)))
         .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
     return false;
   }

@@ -223,8 +223,9 @@ class Growing {
   }
 
   // 1. A group for each op that is in none and can be a kernel by itself.
-  // 2. Take the pair of groups that saves most (of equals the one that comes first); merge it if the merged group can
-  //    be planned, else note why not. The merged group makes new pairs.
+  // 2. Take the pair of groups that saves most (of equals the smallest, so that a long chain is not planned again for
+  //    each op, then the one that comes first); merge it if the merged group can be planned, else note why not. The
+  //    merged group makes new pairs.
   // 3. Until no pair is left.
   GrownGroups run() {
     for (int op = 0; op < block_.op_count(); ++op) {
@@ -244,10 +245,11 @@ class Growing {
  private:
   struct Pair {
     std::int64_t bytes;
+    std::size_t ops;          // of both
     int first_op, second_op;  // the first of each
     int first, second;
 
-    auto key() const { return std::tuple(-bytes, first_op, second_op, first, second); }
+    auto key() const { return std::tuple(-bytes, ops, first_op, second_op, first, second); }
     bool operator<(const Pair& other) const { return key() < other.key(); }
   };
 
@@ -291,7 +293,8 @@ class Growing {
       std::swap(first_a, first_b);
     }
     const std::int64_t saved = saving(a, b);
-    if (saved > 0) pairs_.insert({saved, first_a, first_b, a, b});
+    const std::size_t ops = nodes_.members(a).size() + nodes_.members(b).size();
+    if (saved > 0) pairs_.insert({saved, ops, first_a, first_b, a, b});
   }
 
   /// Pairs of a group with those it reads from, those that read from it, and those that read what it reads.

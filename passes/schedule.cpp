@@ -37,11 +37,13 @@ using ir::ValueId;
 //
 // Tile. Where what is contiguous along another dimension than v is at least an eighth of the traffic, and the body is
 // small: that one of the two along which more is written is in the lanes, as the last parallel dimension, and the other
-// one is the tile.
+// one is the tile. Beyond the second cache a tile is a line of the cache wide where a vector is less: half a line would be
+// fetched twice.
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
-// latency; else up to 2. Up to 8 in a small body that reduces nothing and takes several functions of an element: their
-// latency is longer than what else a turn has to do. Large bodies have fewer: their values would not fit the registers.
+// latency; else up to 2. In a small body that reduces nothing and takes several functions of an element up to 8, as
+// their latency is longer than what else a turn has to do; with narrower vectors, of which there are fewer registers, 4.
+// Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
 // Prefetch. Where all rows are more than the second cache holds, and the second of at least three nests of a row writes
@@ -61,6 +63,7 @@ constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, long_unroll = 8, reduction_unroll = 4, row_unroll = 2;
+constexpr int lanes_with_many_registers = 16;
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t tiled_share = 8;
 
@@ -241,10 +244,13 @@ class Chooser {
     if (most * tiled_share < traffic() || extent(v) < lanes_) return false;
     plan.vector = v;
     plan.tile = other;
+    if (traffic() > l2_bytes_ && std::min(extent(v), extent(other)) >= line_elements)
+      plan.lanes = std::max(lanes_, static_cast<int>(line_elements));
     const bool swap = bytes_along(other, v, true) > bytes_along(v, other, true);
     if (contains(inner_, v) || (swap && !contains(inner_, other))) std::swap(plan.vector, plan.tile);
     if (contains(inner_, plan.vector)) {
       plan.tile = -1;
+      plan.lanes = lanes_;
       return false;
     }
     for (int d = 0; d < fused_.rank(); ++d) {
@@ -274,7 +280,8 @@ class Chooser {
     if (is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
-    if (!reduces_ && ops <= small_body && takes_functions(plan)) most = long_unroll;
+    if (!reduces_ && ops <= small_body && takes_functions(plan))
+      most = lanes_ >= lanes_with_many_registers ? long_unroll : flat_unroll;
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
     if (ops > large_body) most = std::min(most, reduces_ && contains(plan.parallel, plan.vector) ? 1 : 2);

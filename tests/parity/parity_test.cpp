@@ -1,10 +1,9 @@
 // From the same weights and batches, we compute what PyTorch computed. Each case also holds the comparison itself: it
 // must notice any tensor of the fixture that changes by 1e-4, and any that is left out.
-#define CATCH_CONFIG_MAIN
-#include <catch2/catch.hpp>
-
 #include "tests/parity/fixture.h"
 #include "tests/parity/replay.h"
+
+#include <catch2/catch.hpp>
 
 namespace nnc::parity {
 namespace {
