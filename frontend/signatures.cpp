@@ -9,8 +9,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace nnc::frontend {
 
 namespace {
@@ -67,12 +65,36 @@ std::string drop_hint(ir::Shape shape, const ir::Shape& other) {
   return fmt::format("; `[{}0]` behind it gives {}", index, describe(shape));
 }
 
-/// What gives a shape the one dimension that is missing, behind the first, where any would do.
-std::string add_hint(ir::Shape shape, const std::vector<ast::ExprPtr>& dims) {
-  const bool any = std::ranges::all_of(dims, [](const ast::ExprPtr& dim) { return bare_dimension(*dim) != nullptr; });
-  if (!any || shape.empty() || shape.size() + 1 != dims.size()) return "";
-  shape.insert(shape.begin() + 1, 1);
-  return fmt::format("; `[:, none]` behind it gives {}", describe(shape));
+void report_rank(Context& context, const Match& match, Frame* reported_in) {
+  const auto& dims = *match.type->dims;
+  const std::size_t found = match.shape.size();
+  const bool open = ellipsis_position(dims) < dims.size();
+  const std::string expected = open               ? fmt::format("at least {} are", dims.size() - 1)
+                               : dims.size() == 1 ? "1 is"
+                                                  : fmt::format("{} are", dims.size());
+  report_match(context, match, reported_in,
+               fmt::format("{} is {}, found {}: {} dimension{} where {} expected{}", match.subject, print(*match.type),
+                           match.found, found, found == 1 ? "" : "s", expected,
+                           found + 1 == dims.size() && !open ? "; `none` in an index adds one of 1" : ""))
+      .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+}
+
+/// What `...`, dimension i of the type, stands for.
+ir::Shape rest_of(const Match& match, std::size_t i) {
+  const auto first = match.shape.begin() + static_cast<std::ptrdiff_t>(i);
+  return {first, first + static_cast<std::ptrdiff_t>(match.shape.size() + 1 - match.type->dims->size())};
+}
+
+/// It stands for the same in the whole signature.
+bool agrees_with_rest(Context& context, const Frame& callee, const Match& match, const ir::Shape& rest,
+                      Frame* reported_in) {
+  if (!callee.ellipsis || *callee.ellipsis == rest) return true;
+  report_match(context, match, reported_in,
+               fmt::format("{} is {}, found {}: `...` stands for {} here and for {} before", match.subject,
+                           print(*match.type), match.found, describe(rest), describe(*callee.ellipsis)))
+      .note(match.type->span.at, fmt::format("{} is declared here", match.subject))
+      .note(callee.ellipsis_at.at, callee.ellipsis_from + drop_hint(*callee.ellipsis, rest));
+  return false;
 }
 
 }  // namespace
@@ -130,29 +152,13 @@ bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame*
   const auto& dims = *match.type->dims;
   const auto positions = align(dims, match.shape);
   if (!positions) {
-    const bool open = ellipsis_position(dims) < dims.size();
-    report_match(context, match, reported_in,
-                 fmt::format("{} is {}, found {}: {} dimension{} where {} expected{}", match.subject,
-                             print(*match.type), match.found, match.shape.size(), match.shape.size() == 1 ? "" : "s",
-                             open               ? fmt::format("at least {} are", dims.size() - 1)
-                             : dims.size() == 1 ? "1 is"
-                                                : fmt::format("{} are", dims.size()),
-                             add_hint(match.shape, dims)))
-        .note(match.type->span.at, fmt::format("{} is declared here", match.subject));
+    report_rank(context, match, reported_in);
     return false;
   }
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if ((*positions)[i] < 0) {
-      const auto first = match.shape.begin() + static_cast<std::ptrdiff_t>(i);
-      const ir::Shape rest(first, first + static_cast<std::ptrdiff_t>(match.shape.size() + 1 - dims.size()));
-      if (callee.ellipsis && *callee.ellipsis != rest) {
-        report_match(context, match, reported_in,
-                     fmt::format("{} is {}, found {}: `...` stands for {} here and for {} before", match.subject,
-                                 print(*match.type), match.found, describe(rest), describe(*callee.ellipsis)))
-            .note(match.type->span.at, fmt::format("{} is declared here", match.subject))
-            .note(callee.ellipsis_at.at, callee.ellipsis_from + drop_hint(*callee.ellipsis, rest));
-        return false;
-      }
+      const ir::Shape rest = rest_of(match, i);
+      if (!agrees_with_rest(context, callee, match, rest, reported_in)) return false;
       if (!callee.ellipsis) {
         callee.ellipsis_from = fmt::format("{} is {}", match.subject, match.found);
         callee.ellipsis_at = match.origin;
@@ -182,9 +188,15 @@ bool bind_dimensions(Context& context, Frame& callee, const Match& match, Frame*
 bool check_dimensions(Context& context, Frame& callee, const Match& match, Frame* reported_in) {
   const auto& dims = *match.type->dims;
   const auto positions = align(dims, match.shape);
-  if (!positions) return false;
+  if (!positions) {
+    report_rank(context, match, reported_in);
+    return false;
+  }
   for (std::size_t i = 0; i < dims.size(); ++i) {
-    if ((*positions)[i] < 0) continue;
+    if ((*positions)[i] < 0) {
+      if (!agrees_with_rest(context, callee, match, rest_of(match, i), reported_in)) return false;
+      continue;
+    }
     const Scoped<Frame*> inside(context.frame, &callee);
     const auto expected = evaluate_integer(context, *dims[i], "a dimension");
     if (!expected) return false;

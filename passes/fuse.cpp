@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <utility>
 
 namespace nnc::passes {
@@ -228,22 +229,21 @@ Block with_sources_apart(const Block& block) {
 // 1. Fuse the regions of the block's ops, except of fused ones.
 // 2. Copy sources. Grow groups, and again with what they compute twice.
 // 3. Write the block anew with a fused op for each group, and drop constants that now stand in bodies.
-std::vector<Remark> fuse_block(Block& block) {
-  std::vector<Remark> not_fused;
+void fuse_block(Block& block, std::vector<Remark>* not_fused) {
   for (Op& op : block.ops()) {
     if (ir::is_fused(op)) continue;
-    for (Block& region : op.regions) {
-      for (Remark& pair : fuse_block(region)) not_fused.push_back(std::move(pair));
-    }
+    for (Block& region : op.regions) fuse_block(region, not_fused);
   }
   auto grown = std::make_unique<Grown>(with_sources_apart(block));
   grown->groups = grow_groups(grown->view);
   while (std::unique_ptr<Grown> better = recomputed(*grown)) grown = std::move(better);
-  for (FusionRefusal& refusal : grown->groups.refusals)
-    not_fused.push_back({part_of(*grown, refusal.first), part_of(*grown, refusal.second), std::move(refusal.reason)});
+  if (not_fused != nullptr) {
+    for (FusionRefusal& refusal : grown->groups.refusals)
+      not_fused->push_back(
+          {part_of(*grown, refusal.first), part_of(*grown, refusal.second), std::move(refusal.reason)});
+  }
   block = Emission(grown->view, std::move(grown->groups.groups)).run();
   remove_dead_ops(block);
-  return not_fused;
 }
 
 void wrap_ops(Block& block) {
@@ -264,11 +264,10 @@ void wrap_ops(Block& block) {
 ir::Status fuse(ir::Module& module, PassContext& context) {
   for (ir::Graph& rule : module.rules) fuse_block(rule.body);
   for (ir::Graph& graph : module.graphs) {
-    for (Remark& remark : fuse_block(graph.body)) {
-      if (context.remarks == nullptr) continue;
-      remark.graph = graph.full_name();
-      context.remarks->push_back(std::move(remark));
-    }
+    const std::size_t first = context.remarks == nullptr ? 0 : context.remarks->size();
+    fuse_block(graph.body, context.remarks);
+    if (context.remarks == nullptr) continue;
+    for (Remark& remark : std::span(*context.remarks).subspan(first)) remark.graph = graph.full_name();
   }
   return ir::Status::ok;
 }

@@ -17,8 +17,9 @@
 
 namespace nnc::passes {
 
-/// Fuses a block, and the regions in it. Of fused ops that share a value, why they are not one.
-std::vector<Remark> fuse_block(ir::Block& block);
+/// Fuses a block, and the regions in it. `not_fused`, if it is wanted, gets of fused ops that share a value why they are
+/// not one.
+void fuse_block(ir::Block& block, std::vector<Remark>* not_fused = nullptr);
 
 /// Makes a fused op of each op that can be one by itself, for who needs kernels of what fusion left or never saw.
 void wrap_ops(ir::Block& block);

@@ -223,9 +223,9 @@ class Growing {
   }
 
   // 1. A group for each op that is in none and can be a kernel by itself.
-  // 2. Take the pair of groups that saves most (of equals the smallest, so that a long chain is not planned again for
-  //    each op, then the one that comes first); merge it if the merged group can be planned, else note why not. The
-  //    merged group makes new pairs.
+  // 2. Take the pair of groups that saves most, of equals the smallest, then the one that comes first; merge it if the
+  //    merged group can be planned, else note why not. The merged group makes new pairs. A long chain is so planned again
+  //    for each doubling, not for each op; but halves that each have many operands may end as two kernels.
   // 3. Until no pair is left.
   GrownGroups run() {
     for (int op = 0; op < block_.op_count(); ++op) {

@@ -37,8 +37,8 @@ using ir::ValueId;
 //
 // Tile. Where what is contiguous along another dimension than v is at least an eighth of the traffic, and the body is
 // small: that one of the two along which more is written is in the lanes, as the last parallel dimension, and the other
-// one is the tile. Beyond the second cache a tile is a line of the cache wide where a vector is less: half a line would be
-// fetched twice.
+// one is the tile. Beyond the second cache, a tile of f32 is a line of the cache wide where a vector is less: half a line
+// would be fetched twice. Wider elements fill the line as it is.
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. In a small body that reduces nothing and takes several functions of an element up to 8, as
@@ -228,6 +228,14 @@ class Chooser {
     return total;
   }
 
+  /// In memory, bytes.
+  std::size_t widest_element() const {
+    std::size_t widest = 0;
+    for (const auto* types : {&view_.operands, &view_.results})
+      for (const ir::Type& type : *types) widest = std::max(widest, static_cast<std::size_t>(ir::size_of(type.dtype)));
+    return widest;
+  }
+
   bool choose_tile(Schedule& plan) const {
     if (fused_.body.ops().size() > small_body) return false;
     const int v = contiguous_dimension();
@@ -244,15 +252,15 @@ class Chooser {
     if (most * tiled_share < traffic() || extent(v) < lanes_) return false;
     plan.vector = v;
     plan.tile = other;
-    if (traffic() > l2_bytes_ && std::min(extent(v), extent(other)) >= line_elements)
-      plan.lanes = std::max(lanes_, static_cast<int>(line_elements));
     const bool swap = bytes_along(other, v, true) > bytes_along(v, other, true);
     if (contains(inner_, v) || (swap && !contains(inner_, other))) std::swap(plan.vector, plan.tile);
     if (contains(inner_, plan.vector)) {
       plan.tile = -1;
-      plan.lanes = lanes_;
       return false;
     }
+    if (traffic() > l2_bytes_ && widest_element() == sizeof(float) &&
+        std::min(extent(v), extent(other)) >= line_elements)
+      plan.lanes = std::max(lanes_, static_cast<int>(line_elements));
     for (int d = 0; d < fused_.rank(); ++d) {
       if (d != plan.vector && d != plan.tile && !contains(inner_, d)) plan.parallel.push_back(d);
     }

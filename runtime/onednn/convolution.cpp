@@ -29,15 +29,16 @@ Extents weight_extents(const ir::Convolution& c) {
   return extents;
 }
 
-// The code for windows of one element, with a stride, copies the image into scratch first. For the gradient of a weight,
-// with channels last and fewer of them than a vector has lanes, it writes beyond that scratch (oneDNN's issue 6035, in all
-// versions to 3.14).
-bool writes_within_scratch(std::string_view implementation) { return !implementation.starts_with("jit_1x1"); }
+// The code for windows of one element with a stride copies the image into scratch first, where for the gradient of a
+// weight it counts a block of channels, 8 or 16, for each position. Where channels come last and are fewer, it writes
+// beyond the scratch: oneDNN's issue 6035, which versions from 2.6 to 3.14 have.
+bool copies_no_image(std::string_view implementation) { return !implementation.starts_with("jit_1x1"); }
 
-Accepts accepted(const ir::Convolution& c, Convolved what) {
+Accepts accepted(const ir::Convolution& c, Convolved what, bool channels_last) {
+  constexpr std::int64_t largest_block = 16;
   const bool strided = std::ranges::any_of(c.window.stride, [](std::int64_t stride) { return stride > 1; });
-  const bool copies = c.window.elements() == 1 && strided && what == Convolved::diff_weights;
-  return copies ? writes_within_scratch : accepts_all;
+  const bool copies = what == Convolved::diff_weights && c.window.elements() == 1 && strided;
+  return copies && channels_last && c.channels < largest_block ? copies_no_image : accepts_all;
 }
 
 /// Of the primitive's src, weights and dst, `what` is the result; the other two are the operands, those of a gradient dst
@@ -65,10 +66,10 @@ Lowered lower(const ir::OpView& op, dnnl_engine_t engine, const ir::Convolution&
   lowered.arguments.push_back(memory(names.first, op.operands[0]));
   lowered.arguments.push_back(memory(names.second, op.operands[1]));
   lowered.arguments.push_back(memory(names.result, op.results[0]));
-  lowered.primitive =
-      convolution_descriptor(engine, what, lowered.arguments[names.src].memory, MemoryDescriptor::any(weight),
-                             lowered.arguments[names.dst].memory,
-                             {c.window.stride, c.window.dilation, c.window.low, c.window.high}, accepted(c, what));
+  lowered.primitive = convolution_descriptor(engine, what, lowered.arguments[names.src].memory,
+                                             MemoryDescriptor::any(weight), lowered.arguments[names.dst].memory,
+                                             {c.window.stride, c.window.dilation, c.window.low, c.window.high},
+                                             accepted(c, what, last));
   if (lowered.primitive == nullptr) return lowered;
 
   const bool is_result = what == Convolved::diff_weights;

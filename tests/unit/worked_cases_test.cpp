@@ -299,16 +299,18 @@ TEST_CASE("worked cases: kernels, bytes moved, code") {
 }
 
 TEST_CASE("functions of functions take as many vectors a turn as there are registers for") {
-  const auto unroll_with = [](int lanes) {
+  const auto unroll_of = [](const std::string& y, int lanes) {
     const auto target = runtime::cpu_target("cpu", lanes, 1, runtime::make_onednn_contractions());
-    const Module module = compile(value_of(mish, "x: f32[1024]", "y = new_activation(x)"), *target);
+    const Module module = compile(value_of(mish, "x: f32[1024]", "y = " + y), *target);
     const auto has_tanh = [](const Kernel& kernel) {
       return std::ranges::any_of(FusedView(kernel.op).body.ops(), [](const Op& op) { return *op.def->name == "tanh"; });
     };
     return FusedView(std::ranges::find_if(module.kernels, has_tanh)->op).schedule.unroll;
   };
-  CHECK(unroll_with(8) == 4);
-  CHECK(unroll_with(16) == 8);
+  for (const std::string y : {"new_activation(x)", "new_activation(x + f32(iota(1024)))"}) {
+    CHECK(unroll_of(y, 8) == 4);
+    CHECK(unroll_of(y, 16) == 8);
+  }
 }
 
 TEST_CASE("convolutions by tiles have no calls, and the CPU's vectors") {
