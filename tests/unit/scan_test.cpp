@@ -74,7 +74,8 @@ void check_same(std::string_view scan, std::string_view unrolled, bool compiled)
   const double value = ours.loss();
   CHECK(value != 0);
   CHECK(value == Approx(theirs.loss()).epsilon(2e-6).margin(1e-6));
-  for (int step = 0; step < 2; ++step) CHECK(ours.loss("train") == Approx(theirs.loss("train")).epsilon(2e-6).margin(1e-6));
+  for (int step = 0; step < 2; ++step)
+    CHECK(ours.loss("train") == Approx(theirs.loss("train")).epsilon(2e-6).margin(1e-6));
   int parameters = 0;
   for (const ir::Slot& slot : theirs.module().slots) {
     if (slot.kind != ir::SlotKind::parameter) continue;
