@@ -125,4 +125,16 @@ std::string describe(const Block& block, const Op& op) {
   return fmt::format("{} : {}", describe(op), fmt::join(types, ", "));
 }
 
+std::string describe(const OpView& op) {
+  Op without_operands;
+  without_operands.def = op.def;
+  without_operands.attrs.assign(op.attrs.begin(), op.attrs.end());
+  const auto texts = [](const std::vector<Type>& types) {
+    std::vector<std::string> made;
+    for (const Type& type : types) made.push_back(to_string(type));
+    return fmt::format("{}", fmt::join(made, ", "));
+  };
+  return fmt::format("{} ({}) -> {}", describe(without_operands), texts(op.operands), texts(op.results));
+}
+
 }  // namespace nnc::ir

@@ -18,6 +18,10 @@ struct Work {
   std::int64_t bytes = 0, flops = 0;
 };
 
+/// Vector registers of an x86-64 CPU whose registers have so many lanes of f32: those of 16 come with AVX-512, which has
+/// twice as many.
+constexpr int vector_registers(int lanes) { return lanes >= 16 ? 32 : 16; }
+
 class Target {
  public:
   virtual ~Target() = default;

@@ -52,6 +52,8 @@ std::string print(const Graph& graph, const PrintOptions& options = {});
 /// `matmul %3, %4 {transpose_b = true}`, for messages; with the block, its result types too: ` : f32[128,512]`.
 std::string describe(const Op& op);
 std::string describe(const Block& block, const Op& op);
+/// `matmul {transpose_b = true} (f32[2,3], f32[4,3]) -> f32[2,4]`.
+std::string describe(const OpView& op);
 /// `run @k4 (%1, %7) -> (%1)`.
 std::string describe(const Module& module, const Program& program, const Instruction& instruction);
 

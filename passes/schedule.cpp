@@ -42,7 +42,7 @@ using ir::ValueId;
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. In a small body that reduces nothing and takes several functions of an element up to 8, as
-// their latency is longer than what else a turn has to do; with narrower vectors, of which there are fewer registers, 4.
+// their latency is longer than what else a turn has to do, or half as many where there are half as many registers.
 // Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
@@ -62,8 +62,8 @@ constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
-constexpr int flat_unroll = 4, long_unroll = 8, reduction_unroll = 4, row_unroll = 2;
-constexpr int lanes_with_many_registers = 16;
+constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
+constexpr int long_unroll_registers = 4;                                 // of an element of a turn
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t tiled_share = 8;
 
@@ -289,7 +289,7 @@ class Chooser {
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
     if (!reduces_ && ops <= small_body && takes_functions(plan))
-      most = lanes_ >= lanes_with_many_registers ? long_unroll : flat_unroll;
+      most = ir::vector_registers(lanes_) / long_unroll_registers;
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
     if (ops > large_body) most = std::min(most, reduces_ && contains(plan.parallel, plan.vector) ? 1 : 2);

@@ -49,9 +49,8 @@ bool write_beside(const std::string& name, std::span<const std::string_view> par
 
 /// Some file systems cannot sync a directory; what they keep is then up to them.
 void sync_directory_of(const std::string& path) {
-  std::string directory = std::filesystem::path(path).parent_path().string();
-  if (directory.empty()) directory = ".";
-  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  const Descriptor opened(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened.fd() >= 0) ::fsync(opened.fd());
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/jit/winograd_emitter.h"
 
+#include "ir/target.h"
 #include "runtime/jit/control_flow.h"
 #include "runtime/jit/lanes.h"
 
@@ -352,7 +353,7 @@ class Emitter {
   Blocking blocking() const {
     constexpr int most_steps = 4;
     const bool is_weight = tiles_.result == WinogradTiles::Result::weight;
-    const int sums = lanes_ == 16 ? 16 : 8;
+    const int sums = ir::vector_registers(lanes_) / 2;
     int vectors = 4;
     while (tiles_.outputs % (std::int64_t{lanes_} * vectors) != 0) vectors /= 2;
     const std::int64_t rows = is_weight ? tiles_.channels : plan_.block,

@@ -7,7 +7,6 @@
 #include "ir/text.h"
 #include "runtime/onednn/lowering.h"
 
-#include <fmt/ranges.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -60,25 +59,12 @@ struct Device {
   Stream stream = make_stream(engine.get());
 };
 
-/// `matmul (f32[2,3], f32[3,4]) -> f32[2,4]`, for messages.
-std::string describe(const ir::OpView& op, int threads) {
-  const auto types = [](const std::vector<ir::Type>& given) {
-    std::vector<std::string> texts;
-    for (const ir::Type& type : given) texts.push_back(to_string(type));
-    return texts;
-  };
-  ir::Op without_operands;
-  without_operands.def = op.def;
-  without_operands.attrs.assign(op.attrs.begin(), op.attrs.end());
-  return fmt::format("{} ({}) -> {}, threads {}", ir::describe(without_operands), fmt::join(types(op.operands), ", "),
-                     fmt::join(types(op.results), ", "), threads);
-}
-
 Lowered lower_for(const ir::OpView& op, int threads, const Device& device) {
-  NNC_CHECK(op.def->as<ir::Contraction>() != nullptr && threads >= 1, "not a contraction that can be run: {}",
-            describe(op, threads));
+  NNC_CHECK(op.def->as<ir::Contraction>() != nullptr && threads >= 1,
+            "not a contraction that can be run: {}, threads {}", ir::describe(op), threads);
   Lowered lowered = lower(op, device.engine.get());
-  NNC_CHECK(lowered.primitive != nullptr, "{} has no primitive for {}", library_version(), describe(op, threads));
+  NNC_CHECK(lowered.primitive != nullptr, "{} has no primitive for {}, threads {}", library_version(), ir::describe(op),
+            threads);
   return lowered;
 }
 

@@ -85,16 +85,8 @@ Tensor run(runtime::Contractions& contractions, const OpView& op, const std::vec
   return result;
 }
 
-std::string text(const OpView& op, int threads) {
-  Op written;
-  written.def = op.def;
-  written.attrs.assign(op.attrs.begin(), op.attrs.end());
-  return fmt::format("{} ({}, {}), {} threads", describe(written), to_string(op.operands[0]), to_string(op.operands[1]),
-                     threads);
-}
-
 void check_exactly(runtime::Contractions& contractions, const OpView& op, int threads, Random& random) {
-  INFO(text(op, threads));
+  INFO(describe(op) << ", threads " << threads);
   const std::vector<Tensor> operands = {whole_numbers(op.operands[0], random), whole_numbers(op.operands[1], random)};
   const Tensor expected = evaluate(op, tests::pointers(operands))[0];
   const Tensor found = run(contractions, op, operands, threads);
@@ -163,7 +155,7 @@ TEST_CASE("matrix products of real numbers are near the reference") {
       const auto extent = [&] { return static_cast<std::int64_t>(1 + random() % 300); };
       const std::int64_t m = extent(), k = extent(), n = extent();
       const Matmul op(matrices({}, m, k, transpose_a), matrices({}, k, n, transpose_b), transpose_a, transpose_b);
-      INFO(text(op.view, threads));
+      INFO(describe(op.view) << ", threads " << threads);
       const std::vector<Tensor> operands = {tests::random_tensor(op.view.operands[0], -1, 1, random),
                                             tests::random_tensor(op.view.operands[1], -1, 1, random)};
       const Tensor expected = evaluate(op.view, tests::pointers(operands))[0];
@@ -213,7 +205,7 @@ TEST_CASE("matrix products take operands stored in another order of dimensions")
   for_all_transposes_and_threads([&](bool transpose_a, bool transpose_b, int threads) {
     const Type a = matrices({6}, 2, 5, transpose_a), b = matrices({6}, 5, 3, transpose_b);
     const Matmul dense(a, b, transpose_a, transpose_b);
-    INFO(text(dense.view, threads));
+    INFO(describe(dense.view) << ", threads " << threads);
     const std::vector<Tensor> operands = {whole_numbers(a, random), whole_numbers(b, random)};
     const Tensor expected = evaluate(dense.view, tests::pointers(operands))[0];
 
