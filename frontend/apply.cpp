@@ -123,7 +123,7 @@ Value apply(Context& context, const ir::OpDef& def, const std::vector<Value>& op
             std::vector<ir::NamedAttr> attrs, const ast::Span& at) {
   bool runtime = false, strong = false;
   for (const Value& operand : operands) {
-    if (operand.poisoned()) return poison();
+    if (operand.poisoned()) return poison(context);
     runtime = runtime || operand.tensor();
     strong = strong || (operand.tensor() && !operand.tensor()->weak);
   }
@@ -133,11 +133,11 @@ Value apply(Context& context, const ir::OpDef& def, const std::vector<Value>& op
       auto& diagnostic = report(
           context, at, fmt::format("{} does not take {}{}", quoted(def), describe(operand), tensor_advice(operand)));
       note_origin(diagnostic, operand, at);
-      return poison();
+      return poison(context);
     }
 
   const auto exprs = promote(context, def, operands, at);
-  if (!exprs) return poison();
+  if (!exprs) return poison(context);
   ir::Builder& builder = context.target->builder;
   builder.location = location(context, at);
   auto result = builder.try_op(def, *exprs, std::move(attrs));
@@ -145,7 +145,7 @@ Value apply(Context& context, const ir::OpDef& def, const std::vector<Value>& op
     auto& diagnostic = report(context, at, fmt::format("{}: {}", quoted(def), *error));
     for (const Value& operand : operands)
       if (operand.tensor()) note_origin(diagnostic, operand, at);
-    return poison();
+    return poison(context);
   }
   if (++context.ops > max_ops)
     return exhaust(

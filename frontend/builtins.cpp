@@ -94,7 +94,7 @@ Value divide(Context& context, std::string_view name, const std::vector<Value>& 
   const Sizes sizes = sizes_of(x.shape()[static_cast<std::size_t>(axis)]);
   if (const auto* error = std::get_if<std::string>(&sizes))
     return fail(context, call.callee.span, fmt::format("`{}`: {}", name, *error));
-  if (!belongs_here(context, arguments[0], at)) return poison();
+  if (!belongs_here(context, arguments[0], at)) return poison(context);
   ir::Builder& builder = context.target->builder;
   builder.location = location(context, at);
   std::vector<Value> values;
@@ -204,18 +204,19 @@ Value refuse(Context& context, const std::vector<Value>& arguments, const ast::C
   const auto* text = arguments[0].as<std::string>();
   if (!text) return fail(context, at, fmt::format("`error` takes a text, found {}", describe(arguments[0])));
   if (arguments[1].as<None>()) return fail(context, at, *text);
-  const std::string message = fmt::format("{}, found {}", *text, describe(arguments[1]));
+  std::string message = fmt::format("{}, found {}", *text, describe(arguments[1]));
+  if (!arguments[2].as<None>()) message += fmt::format(" beside {}", describe(arguments[2]));
   const auto argument = given_at(context, call);
   if (!argument) return fail(context, at, message);
   report_argument(context, *argument, at, message);
-  return poison();
+  return poison(context);
 }
 
 std::optional<Value> cast(Context& context, const Value& value, ir::DType dtype, const ast::Span& at) {
   if (dtype == ir::DType::bf16) return fail(context, at, "`bf16` is not supported by this version");
   if (value.tensor()) {
     const auto expr = as_tensor(context, value, dtype, at);
-    return expr ? Value{TensorValue{*expr}, at} : poison();
+    return expr ? Value{TensorValue{*expr}, at} : poison(context);
   }
   if (!value.is_static_number())
     return fail(context, at, fmt::format("`{}` does not take {}", ir::name(dtype), describe(value)));
@@ -242,7 +243,7 @@ const std::vector<Builtin>& builtins() {
       {"split", {"x", "sizes", "axis"}, 2, split},
       {"random_uniform", {"shape"}, 1, random_numbers},
       {"known", {"x"}, 1, known},
-      {"error", {"text", "found"}, 1, refuse},
+      {"error", {"text", "found", "beside"}, 1, refuse},
   };
   return all;
 }
@@ -296,12 +297,12 @@ std::vector<std::string> builtin_names() {
 std::optional<Value> call_builtin(Context& context, const ast::Call& call, const ast::Span& at) {
   if (const auto dtype = ir::dtype_named(call.callee.text)) {
     const auto arguments = bind(context, call, {"x"}, 1);
-    return arguments ? cast(context, arguments->front(), *dtype, at) : poison();
+    return arguments ? cast(context, arguments->front(), *dtype, at) : poison(context);
   }
   for (const Builtin& builtin : builtins()) {
     if (builtin.name != call.callee.text) continue;
     const auto arguments = bind(context, call, builtin.parameters, builtin.required);
-    return arguments ? builtin.call(context, *arguments, call, at) : poison();
+    return arguments ? builtin.call(context, *arguments, call, at) : poison(context);
   }
   return std::nullopt;
 }

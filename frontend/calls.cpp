@@ -54,7 +54,7 @@ Value unknown_callee(Context& context, const ast::Call& call) {
     if (!inner || !context.declarations.find(Place::initializer, inner->callee.text, frame.in_std))
       evaluate(context, *argument.value);
   }
-  return poison();
+  return poison(context);
 }
 
 /// Layers stand where instances have a path.
@@ -70,7 +70,7 @@ bool may_own(Context& context, const ast::Definition& definition, const ast::Spa
 }
 
 Value call_definition(Context& context, const ast::Definition& definition, const ast::Call& call, const ast::Span& at) {
-  if (!may_own(context, definition, at) || !may_inline(context, definition, at)) return poison();
+  if (!may_own(context, definition, at) || !may_inline(context, definition, at)) return poison(context);
   if (call.alias && definition.kind != Kind::layer)
     report(context, call.alias->span,
            fmt::format("`{}` is a {}, which owns no parameters: `as` stands directly behind the call of a layer",
@@ -80,8 +80,8 @@ Value call_definition(Context& context, const ast::Definition& definition, const
   const auto arguments = given ? evaluate_arguments(context, definition, *given) : std::nullopt;
   // The call is named although its arguments may have errors, so that the name is known afterwards.
   std::optional<std::string> path;
-  if (definition.kind == Kind::layer && !(path = name_instance(context, definition, call, at))) return poison();
-  if (!arguments) return poison();
+  if (definition.kind == Kind::layer && !(path = name_instance(context, definition, call, at))) return poison(context);
+  if (!arguments) return poison(context);
 
   Frame callee = callee_frame(context, definition, at);
   const auto& ordinals = context.numbers(*context.frame).ordinal;
@@ -89,7 +89,7 @@ Value call_definition(Context& context, const ast::Definition& definition, const
     callee.site += fmt::format("/{}", ordinal->second);
   if (path) callee.path = *path;
   note_arguments(context, callee, *given);
-  if (!enter_parameters(context, callee, *arguments, spans_of(*given, at))) return poison();
+  if (!enter_parameters(context, callee, *arguments, spans_of(*given, at))) return poison(context);
   return run_body(context, callee, at);
 }
 
@@ -157,10 +157,10 @@ Value run_body(Context& context, Frame& frame, const ast::Span& at) {
     const Scoped<Frame*> inside(context.frame, &frame);
     execute(context, *frame.block);
     check_shares(context, frame);
-    if (context.exhausted) return poison();
+    if (context.exhausted) return poison(context);
     if (!frame.result)
       return fail(context, definition.name.span, fmt::format("`{}` ends without `return`", definition.name.text));
-    if (frame.result->poisoned()) return poison();
+    if (frame.result->poisoned()) return poison(context);
     const auto* several = frame.result->as<Several>();
     std::vector<Value> values = several ? several->values : std::vector<Value>{*frame.result};
     if (!definition.results.empty() && definition.results.size() != values.size())
@@ -170,7 +170,7 @@ Value run_body(Context& context, Frame& frame, const ast::Span& at) {
     for (std::size_t i = 0; i < definition.results.size(); ++i)
       if (definition.kind != Kind::init &&
           !check_result(context, frame, definition.results[i], values[i], frame.result_at))
-        return poison();
+        return poison(context);
   }
   Value result = std::move(*frame.result);
   result.origin = at;

@@ -24,7 +24,7 @@ Value call_std(Context& context, std::string_view name, std::vector<Value> argum
   const std::vector<ast::Span> places(arguments.size(), at);
   std::vector<std::optional<Value>> given(std::make_move_iterator(arguments.begin()),
                                           std::make_move_iterator(arguments.end()));
-  return enter_parameters(context, frame, std::move(given), places) ? run_body(context, frame, at) : poison();
+  return enter_parameters(context, frame, std::move(given), places) ? run_body(context, frame, at) : poison(context);
 }
 
 struct Limit {
@@ -63,7 +63,7 @@ void add_clipping(Context& context, ir::Module& module) {
   if (value)
     for (Value& gradient : gradients) gradient = call_std(context, clip_elements, {gradient, value->value}, value->at);
   if (norm) {
-    Value total = poison();
+    Value total;
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       const Value part = call_std(context, squared_norm, {gradients[i]}, norm->at);
       total = i == 0 ? part : apply(context, *ir::find_symbol("+", 2), {total, part}, {}, norm->at);

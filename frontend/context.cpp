@@ -1,5 +1,7 @@
 #include "frontend/context.h"
 
+#include "ir/check.h"
+
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -68,9 +70,14 @@ ir::Diagnostic& report_argument(Context& context, const ast::Span& argument, con
   return diagnostic;
 }
 
+Value poison(const Context& context) {
+  NNC_CHECK(context.diagnostics->failed(), "an erroneous value, and no error");
+  return {Poison{}, {}};
+}
+
 Value fail(Context& context, const ast::Span& at, std::string message) {
   report(context, at, std::move(message));
-  return poison();
+  return poison(context);
 }
 
 void note_origin(ir::Diagnostic& diagnostic, const Value& value, const ast::Span& at) {
@@ -81,7 +88,7 @@ void note_origin(ir::Diagnostic& diagnostic, const Value& value, const ast::Span
 Value exhaust(Context& context, const ast::Span& at, std::string message) {
   if (!context.exhausted) report(context, at, std::move(message));
   context.exhausted = true;
-  return poison();
+  return poison(context);
 }
 
 ir::Location location(const Context& context, const ast::Span& at) {

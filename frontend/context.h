@@ -152,7 +152,9 @@ struct Context {
 ir::Diagnostic& report(Context& context, const ast::Span& at, std::string message);
 /// Reports at `argument`, of the call that led to the body in which `at` stands.
 ir::Diagnostic& report_argument(Context& context, const ast::Span& argument, const ast::Span& at, std::string message);
-/// The same, for use as a value.
+/// The value of what an error has been reported for; without one it is our own bug.
+Value poison(const Context& context);
+/// Reports, for use as a value.
 Value fail(Context& context, const ast::Span& at, std::string message);
 /// Adds a note where `value` was made, unless that is `at` itself.
 void note_origin(ir::Diagnostic& diagnostic, const Value& value, const ast::Span& at);

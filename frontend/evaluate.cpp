@@ -61,17 +61,17 @@ Value unknown_name(Context& context, const std::string& name, const ast::Span& a
   if (const auto untaken = frame.not_taken.find(name); untaken != frame.not_taken.end()) {
     report(context, at, fmt::format("`{}` has no value here: it is assigned only where this part is not run", name))
         .note(untaken->second.at, "it is assigned under the condition here, which does not hold");
-    return poison();
+    return poison(context);
   }
   if (const auto ended = frame.ended.find(name); ended != frame.ended.end()) {
     report(context, at, fmt::format("the loop variable `{}` ends with its loop", name))
         .note(ended->second.at, "the loop is here");
-    return poison();
+    return poison(context);
   }
   if (const auto scan = frame.scan_names.find(name); scan != frame.scan_names.end()) {
     report(context, at, fmt::format("`{}` ends with its scan: yield it, or carry it out", name))
         .note(scan->second.at, "the scan is here");
-    return poison();
+    return poison(context);
   }
   for (const auto& [key, instance] : frame.instances)
     if (key == name)
@@ -124,7 +124,7 @@ Value evaluate_list(Context& context, const ast::ListLiteral& list, const ast::S
       continue;
     }
     elements.push_back(evaluate(context, *element));
-    if (elements.back().poisoned()) return poison();
+    if (elements.back().poisoned()) return poison(context);
     if (elements.back().as<Several>())
       return fail(context, element->span, fmt::format("expected one value, found {}", describe(elements.back())));
   }
@@ -137,7 +137,7 @@ Value evaluate_member(Context& context, const ast::Member& member, const ast::Sp
   if (member.member.text != "mT") {
     if (auto value = evaluate_parameter_of_instance(context, member, at)) return *value;
     const Value object = evaluate(context, *member.object);
-    if (object.poisoned()) return poison();
+    if (object.poisoned()) return poison(context);
     const std::string& name = member.member.text;
     const bool callable = context.declarations.find(Place::value, name, context.frame->in_std) ||
                           std::ranges::count(builtin_names(), name) > 0 || ir::find_op(name);
@@ -147,11 +147,11 @@ Value evaluate_member(Context& context, const ast::Member& member, const ast::Sp
                                      : "`.mT` swaps the last two dimensions"));
   }
   const Value object = evaluate(context, *member.object);
-  if (object.poisoned()) return poison();
+  if (object.poisoned()) return poison(context);
   if (!object.tensor() || object.tensor()->expr.type().rank() < 2)
     return fail(context, member.member.span,
                 fmt::format("`.mT` swaps the last two dimensions; {} does not have two", describe(object)));
-  if (!belongs_here(context, object, at)) return poison();
+  if (!belongs_here(context, object, at)) return poison(context);
   context.target->builder.location = location(context, at);
   ++context.ops;
   return {TensorValue{context.target->builder.transpose_last(object.tensor()->expr)}, at};
@@ -159,7 +159,7 @@ Value evaluate_member(Context& context, const ast::Member& member, const ast::Sp
 
 Value evaluate_conditional(Context& context, const ast::Conditional& conditional) {
   const auto condition = evaluate_condition(context, *conditional.condition);
-  if (!condition) return poison();
+  if (!condition) return poison(context);
   return evaluate(context, *condition ? *conditional.then_value : *conditional.else_value);
 }
 
@@ -201,7 +201,7 @@ Value dispatch(Context& context, const ast::Expr& expr) {
 }  // namespace
 
 Value evaluate(Context& context, const ast::Expr& expr) {
-  if (context.exhausted) return poison();
+  if (context.exhausted) return poison(context);
   if (context.nesting >= max_nesting)
     return exhaust(context, expr.span, fmt::format("expressions and calls nest more than {} deep", max_nesting));
   if (++context.evaluations > max_evaluations)

@@ -78,7 +78,7 @@ std::map<std::string, Value> read_hypers(const Declarations& declarations, const
     if (!value.poisoned() && !plain) {
       report(context, hyper->value->span,
              fmt::format("a hyper is a number, a text, true or false, or a list; found {}", describe(value)));
-      value = poison();
+      value = poison(context);
     }
     for (const auto& [name, text] : options.set) {
       if (name != hyper->name.text || value.poisoned()) continue;

@@ -188,7 +188,7 @@ std::optional<Value> evaluate_parameter_of_instance(Context& context, const ast:
     return Value{TensorValue{newest(context, ir::Slot(slot->slot), slot->at)}, at};
   }
   // A layer that had an error has said so already, and may lack the parameter for that reason.
-  if (context.diagnostics->failed()) return poison();
+  if (context.diagnostics->failed()) return poison(context);
   std::vector<std::string> names;
   for (const SlotInfo& slot : context.slots)
     if (slot.slot.path.starts_with(owner + ".")) names.push_back(slot.slot.path.substr(owner.size() + 1));

@@ -23,7 +23,7 @@ Value apply_symbol(Context& context, std::string_view symbol, const std::vector<
 
 Value evaluate_unary(Context& context, const ast::Unary& unary, const ast::Span& at) {
   const Value operand = evaluate(context, *unary.operand);
-  if (operand.poisoned()) return poison();
+  if (operand.poisoned()) return poison(context);
   if (!operand.tensor()) return static_value(context, static_unary(unary.op, operand), at);
   return apply_symbol(context, spelling(unary.op), {operand}, at);
 }
@@ -36,7 +36,7 @@ Value evaluate_binary(Context& context, const ast::Binary& binary, const ast::Sp
     if (binary.op == ast::BinaryOp::disjunction && *known) return {true, at};
   }
   const Value right = evaluate(context, *binary.right);
-  if (left.poisoned() || right.poisoned()) return poison();
+  if (left.poisoned() || right.poisoned()) return poison(context);
   const bool compares = binary.op == ast::BinaryOp::is_equal || binary.op == ast::BinaryOp::is_unequal;
   // Whether an argument is `none` is known while compiling, whatever else it may be.
   const bool with_none = compares && (left.as<None>() || right.as<None>());

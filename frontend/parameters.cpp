@@ -80,7 +80,7 @@ std::optional<Value> declared_state(Context& context, const ast::State& state) {
 
 /// In its own initializer the name still means what it did before.
 void define(Context& context, const ast::Name& name, std::optional<Value> value) {
-  context.frame->variables.insert_or_assign(name.text, Variable{value ? *std::move(value) : poison()});
+  context.frame->variables.insert_or_assign(name.text, Variable{value ? *std::move(value) : poison(context)});
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ std::optional<ir::Expr> as_replacement(Context& context, const Value& value, con
 void declare_optimizer_state(Context& context, const ast::State& state) {
   Frame& frame = *context.frame;
   auto initializer = evaluate_initializer(context, *state.initializer);
-  define(context, state.name, std::nullopt);
+  frame.variables.insert_or_assign(state.name.text, Variable{});  // of an error, until it is declared
   for (const OptimizerState& other : *frame.states)
     if (other.name == state.name.text) {
       report(context, state.name.span, fmt::format("two states are named `{}`", other.name))

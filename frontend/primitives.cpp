@@ -139,7 +139,7 @@ std::optional<std::vector<std::int64_t>> integers_of(const Value& value) {
 Value call_primitive(Context& context, const ir::OpDef& def, const ast::Call& call, const ast::Span& at) {
   const Slots slots = slots_of(def);
   const auto given = bind(context, def, slots, call);
-  if (!given) return poison();
+  if (!given) return poison(context);
   std::vector<Value> operands;
   std::vector<ir::NamedAttr> attrs;
   bool failed = false;
@@ -185,7 +185,7 @@ Value call_primitive(Context& context, const ir::OpDef& def, const ast::Call& ca
     }
     attrs.push_back({std::string(attr.name), std::move(*converted)});
   }
-  return failed ? poison() : apply(context, def, operands, std::move(attrs), at);
+  return failed ? poison(context) : apply(context, def, operands, std::move(attrs), at);
 }
 
 }  // namespace nnc::frontend

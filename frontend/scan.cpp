@@ -225,8 +225,8 @@ std::vector<Value> run_steps(Context& context, const ast::Scan& scan, ScanScope&
 // 4. Make an op of what the body appended.
 void run_scan(Context& context, const ast::Scan& scan) {
   const auto give_up = [&] {
-    for (const auto& target : scan.targets) assign(context, target, poison());
-    for (const auto& carry : scan.carries) assign(context, carry.name, poison());
+    for (const auto& target : scan.targets) assign(context, target, poison(context));
+    for (const auto& carry : scan.carries) assign(context, carry.name, poison(context));
   };
   const int errors = context.diagnostics->count();
   const auto from = evaluate_integer(context, *scan.from, "the start of a scan");

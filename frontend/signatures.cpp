@@ -245,14 +245,8 @@ bool enter_parameters(Context& context, Frame& callee, std::vector<std::optional
     NNC_CHECK(parameters[i].default_value, "a missing argument was not reported");
     const ast::Expr& expr = *parameters[i].default_value;
     const Scoped<Frame*> inside(context.frame, &callee);
-    Value value = poison();
-    if (parameters[i].type && parameters[i].type->kind == TypeExpr::Kind::initializer) {
-      auto initializer = evaluate_initializer(context, expr);
-      if (initializer) value = {std::move(initializer), expr.span};
-    } else {
-      value = evaluate(context, expr);
-    }
-    if (value.poisoned() || !enter(i, value, expr.span, &callee)) return false;
+    const std::optional<Value> value = evaluate_argument(context, parameters[i], expr);
+    if (!value || !enter(i, *value, expr.span, &callee)) return false;
   }
   for (std::size_t i = 0; i < matches.size(); ++i)
     ok = check_dimensions(context, callee, matches[i], i < given ? caller : &callee) && ok;

@@ -31,7 +31,7 @@ void poison_targets(Context& context, const ast::Block& block) {
   for_each_target(block, [&](const ast::Name& name) {
     const auto known = context.frame->variables.find(name.text);
     if (known == context.frame->variables.end() || known->second.fixed.empty())
-      context.frame->variables.insert_or_assign(name.text, Variable{poison()});
+      context.frame->variables.insert_or_assign(name.text, Variable{poison(context)});
   });
 }
 
@@ -51,7 +51,7 @@ void run_assign(Context& context, const ast::Assign& assignment) {
                        assignment.targets.size() == 1 ? "" : "s", found, found == 1 ? "" : "s",
                        found > assignment.targets.size() ? "; a `_` takes what is not wanted" : ""));
   for (std::size_t i = 0; i < assignment.targets.size(); ++i)
-    assign(context, assignment.targets[i], !fits || value.poisoned() ? poison() : several ? several->values[i] : value);
+    assign(context, assignment.targets[i], !fits || value.poisoned() ? poison(context) : several ? several->values[i] : value);
 }
 
 void run_for(Context& context, const ast::For& loop, const ast::Span& at) {
@@ -136,7 +136,7 @@ void run_return(Context& context, const ast::Return& back, const ast::Span& at) 
   }
   frame.result_at = back.results.empty() ? at : back.results.front().value->span;
   if (failed)
-    frame.result = poison();
+    frame.result = poison(context);
   else
     frame.result = values.size() == 1 ? values.front() : Value{Several{std::move(values)}, at};
 }

@@ -97,13 +97,13 @@ Value index_list(Context& context, const std::vector<Value>& list, const ast::In
   const auto& subscript = index.subscripts[0].value;
   if (const auto* expr = std::get_if<ast::ExprPtr>(&subscript)) {
     const auto element = position(context, **expr, extent);
-    if (!element) return poison();
+    if (!element) return poison(context);
     Value value = list[static_cast<std::size_t>(*element)];
     value.origin = at;
     return value;
   }
   const auto range = slice_range(context, std::get<ast::Slice>(subscript), extent);
-  if (!range) return poison();
+  if (!range) return poison(context);
   std::vector<Value> part;
   for (std::int64_t i = 0; i < range->count(); ++i)
     part.push_back(list[static_cast<std::size_t>(range->start + i * range->step)]);
@@ -121,7 +121,7 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
         report(context, index.brackets,
                fmt::format("{} subscripts for {}, which has {} dimensions", used, describe(object), shape.size()));
     note_origin(diagnostic, object, at);
-    return poison();
+    return poison(context);
   }
   std::vector<std::int64_t> start(shape.size(), 0), stop = shape, step(shape.size(), 1);
   std::vector<ScannedDimension> scanned;
@@ -162,7 +162,7 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
     step[d] = range->step;
     result.push_back(range->count());
   }
-  if (failed) return poison();
+  if (failed) return poison(context);
   result.insert(result.end(), shape.begin() + static_cast<std::ptrdiff_t>(dimension), shape.end());
 
   ir::Builder& builder = context.target->builder;
@@ -170,7 +170,7 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
   ir::Expr value = object.tensor()->expr;
   if (!scanned.empty()) {
     const auto row = row_of_step(context, value, scanned, at);
-    if (!row) return poison();
+    if (!row) return poison(context);
     value = *row;
     // The rest is about the row's dimensions.
     for (std::size_t i = scanned.size(); i-- > 0;) {
@@ -194,13 +194,13 @@ Value index_tensor(Context& context, const Value& object, const ast::Index& inde
 
 Value evaluate_index(Context& context, const ast::Index& index, const ast::Span& at) {
   const Value object = evaluate(context, *index.object);
-  if (object.poisoned()) return poison();
+  if (object.poisoned()) return poison(context);
   if (const auto* list = object.as<std::vector<Value>>()) return index_list(context, *list, index, at);
   if (!object.tensor()) {
     auto& diagnostic = report(context, index.brackets,
                               fmt::format("only tensors and lists have subscripts, found {}", describe(object)));
     note_origin(diagnostic, object, at);
-    return poison();
+    return poison(context);
   }
   if (context.target && object.tensor()->expr.builder == &context.target->builder)
     return index_tensor(context, object, index, at);

@@ -30,8 +30,6 @@ std::optional<double> Value::number() const {
   return std::nullopt;
 }
 
-Value poison() { return {Poison{}, {}}; }
-
 std::string describe(const Value& value) {
   return std::visit(
       Overloaded{

@@ -21,7 +21,7 @@ namespace nnc::frontend {
 
 struct Value;
 
-/// The value of an expression with an error: whatever uses it fails without a further message.
+/// The value of an expression with an error, made by `poison`: whatever uses it fails without a further message.
 struct Poison {};
 struct None {};
 
@@ -60,8 +60,6 @@ struct Value {
   /// A static integer or real as f64.
   std::optional<double> number() const;
 };
-
-Value poison();
 
 /// For messages: `f32[128,784]`, `the number 3`, `the text "tanh"`, `none`.
 std::string describe(const Value& value);
