@@ -136,6 +136,7 @@ struct Context {
   std::vector<std::pair<ast::Span, std::int64_t>> loops;    // iterations of each loop, in order
 
   std::vector<std::pair<ast::Span, ir::Shape>> summed;  // what metrics of `train` sum up, in order
+  std::vector<std::pair<ast::Span, ir::Shape>> summed_without_data;  // the same, of sums that no data reaches
 
   std::int64_t ops = 0, iterations = 0, evaluations = 0;
   int nesting = 0;

@@ -102,6 +102,13 @@ void check_batch_independence(Context& context, std::int64_t batch, const Target
                       "another, which sums up {}, the same for batches of any size",
                       describe(context.summed[i].second)),
           context.summed[i].first.width);
+  for (std::size_t i = 0; i < std::min(probe.summed_without_data.size(), context.summed_without_data.size()); ++i)
+    if (const auto& [at, shape] = context.summed_without_data[i]; shape != probe.summed_without_data[i].second)
+      real->error(at.at,
+                  fmt::format("this metric cannot be accumulated over an epoch: it sums up {} over the batch, none of "
+                              "which depends on the data; a `mean` needs no count",
+                              describe(shape)),
+                  at.width);
   for (const SlotInfo& slot : probe.slots) {
     const SlotInfo* other = context.find_slot(slot.slot.path);
     if (!other || other->slot.type == slot.slot.type) continue;

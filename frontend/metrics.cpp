@@ -57,7 +57,11 @@ class Splitter {
     const auto* reduction = op.def->as<ir::Reduction>();
     bool scalar = true;
     for (const ir::ValueId operand : op.operands) scalar = scalar && block_.type(operand).rank() == 0;
-    if (!scalar && !depends(value)) return batch_free(value, result);
+    if (!scalar && !depends(value)) {
+      if (reduction && reduction->accumulation == ir::Accumulation::sum)
+        context_.summed_without_data.emplace_back(at_, block_.type(op.operands.front()).shape);
+      return batch_free(value, result);
+    }
     if (scalar && reduction && depends(value)) return refuse("a full reduction stands inside another");
     if (!scalar && reduction) return reduce(op, *reduction, result);
     if (!scalar) return refuse("its value is taken from single examples; `mean` or `sum` over the batch is needed");

@@ -78,9 +78,10 @@ std::optional<Value> declared_state(Context& context, const ast::State& state) {
   return Value{TensorValue{newest(context, slot, state.name.span)}, state.name.span};
 }
 
-/// In its own initializer the name still means what it did before.
+/// In its own initializer the name still means what it did before. Without a value it is that of an error, which follows
+/// unless a value does.
 void define(Context& context, const ast::Name& name, std::optional<Value> value) {
-  context.frame->variables.insert_or_assign(name.text, Variable{value ? *std::move(value) : poison(context)});
+  context.frame->variables.insert_or_assign(name.text, Variable{value ? *std::move(value) : Value{}});
 }
 
 }  // namespace
@@ -128,7 +129,7 @@ std::optional<ir::Expr> as_replacement(Context& context, const Value& value, con
 void declare_optimizer_state(Context& context, const ast::State& state) {
   Frame& frame = *context.frame;
   auto initializer = evaluate_initializer(context, *state.initializer);
-  frame.variables.insert_or_assign(state.name.text, Variable{});  // of an error, until it is declared
+  define(context, state.name, std::nullopt);
   for (const OptimizerState& other : *frame.states)
     if (other.name == state.name.text) {
       report(context, state.name.span, fmt::format("two states are named `{}`", other.name))

@@ -105,7 +105,10 @@ std::optional<std::vector<const ast::Argument*>> bind(Context& context, const ir
       return std::nullopt;
     }
     if (given[index]) {
-      report(context, argument.span, fmt::format("`{}` is given twice", slots.names[index]))
+      const bool wants_list = def.variadic && !given[index]->name;
+      report(context, argument.span,
+             fmt::format("`{}` is given twice{}", slots.names[index],
+                         wants_list ? fmt::format("; the tensors are a list: `{}([x, y])`", *def.name) : ""))
           .note(given[index]->span.at, "it is first given here");
       failed = true;
     }

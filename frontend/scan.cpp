@@ -157,9 +157,11 @@ std::optional<Expr> carry_after(Context& context, const ast::NamedValue& carry, 
   const bool follows = after.is_static_number() || (after.tensor() && after.tensor()->weak);
   const auto found = follows ? as_tensor(context, after, before.dtype(), where) : as_carried(context, after, where);
   if (!found || found->type() == before.type()) return found;
+  const bool began_whole = before.type().rank() == 0 && !ir::is_float(before.dtype()) && ir::is_float(found->dtype());
   report(context, where,
-         fmt::format("the carry `{}` is {} before a step and {} after it: it keeps its type", carry.name.text,
-                     ir::to_string(before.type()), ir::to_string(found->type())))
+         fmt::format("the carry `{}` is {} before a step and {} after it: it keeps its type{}", carry.name.text,
+                     ir::to_string(before.type()), ir::to_string(found->type()),
+                     began_whole ? "; of a float it is the number with a point, `0.0`" : ""))
       .note(started.at, fmt::format("it starts as {} here", ir::to_string(before.type())));
   return std::nullopt;
 }

@@ -51,7 +51,10 @@ void run_assign(Context& context, const ast::Assign& assignment) {
                        assignment.targets.size() == 1 ? "" : "s", found, found == 1 ? "" : "s",
                        found > assignment.targets.size() ? "; a `_` takes what is not wanted" : ""));
   for (std::size_t i = 0; i < assignment.targets.size(); ++i)
-    assign(context, assignment.targets[i], !fits || value.poisoned() ? poison(context) : several ? several->values[i] : value);
+    assign(context, assignment.targets[i],
+           !fits || value.poisoned() ? poison(context)
+           : several                 ? several->values[i]
+                                     : value);
 }
 
 void run_for(Context& context, const ast::For& loop, const ast::Span& at) {

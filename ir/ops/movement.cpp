@@ -163,6 +163,28 @@ std::vector<Access> concat_access(const OpView& op) {
   return accesses;
 }
 
+/// Of many values parts are put together first, as many at a time as a kernel has room for: each operand brings it
+/// dimensions of its own.
+std::vector<Expr> expand_concat(SimplifyCtx& c) {
+  constexpr std::int64_t most_dimensions = 56, most_values = 16;
+  const auto most = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(most_dimensions / c.view().results[0].rank(), 2, most_values));
+  std::vector<Expr> parts;
+  for (std::size_t i = 0; i < c.op().operands.size(); ++i) parts.push_back(c.operand(i));
+  if (parts.size() <= most) return {};
+  while (parts.size() > 1) {
+    const std::size_t groups = (parts.size() + most - 1) / most;
+    std::vector<Expr> joined;
+    for (std::size_t g = 0; g < groups; ++g) {
+      const auto first = parts.begin() + static_cast<std::ptrdiff_t>(g * parts.size() / groups),
+                 last = parts.begin() + static_cast<std::ptrdiff_t>((g + 1) * parts.size() / groups);
+      joined.push_back(c.builder().op("concat", {first, last}, {{"axis", c.view().integer("axis")}}));
+    }
+    parts = std::move(joined);
+  }
+  return parts;
+}
+
 void concat_gradient(GradCtx& g) {
   const auto axis = static_cast<std::size_t>(g.view().integer("axis"));
   const Integers places = concat_places(g.view());
@@ -387,12 +409,14 @@ std::span<const OpDef> movement_ops() {
              s.add({f32({2, 40}), f32({2, 30})}, {{"axis", std::int64_t{-1}}});
              s.add({i32({3}), i32({3})});
              s.add({f32({2, 3})});
+             s.add(std::vector<SampleOperand>(40, f32({2, 1, 3, 1})), {{"axis", std::int64_t{1}}});
            },
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
          if (c.op().operands.size() == 1) return c.op().operands[0];
          return std::nullopt;
-       }},
+       },
+       .expand = expand_concat},
 
       {.name = "pad",
        .doc = "x with `low` elements of `value` before and `high` after it in each dimension.",
