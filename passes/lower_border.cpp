@@ -53,8 +53,15 @@ std::string missing_in(const ir::Block& block, const Op& op) {
 }
 
 void report(ir::Diagnostics& diagnostics, const Op& op, const Op& around, const std::string& what) {
-  const ir::SourcePoint own = op.location.point();
-  diagnostics.error(own.known() ? own : around.location.point(), fmt::format("{} is not compiled yet", what));
+  const ir::Location& location = op.location.empty() ? around.location : op.location;
+  const std::string message = fmt::format("{} is not compiled yet", what);
+  if (location.empty()) {
+    diagnostics.error(message);
+    return;
+  }
+  const ir::CallChain& chain = location.chains().front();
+  const std::size_t shown = ir::innermost_in_first_file(chain);
+  diagnostics.error(chain[shown], message).note_calls(chain, shown);
 }
 
 }  // namespace
