@@ -1,6 +1,7 @@
 #include "frontend/suggest.h"
 
 #include "ir/diagnostics.h"
+#include "ir/op.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +15,8 @@ namespace {
 
 using Pair = std::pair<std::string_view, std::string_view>;
 
-// Other frameworks' names for arguments and functions, in the order in which they are tried.
+// Other frameworks' names for arguments and functions, in the order in which they are tried. Those of ops may stand in
+// the op's record.
 constexpr auto elsewhere = std::to_array<Pair>({
     {"dim", "axis"},
     {"dims", "axis"},
@@ -61,10 +63,6 @@ constexpr auto elsewhere = std::to_array<Pair>({
     {"squeeze", "reshape"},
     {"rand", "random_uniform"},
     {"randn", "random_normal"},
-    {"arange", "iota"},
-    {"range", "iota"},
-    {"detach", "stop_gradient"},
-    {"masked_fill", "where"},
     {"scatter", "scatter_add"},
     {"cosine_annealing", "cosine"},
     {"bmm", "matmul"},
@@ -103,25 +101,10 @@ constexpr auto elsewhere = std::to_array<Pair>({
 });
 
 constexpr auto types_elsewhere = std::to_array<Pair>({
-    {"float", "f32"},
-    {"float32", "f32"},
-    {"f16", "f32"},
-    {"float16", "f32"},
-    {"half", "f32"},
-    {"double", "f64"},
-    {"float64", "f64"},
-    {"bfloat16", "bf16"},
-    {"int32", "i32"},
-    {"int64", "i64"},
-    {"long", "i64"},
-    {"uint8", "u8"},
-    {"byte", "u8"},
-    {"uint16", "u16"},
-    {"boolean", "bool"},
-    {"string", "str"},
-    {"integer", "int"},
-    {"tensor", "f32[...]"},
-    {"Tensor", "f32[...]"},
+    {"float", "f32"},  {"float32", "f32"}, {"f16", "f32"},         {"float16", "f32"},     {"half", "f32"},
+    {"double", "f64"}, {"float64", "f64"}, {"bfloat16", "bf16"},   {"int32", "i32"},       {"int64", "i64"},
+    {"long", "i64"},   {"uint8", "u8"},    {"byte", "u8"},         {"uint16", "u16"},      {"boolean", "bool"},
+    {"string", "str"}, {"integer", "int"}, {"tensor", "f32[...]"}, {"Tensor", "f32[...]"},
 });
 
 constexpr auto modules_elsewhere = std::to_array<std::string_view>(
@@ -134,6 +117,9 @@ bool is_module_elsewhere(std::string_view name) { return std::ranges::count(modu
 std::string suggestion(std::string_view name, const std::vector<std::string>& candidates) {
   for (const auto& [foreign, own] : elsewhere)
     if (foreign == name && std::ranges::count(candidates, own) > 0) return std::string(own);
+  for (const std::string& candidate : candidates)
+    if (const ir::OpDef* op = ir::find_op(candidate); op != nullptr && std::ranges::count(op->elsewhere, name) > 0)
+      return candidate;
   return ir::nearest_name(name, candidates);
 }
 

@@ -262,6 +262,7 @@ struct OpDef {
   // In the language.
   bool callable = true;          // by its name, operands first, then attributes
   std::string_view symbol = {};  // "+": infix with two operands, prefix with one
+  std::vector<std::string_view> elsewhere = {};  // what other frameworks call it, for advice
   Promotion promotion = Promotion::none;
 
   // What passes may use.

@@ -13,6 +13,9 @@ namespace nnc::passes {
 
 /// Operands and results of a kernel.
 inline constexpr std::size_t max_kernel_buffers = 24;
+/// Ops of a kernel. What is between two that are so long takes little beside them, and to plan longer ones takes as much
+/// again for each op.
+inline constexpr std::size_t max_kernel_ops = 256;
 
 /// Why the group is no kernel, or nothing. `order`: its atoms in the order of memory.
 std::string refuse_fusion(const FusionBlock& block, const FusionGroup& group, const std::vector<int>& order);

@@ -185,6 +185,7 @@ class BodyWriter {
 }  // namespace
 
 std::variant<FusionPlan, std::string> plan_fusion(const FusionBlock& block, const std::vector<int>& ops) {
+  if (ops.size() > max_kernel_ops) return fmt::format("{} ops are more than a kernel takes", ops.size());
   std::variant<FusionGroup, std::string> unified = unify_dimensions(block, ops);
   if (auto* reason = std::get_if<std::string>(&unified)) return std::move(*reason);
   const FusionGroup& group = std::get<FusionGroup>(unified);

@@ -103,6 +103,7 @@ std::span<const OpDef> logic_ops() {
              s.add({boolean({2, 3}), f32({3}), f32({})});
              s.add({boolean({3}), f32({2, 3}), f32({2, 1})});
            },
+       .elsewhere = {"masked_fill"},
        .promotion = Promotion::branches,
        .value_operands = {1, 2},
        .rewrites = {"where(c, x, x) -> x", "where(true, x, y) -> x", "where(false, x, y) -> y"}},
@@ -151,6 +152,7 @@ std::span<const OpDef> logic_ops() {
            [](Samples& s) {
              s.add({f32({2, 3})});
            },
+       .elsewhere = {"detach"},
        .value_operands = {0},
        .only_for_gradient = true},
 
@@ -209,6 +211,7 @@ std::span<const OpDef> logic_ops() {
              s.add({}, {{"size", std::int64_t{7}}});
              s.add({}, {{"size", std::int64_t{3}}, {"trailing", std::int64_t{2}}});
            },
+       .elsewhere = {"arange", "range"},
        .result_count = [](const OpView& op, std::size_t) { return op.integer("size"); }},
   };
   return ops;

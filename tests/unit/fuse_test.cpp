@@ -5,6 +5,7 @@
 #include "ir/fused.h"
 #include "ir/text.h"
 #include "passes/fusion_atoms.h"
+#include "passes/fusion_legality.h"
 #include "passes/pass.h"
 #include "tests/unit/block_graph.h"
 #include "tests/unit/elaborate_program.h"
@@ -242,6 +243,22 @@ TEST_CASE("what is not fused says why") {
                        "a reduction over outer dimensions is used again, and is complete only when the kernel ends",
                        "the dimensions of a reshape do not divide alike"});
   CHECK(fused_ops(block).size() == 4);
+}
+
+TEST_CASE("a long chain is several kernels of limited length") {
+  constexpr int length = 900;
+  Block block;
+  Builder builder(block);
+  Expr x = builder.expr(block.add_param({DType::f32, {64}, {}}));
+  for (int i = 0; i < length; ++i) x = builder.op("sin", {x});
+  block.results.push_back(x.value);
+  Module module;
+  module.graphs.push_back(graph_of(std::move(block)));
+  fuse_and_schedule(module);
+  const std::vector<const Op*> kernels = fused_ops(module.graphs[0].body);
+  CHECK(ops_in_kernels(module.graphs[0].body) == length);
+  CHECK(kernels.size() < 10);
+  for (const Op* kernel : kernels) CHECK(kernel->regions[0].ops().size() <= passes::max_kernel_ops);
 }
 
 TEST_CASE("updates of all parameters are one kernel but for extents") {
