@@ -203,7 +203,7 @@ std::optional<ast::Span> given_at(const Context& context, const ast::Call& call)
 Value refuse(Context& context, const std::vector<Value>& arguments, const ast::Call& call, const ast::Span& at) {
   const auto* text = arguments[0].as<std::string>();
   if (!text) return fail(context, at, fmt::format("`error` takes a text, found {}", describe(arguments[0])));
-  if (arguments[1].as<None>()) return fail(context, at, *text);
+  if (arguments[1].as<None>() && arguments[2].as<None>()) return fail(context, at, *text);
   std::string message = fmt::format("{}, found {}", *text, describe(arguments[1]));
   if (!arguments[2].as<None>()) message += fmt::format(" beside {}", describe(arguments[2]));
   const auto argument = given_at(context, call);

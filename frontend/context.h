@@ -136,7 +136,8 @@ struct Context {
   std::vector<std::pair<ast::Span, std::int64_t>> loops;    // iterations of each loop, in order
 
   std::vector<std::pair<ast::Span, ir::Shape>> summed;  // what metrics of `train` sum up, in order
-  std::vector<std::pair<ast::Span, ir::Shape>> summed_without_data;  // the same, of sums that no data reaches
+  /// The shapes of all values in each part of these metrics that no data reaches, in order.
+  std::vector<std::pair<ast::Span, std::vector<ir::Shape>>> data_free;
 
   std::int64_t ops = 0, iterations = 0, evaluations = 0;
   int nesting = 0;

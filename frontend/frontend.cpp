@@ -102,12 +102,11 @@ void check_batch_independence(Context& context, std::int64_t batch, const Target
                       "another, which sums up {}, the same for batches of any size",
                       describe(context.summed[i].second)),
           context.summed[i].first.width);
-  for (std::size_t i = 0; i < std::min(probe.summed_without_data.size(), context.summed_without_data.size()); ++i)
-    if (const auto& [at, shape] = context.summed_without_data[i]; shape != probe.summed_without_data[i].second)
+  for (std::size_t i = 0; i < std::min(probe.data_free.size(), context.data_free.size()); ++i)
+    if (const auto& [at, shapes] = context.data_free[i]; shapes != probe.data_free[i].second)
       real->error(at.at,
-                  fmt::format("this metric cannot be accumulated over an epoch: it sums up {} over the batch, none of "
-                              "which depends on the data; a `mean` needs no count",
-                              describe(shape)),
+                  "this metric cannot be accumulated over an epoch: a part of it depends on the batch size and not on "
+                  "the data; `mean` divides by the number of examples",
                   at.width);
   for (const SlotInfo& slot : probe.slots) {
     const SlotInfo* other = context.find_slot(slot.slot.path);

@@ -57,11 +57,7 @@ class Splitter {
     const auto* reduction = op.def->as<ir::Reduction>();
     bool scalar = true;
     for (const ir::ValueId operand : op.operands) scalar = scalar && block_.type(operand).rank() == 0;
-    if (!scalar && !depends(value)) {
-      if (reduction && reduction->accumulation == ir::Accumulation::sum)
-        context_.summed_without_data.emplace_back(at_, block_.type(op.operands.front()).shape);
-      return batch_free(value, result);
-    }
+    if (!scalar && !depends(value)) return batch_free(value, result);
     if (scalar && reduction && depends(value)) return refuse("a full reduction stands inside another");
     if (!scalar && reduction) return reduce(op, *reduction, result);
     if (!scalar) return refuse("its value is taken from single examples; `mean` or `sum` over the batch is needed");
@@ -72,6 +68,11 @@ class Splitter {
 
   /// Averaged over steps.
   bool batch_free(ir::ValueId value, ir::Expr& result) {
+    const std::vector<bool> needed = ir::needed_for(block_, {value});
+    std::vector<ir::Shape> shapes;
+    for (std::size_t i = 0; i < needed.size(); ++i)
+      if (needed[i]) shapes.push_back(block_.type(ir::ValueId{static_cast<std::int32_t>(i)}).shape);
+    context_.data_free.emplace_back(at_, std::move(shapes));
     ir::Builder& builder = context_.target->builder;
     builder.location = location(context_, at_);
     return bind(builder.cast(builder.expr(value), ir::DType::f64), builder.constant(1, ir::DType::f64), result);

@@ -105,10 +105,9 @@ std::optional<std::vector<const ast::Argument*>> bind(Context& context, const ir
       return std::nullopt;
     }
     if (given[index]) {
-      const bool wants_list = def.variadic && !given[index]->name;
       report(context, argument.span,
              fmt::format("`{}` is given twice{}", slots.names[index],
-                         wants_list ? fmt::format("; the tensors are a list: `{}([x, y])`", *def.name) : ""))
+                         def.variadic ? fmt::format("; `{}` takes its tensors as one list", *def.name) : ""))
           .note(given[index]->span.at, "it is first given here");
       failed = true;
     }
@@ -160,7 +159,8 @@ Value call_primitive(Context& context, const ir::OpDef& def, const ast::Call& ca
         operands.insert(operands.end(), list->begin(), list->end());
       } else {
         auto& diagnostic = report(context, expr.span,
-                                  fmt::format("`{}` takes a list of tensors, found {}", *def.name, describe(value)));
+                                  fmt::format("`{}` takes a list of tensors, as in `{}([x, y])`, found {}", *def.name,
+                                              *def.name, describe(value)));
         note_origin(diagnostic, value, expr.span);
         failed = true;
       }

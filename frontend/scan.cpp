@@ -161,7 +161,7 @@ std::optional<Expr> carry_after(Context& context, const ast::NamedValue& carry, 
   report(context, where,
          fmt::format("the carry `{}` is {} before a step and {} after it: it keeps its type{}", carry.name.text,
                      ir::to_string(before.type()), ir::to_string(found->type()),
-                     began_whole ? "; of a float it is the number with a point, `0.0`" : ""))
+                     began_whole ? "; one that starts as a float, `0.0` or `f32(...)`, stays one" : ""))
       .note(started.at, fmt::format("it starts as {} here", ir::to_string(before.type())));
   return std::nullopt;
 }

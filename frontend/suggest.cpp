@@ -15,8 +15,8 @@ namespace {
 
 using Pair = std::pair<std::string_view, std::string_view>;
 
-// Other frameworks' names for arguments and functions, in the order in which they are tried. Those of ops may stand in
-// the op's record.
+// Other frameworks' names for arguments and functions, in the order in which they are tried. Those of ops are in
+// the ops' records.
 constexpr auto elsewhere = std::to_array<Pair>({
     {"dim", "axis"},
     {"dims", "axis"},
@@ -42,11 +42,7 @@ constexpr auto elsewhere = std::to_array<Pair>({
     {"dense", "linear"},
     {"Dense", "linear"},
     {"Linear", "linear"},
-    {"cat", "concat"},
-    {"concatenate", "concat"},
     {"clip", "clamp"},
-    {"view", "reshape"},
-    {"transpose", "permute"},
     {"len", "size"},
     {"numel", "size"},
     {"mean_squared_error", "mse"},
@@ -59,15 +55,9 @@ constexpr auto elsewhere = std::to_array<Pair>({
     {"BCELoss", "bce"},
     {"CrossEntropyLoss", "cross_entropy"},
     {"BCEWithLogitsLoss", "bce_with_logits"},
-    {"expand", "broadcast"},
-    {"squeeze", "reshape"},
     {"rand", "random_uniform"},
     {"randn", "random_normal"},
-    {"scatter", "scatter_add"},
     {"cosine_annealing", "cosine"},
-    {"bmm", "matmul"},
-    {"mm", "matmul"},
-    {"dot", "matmul"},
     {"norm", "vector_norm"},
     {"index_select", "take"},
     {"swish", "silu"},

@@ -161,7 +161,9 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   std::string best;
   const std::string wanted = folded(name);
   // A third of the letters may be wrong, of a short name one, else two at least.
-  std::size_t best_distance = 1 + (name.size() > 64 ? 0 : name.size() <= 4 ? 1 : std::max<std::size_t>(2, name.size() / 3));
+  std::size_t best_distance = 1 + (name.size() > 64   ? 0
+                                   : name.size() <= 4 ? 1
+                                                      : std::max<std::size_t>(2, name.size() / 3));
   for (const std::string& candidate : std::span(candidates).first(std::min(candidates.size(), most_candidates))) {
     if (candidate.size() > 64 || candidate == name) continue;
     const std::string given = folded(candidate);

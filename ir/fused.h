@@ -39,6 +39,10 @@ namespace nnc::ir {
 inline constexpr std::string_view fused_op = "fused";
 /// Dimensions are called i, j, ..., p.
 inline constexpr int max_domain_rank = 8;
+/// What fusion has room for: operands and results of a kernel, and dimensions of its values before those that mean the same
+/// are one.
+inline constexpr std::size_t max_kernel_buffers = 24;
+inline constexpr int max_kernel_dimensions = 64;
 
 /// The parts of a fused op; views into it.
 struct FusedView {

@@ -260,8 +260,8 @@ struct OpDef {
   std::int64_t (*flops)(const OpView&) = nullptr;
 
   // In the language.
-  bool callable = true;          // by its name, operands first, then attributes
-  std::string_view symbol = {};  // "+": infix with two operands, prefix with one
+  bool callable = true;                          // by its name, operands first, then attributes
+  std::string_view symbol = {};                  // "+": infix with two operands, prefix with one
   std::vector<std::string_view> elsewhere = {};  // what other frameworks call it, for advice
   Promotion promotion = Promotion::none;
 

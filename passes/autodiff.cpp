@@ -157,7 +157,8 @@ void report_missing(const ir::Module& module, const Graph& graph, ValueId loss, 
   } else {
     std::vector<ir::Note> stops =
         stops_between(block, differentiable_from(block, reads), ir::needed_for(block, {loss}));
-    const std::string why = stops.empty() ? ": it does not reach the loss; `frozen = true` in a group of its own leaves it as it is" : "";
+    const std::string why =
+        stops.empty() ? ": it does not reach the loss; `frozen = true` in a group of its own leaves it as it is" : "";
     report(why, std::move(stops));
   }
 }

@@ -9,6 +9,7 @@
 // numbered from 0; accesses here have a stride for each atom.
 #pragma once
 
+#include "ir/fused.h"
 #include "passes/fusion_block.h"
 
 #include <cstdint>
@@ -20,7 +21,7 @@ namespace nnc::passes {
 
 /// A set of atoms: bit a is atom a.
 using AtomSet = std::uint64_t;
-inline constexpr int max_atoms = 64;
+inline constexpr int max_atoms = ir::max_kernel_dimensions;
 
 /// A value in the body of the fused op to be: an operand read by an access, the result of an op, or a constant.
 struct FusionSource {

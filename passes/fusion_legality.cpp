@@ -1,5 +1,6 @@
 #include "passes/fusion_legality.h"
 
+#include "ir/fused.h"
 #include "ir/op.h"
 
 #include <fmt/format.h>
@@ -48,7 +49,7 @@ class Legality {
   std::string buffers() const {
     std::size_t count = group_.results.size();
     for (const FusionSource& source : group_.sources) count += source.kind == FusionSource::Kind::read ? 1 : 0;
-    if (count <= max_kernel_buffers) return "";
+    if (count <= ir::max_kernel_buffers) return "";
     return fmt::format("{} operands and results are more than a kernel takes", count);
   }
 

@@ -11,8 +11,6 @@
 
 namespace nnc::passes {
 
-/// Operands and results of a kernel.
-inline constexpr std::size_t max_kernel_buffers = 24;
 /// Ops of a kernel. What is between two that are so long takes little beside them, and to plan longer ones takes as much
 /// again for each op.
 inline constexpr std::size_t max_kernel_ops = 256;

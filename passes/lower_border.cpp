@@ -16,9 +16,6 @@ using ir::Type;
 
 namespace {
 
-/// Values that any op puts together in one kernel.
-constexpr std::size_t most_together = 8;
-
 /// Whether kernels have the functions of the formula in its element type; sums and products they have in all.
 bool has_functions(const ir::OpView& op) {
   const ir::ScalarProgram program = ir::scalar_program(op);
@@ -45,10 +42,6 @@ std::string missing_in(const ir::Block& block, const Op& op) {
       return fmt::format("`{}` in {}", *op.def->name, name(DType::f64));
   }
   if (is_instruction(op) || is_view(block, op) || is_constant(op) || op.def->as<ir::SlotRead>() != nullptr) return "";
-  // Each operand of a movement brings dimensions of its own to a kernel, which has room for so many.
-  if (op.operands.size() > most_together)
-    return fmt::format("`{}` of {} values at once, rather than of a few of them at a time,", *op.def->name,
-                       op.operands.size());
   return fmt::format("`{}`", *op.def->name);
 }
 

@@ -260,6 +260,7 @@ std::span<const OpDef> contraction_ops() {
              return 2 * element_count(p.batch) * p.m * p.k * p.n;
            },
        .symbol = "@",
+       .elsewhere = {"bmm", "mm", "dot"},
        .promotion = Promotion::real,
        .simplify = absorb_transposes,
        .expand = expand_matmul,

@@ -391,7 +391,8 @@ std::span<const OpDef> gather_ops() {
                  .range(1, 0, 4);
              s.add({i32({8}), i32({8})}, {{"size", std::int64_t{3}}}).range(1, 0, 3);
            },
-       .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; }},
+       .flops = [](const OpView& op) { return is_float(op.operands[0].dtype) ? op.operands[0].elements() : 0; },
+       .elsewhere = {"scatter"}},
 
       {.name = "add_rows",
        .doc = "The base; to each of its rows along `axis` the rows of x are added whose index names it, as one sum in "

@@ -1,5 +1,6 @@
 #include "ir/ops/movement.h"
 #include "ir/builder.h"
+#include "ir/fused.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
 #include "ir/ops/transpose.h"
@@ -163,12 +164,12 @@ std::vector<Access> concat_access(const OpView& op) {
   return accesses;
 }
 
-/// Of many values parts are put together first, as many at a time as a kernel has room for: each operand brings it
-/// dimensions of its own.
+/// Of more values than a kernel has room for, parts are put together first. Each brings dimensions of its own; some
+/// buffers are left for what is around it.
 std::vector<Expr> expand_concat(SimplifyCtx& c) {
-  constexpr std::int64_t most_dimensions = 56, most_values = 16;
-  const auto most = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(most_dimensions / c.view().results[0].rank(), 2, most_values));
+  constexpr std::size_t buffers_around = 4;
+  const auto rank = static_cast<std::size_t>(c.view().results[0].rank());
+  const std::size_t most = std::min(max_kernel_dimensions / rank - 1, max_kernel_buffers - buffers_around);
   std::vector<Expr> parts;
   for (std::size_t i = 0; i < c.op().operands.size(); ++i) parts.push_back(c.operand(i));
   if (parts.size() <= most) return {};
@@ -268,6 +269,7 @@ std::span<const OpDef> movement_ops() {
              s.add({f32({2, 6})}, {{"shape", Integers{3, 4}}});
              s.add({f32({1, 1})}, {{"shape", Integers{}}});
            },
+       .elsewhere = {"view", "squeeze"},
        .value_operands = {0},
        // reshape(reshape(x)) -> reshape(x); to the same shape -> x
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
@@ -304,6 +306,7 @@ std::span<const OpDef> movement_ops() {
              s.add({f32({2, 3, 4})}, {{"order", Integers{2, 0, 1}}});
              s.add({f32({2, 3})}, {{"order", Integers{1, 0}}});
            },
+       .elsewhere = {"transpose"},
        .value_operands = {0},
        // the identity -> x; permute(permute(x)) -> permute(x); transpose(matmul(a, b)) -> matmul(b, a)
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
@@ -341,6 +344,7 @@ std::span<const OpDef> movement_ops() {
              s.add({f32({3, 1})}, {{"shape", Integers{2, 3, 4}}});
              s.add({f32({})}, {{"shape", Integers{5}}});
            },
+       .elsewhere = {"expand"},
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
          if (same_type(c)) return c.op().operands[0];
@@ -411,6 +415,7 @@ std::span<const OpDef> movement_ops() {
              s.add({f32({2, 3})});
              s.add(std::vector<SampleOperand>(40, f32({2, 1, 3, 1})), {{"axis", std::int64_t{1}}});
            },
+       .elsewhere = {"cat", "concatenate"},
        .value_operands = {0},
        .simplify = [](SimplifyCtx& c) -> std::optional<ValueId> {
          if (c.op().operands.size() == 1) return c.op().operands[0];
