@@ -4,6 +4,7 @@
 #include "runtime/program_executor.h"
 
 #include "ir/check.h"
+#include "ir/denormals.h"
 #include "ir/fused.h"
 #include "ir/kernel_layout.h"
 #include "ir/program.h"
@@ -327,10 +328,15 @@ class ProgramExecutor : public Executor {
       programs_.push_back(std::make_unique<LoadedProgram>(module_, program, *kernels_, *contractions_, slots_,
                                                           arena_.begin(), transient, transient + planned_.transient,
                                                           profile));
+    // Threads that the pool has already; a run's new ones inherit it.
+    const ir::DenormalsAreZero here;
+    const int threads = pool_threads();
+    share(threads, threads, [](std::int64_t, std::int64_t, int) { ir::DenormalsAreZero::for_this_thread(); });
   }
 
   const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
                                       const std::vector<ir::Tensor>& params) override {
+    const ir::DenormalsAreZero mode;
     for (const auto& program : programs_)
       if (program->program().name == name && program->program().batch == batch) return program->run(params);
     ir::internal_error(__FILE__, __LINE__, fmt::format("no program {}@{}", name, batch));
@@ -357,6 +363,14 @@ class ProgramExecutor : public Executor {
   std::int64_t planned_bytes() const override { return planned_.total(); }
 
  private:
+  /// The most that an instruction has.
+  int pool_threads() const {
+    int most = 1;
+    for (const ir::Program& program : module_.programs)
+      for (const ir::Instruction& instruction : program.instructions) most = std::max(most, instruction.threads);
+    return most;
+  }
+
   std::size_t find(std::string_view path) const {
     const ir::Slot* slot = module_.find_slot(path);
     NNC_CHECK(slot != nullptr, "no slot @{}", path);

@@ -1,11 +1,13 @@
 // The whole way down: what passes, kernels and contractions make of a graph gives the reference's values.
 #include "frontend/frontend.h"
 #include "ir/analysis.h"
+#include "ir/builder.h"
 #include "ir/evaluate.h"
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "runtime/data/dataset.h"
 #include "runtime/executor.h"
+#include "runtime/share.h"
 #include "tests/unit/project_file.h"
 #include "tests/unit/random_graph.h"
 #include "tests/unit/temp_directory.h"
@@ -127,6 +129,35 @@ TEST_CASE("compiled random graphs give the reference's values") {
       }
     }
   }
+}
+
+TEST_CASE("denormals are zeros in every thread, and what they were in the caller's code") {
+  // The pool is there before the executor is.
+  runtime::share(threads, threads, [](std::int64_t, std::int64_t, int) {});
+  constexpr std::int64_t count = 1 << 18;
+  ir::Block block;
+  ir::Builder builder(block);
+  const ir::Expr x = builder.expr(block.add_param({ir::DType::f32, {count}, {}}));
+  block.results = {(x * 0.5).value, (x * 0x1p100).value, ir::apply("exp", x * 0x1p126 - 100).value};
+  Tensor numbers(x.type());
+  for (std::int64_t i = 0; i < count; ++i) numbers.set_real(i, i % 2 == 0 ? 0x1p-126 : 0x1p-127);
+
+  const tools::Machine machine = tools::Machine::native(threads);
+  ir::Module module = module_of(block);
+  lower(module, machine);
+  const auto executor = machine.load(module);
+  const std::vector<runtime::NamedTensor>& results = executor->run("report", 0, {numbers});
+  REQUIRE(results.size() == 3);
+  const std::vector<Tensor> reference = ir::evaluate(block, {numbers}, nullptr);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double of_least = i % 2 == 0 ? 0x1p-26 : 0;
+    if (results[0].value.real(i) != 0 || results[1].value.real(i) != of_least || results[2].value.real(i) != 0)
+      FAIL("element " << i);
+  }
+  for (std::size_t r = 0; r < 2; ++r) CHECK(results[r].value == reference[r]);
+
+  const volatile float least = 0x1p-126F;
+  CHECK(least * 0.5F > 0);
 }
 
 namespace {

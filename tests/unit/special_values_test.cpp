@@ -242,6 +242,15 @@ TEST_CASE("halves round to even numbers") {
   });
 }
 
+TEST_CASE("denormals are zeros") {
+  check_all({
+      {"mul", DType::f32, {{1e-20, 1e-40, 0x1p-126}, {1e-20, 1e38, 0.5}}, {0, 0, 0}},
+      {"add", DType::f32, {{1e-40, 1e-40}, {0, 1e-40}}, {0, 0}},
+      {"exp", DType::f32, {{0, -90}}, {1, 0}},
+      {"sum", DType::f32, {{1e-40, 1e-40, 0x1p-126}}, {0x1p-126}},
+  });
+}
+
 TEST_CASE("integers wrap around") {
   check_all({
       {"add", DType::i32, {{i32_high, i32_low}, {1, -1}}, {i32_low, i32_high}},

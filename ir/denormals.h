@@ -1,0 +1,25 @@
+// Denormals are zeros (docs/semantics.md), wherever ops are computed.
+#pragma once
+
+#include <xmmintrin.h>
+
+namespace nnc::ir {
+
+/// While one lives, this thread's arithmetic takes denormal operands for zeros and gives zeros for denormal results. A
+/// thread that is started meanwhile inherits it, and keeps it.
+class DenormalsAreZero {
+ public:
+  DenormalsAreZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | flush_to_zero | denormals_are_zero); }
+  ~DenormalsAreZero() { _mm_setcsr(before_); }
+  DenormalsAreZero(const DenormalsAreZero&) = delete;
+  DenormalsAreZero& operator=(const DenormalsAreZero&) = delete;
+
+  /// Without an end.
+  static void for_this_thread() { _mm_setcsr(_mm_getcsr() | flush_to_zero | denormals_are_zero); }
+
+ private:
+  static constexpr unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;  // of MXCSR
+  unsigned before_;
+};
+
+}  // namespace nnc::ir
