@@ -76,6 +76,13 @@ ir::Status load_weights(const std::string& path, const ir::Module& module, Execu
 /// Whether the file has what the module needs; its elements are not read.
 ir::Status check_weights(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics);
 
+/// The same for all slots, as they are, of whatever kind; every slot must be there with its type.
+ir::Status save_slots(const std::string& path, const ir::Module& module, Executor& executor, const Metadata& metadata,
+                      ir::Diagnostics& diagnostics);
+ir::Status load_slots(const std::string& path, const ir::Module& module, Executor& executor,
+                      ir::Diagnostics& diagnostics);
+ir::Status check_slots(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics);
+
 /// What the values of data fields stand for (Column::symbols), a JSON array by field: kept beside the weights, which mean
 /// nothing without it. Empty if they stand for themselves.
 Metadata symbol_tables(const Dataset& data);
@@ -85,6 +92,7 @@ ir::Status check_symbols(const std::string& path, const Dataset& data, ir::Diagn
 /// What training writes to its output directory.
 inline constexpr std::string_view last_weights = "last.safetensors";
 inline constexpr std::string_view best_weights = "best.safetensors";
+inline constexpr std::string_view run_file = "run.safetensors";  // what a run goes on from (run_state.h)
 
 /// Makes `directory` if it is missing and proves that training can write its files there.
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics);

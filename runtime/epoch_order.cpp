@@ -34,6 +34,10 @@ std::vector<std::int64_t> file_order(std::int64_t examples) {
   return order;
 }
 
+std::int64_t steps_of_epoch(std::int64_t examples, std::int64_t batch) {
+  return examples / batch + (examples % batch != 0);
+}
+
 std::vector<std::int64_t> epoch_order(std::int64_t examples, std::uint64_t seed, std::int64_t epoch) {
   return shuffled(examples, Random(seed, static_cast<std::uint64_t>(epoch)));
 }

@@ -6,6 +6,9 @@
 
 namespace nnc::runtime {
 
+/// Steps that see each example once: of full batches, and of one with the rest.
+std::int64_t steps_of_epoch(std::int64_t examples, std::int64_t batch);
+
 /// The examples' order in epoch `epoch` (from 1): a permutation of 0..examples that depends on nothing but the
 /// arguments.
 std::vector<std::int64_t> epoch_order(std::int64_t examples, std::uint64_t seed, std::int64_t epoch);

@@ -3,15 +3,13 @@
 namespace nnc::runtime {
 
 bool StopRule::add(std::int64_t epoch, double loss) {
-  if (loss < reference_ - (stop_ ? stop_->min_delta : 0)) {
-    reference_ = loss;
-    epochs_without_ = 0;
+  if (loss < patience_.reference - (stop_ ? stop_->min_delta : 0)) {
+    patience_ = {loss, 0};
   } else {
-    ++epochs_without_;
+    ++patience_.epochs_without;
   }
-  if (!(loss < best_loss_)) return false;
-  best_loss_ = loss;
-  best_epoch_ = epoch;
+  if (!(loss < best_.loss)) return false;
+  best_ = {epoch, loss};
   return true;
 }
 

@@ -20,18 +20,32 @@ class StopRule {
 
   /// Takes the watched loss of one more epoch; true if it is the lowest so far.
   bool add(std::int64_t epoch, double loss);
-  bool exhausted() const { return stop_ && epochs_without_ >= stop_->patience; }
+  bool exhausted() const { return stop_ && patience_.epochs_without >= stop_->patience; }
 
   /// The epoch of the lowest loss and that loss; 0 and infinity before there is one.
-  std::int64_t best_epoch() const { return best_epoch_; }
-  double best_loss() const { return best_loss_; }
+  struct Best {
+    std::int64_t epoch = 0;
+    double loss = std::numeric_limits<double>::infinity();
+  };
+  const Best& best() const { return best_; }
+
+  /// What the end of training depends on.
+  struct Patience {
+    double reference = std::numeric_limits<double>::infinity();  // the loss of the last epoch that improved
+    std::int64_t epochs_without = 0;
+  };
+  const Patience& patience() const { return patience_; }
+
+  /// Goes on from where another one was.
+  void restore(const Best& best, const Patience& patience) {
+    best_ = best;
+    patience_ = patience;
+  }
 
  private:
   std::optional<ir::Stop> stop_;
-  double reference_ = std::numeric_limits<double>::infinity();  // of the last epoch that improved
-  std::int64_t epochs_without_ = 0;
-  double best_loss_ = std::numeric_limits<double>::infinity();
-  std::int64_t best_epoch_ = 0;
+  Best best_;
+  Patience patience_;
 };
 
 }  // namespace nnc::runtime

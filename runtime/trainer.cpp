@@ -1,9 +1,10 @@
 // The loop, in order:
 //
 //  1. The runtime's settings (random key, total steps) are set, `init` runs, weights given by file replace its own; the
-//     output directory is made ready, without the best weights of an earlier run.
+//     output directory is made ready, without what an earlier run left there. Or all slots are those of a run that goes on.
 //  2. Each epoch zeroes the accumulators and visits its batches; every step's loss is looked at.
-//  3. After the epoch's last step: last weights, validation, report, best weights, the stop rule.
+//  3. After the epoch's last step: last weights and the run's state, validation, report, best weights, the stop rule. So
+//     what goes on from that state does all that follows it once more.
 #include "runtime/trainer.h"
 
 #include "ir/check.h"
@@ -11,6 +12,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/data/file.h"
 #include "runtime/epoch_order.h"
+#include "runtime/run_state.h"
 #include "runtime/step_times.h"
 #include "runtime/stop_rule.h"
 
@@ -18,6 +20,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -25,6 +28,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace nnc::runtime {
 
@@ -36,13 +40,19 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-std::int64_t batches(std::int64_t examples, std::int64_t batch) { return examples / batch + (examples % batch != 0); }
-
 /// At the innermost line of the user's file; notes say what calls it, and where in the standard library it is met.
 void report_fault(const ir::ValueFault& fault, ir::Diagnostics& diagnostics) {
   const ir::CallChain chain = fault.location.empty() ? ir::CallChain{{}} : fault.location.chains().front();
   const std::size_t shown = ir::innermost_in_first_file(chain);
   diagnostics.error(chain[shown], fault.what()).note_calls(chain, shown);
+}
+
+RunSettings settings(const ir::Module& module, const Dataset& training, const TrainOptions& options) {
+  return {options.seed, options.shuffle, training.examples(), module.recipe.batch};
+}
+
+std::string output(const TrainOptions& options, std::string_view file) {
+  return (std::filesystem::path(options.out) / file).string();
 }
 
 class Trainer {
@@ -59,12 +69,12 @@ class Trainer {
         watcher_(watcher),
         diagnostics_(diagnostics),
         rule_(module.recipe.stop),
-        steps_per_epoch_(batches(training.examples(), module.recipe.batch)) {}
+        steps_per_epoch_(steps_of_epoch(training.examples(), module.recipe.batch)) {}
 
   std::optional<TrainResult> run() {
     if (!begin()) return std::nullopt;
     result_.losses.reserve(most_losses);
-    while (!reason_ && !over_before_epoch()) {
+    while (!reason_ && (begun_steps_ > 0 || !over_before_epoch())) {
       if (!epoch()) return std::nullopt;
     }
     if (result_.steps == 0 && !save(last_weights)) return std::nullopt;
@@ -82,19 +92,38 @@ class Trainer {
     set(ir::key_slot, static_cast<std::int64_t>(options_.seed));
     set(ir::total_steps_slot, total_steps());
     executor_.run(ir::init_graph, 0, {});
+    if (options_.resume) return resume();
     if (!options_.init.empty() && load_weights(options_.init, module_, executor_, diagnostics_) == ir::Status::failed) {
       return false;
     }
     if (options_.out.empty()) return true;
-    return prepare_output(options_.out, diagnostics_) == ir::Status::ok && remove_best();
+    return prepare_output(options_.out, diagnostics_) == ir::Status::ok && remove(best_weights) && remove(run_file);
   }
 
-  /// The best weights of an earlier run say nothing about this one.
-  bool remove_best() {
-    const std::filesystem::path path = std::filesystem::path(options_.out) / best_weights;
+  /// Takes the place where the run in the output directory was.
+  bool resume() {
+    const std::optional<RunState> state = read_run_state(options_.out, diagnostics_);
+    if (!state || check_resume(module_, training_, options_, diagnostics_) == ir::Status::failed ||
+        load_slots(output(options_, run_file), module_, executor_, diagnostics_) == ir::Status::failed)
+      return false;
+    set(ir::total_steps_slot, total_steps());  // the recipe may say more than it did
+    const std::optional<StopRule::Best> best = read_best(options_.out, diagnostics_);
+    if (!best || prepare_output(options_.out, diagnostics_) == ir::Status::failed) return false;
+    rule_.restore(*best, state->patience);
+    result_.best_epoch = best->epoch;
+    if (validation_ && best->epoch > 0) result_.best_valid_loss = best->loss;
+    result_.steps = state->steps;
+    result_.epochs = state->epochs;
+    begun_steps_ = state->step_in_epoch;
+    return true;
+  }
+
+  /// What an earlier run left says nothing about this one.
+  bool remove(std::string_view file) {
+    const std::string path = output(options_, file);
     std::error_code error;
     std::filesystem::remove(path, error);
-    if (error) diagnostics_.error({path.string(), 0, 0}, fmt::format("cannot remove it: {}", error.message()));
+    if (error) diagnostics_.error(whole_file(path), fmt::format("cannot remove it: {}", error.message()));
     return !error;
   }
 
@@ -140,12 +169,17 @@ class Trainer {
   }
 
   /// Why training ends after a step within an epoch; the epoch's last step asks for divergence only.
-  void look_after_step(double loss, bool last) {
+  void look_after_step(double loss, std::int64_t step_in_epoch) {
     if (!std::isfinite(loss)) {
       reason_ = StopReason::diverged;
-    } else if (last) {
-      return;
-    } else if (recipe_.steps && result_.steps >= *recipe_.steps) {
+    } else {
+      look_within_epoch(step_in_epoch);
+    }
+  }
+
+  void look_within_epoch(std::int64_t step_in_epoch) {
+    if (step_in_epoch == steps_per_epoch_) return;
+    if (recipe_.steps && result_.steps >= *recipe_.steps) {
       reason_ = StopReason::steps;
     } else if (signalled()) {
       reason_ = StopReason::signal;
@@ -160,7 +194,12 @@ class Trainer {
     Progress progress;
     progress.epoch = result_.epochs + 1;
     progress.steps_per_epoch = steps_per_epoch_;
-    zero_accumulators();
+    progress.step_in_epoch = std::exchange(begun_steps_, 0);
+    if (progress.step_in_epoch > 0) {
+      look_within_epoch(progress.step_in_epoch);
+    } else {
+      zero_accumulators();
+    }
     const std::vector<std::int64_t> order = options_.shuffle
                                                 ? epoch_order(training_.examples(), options_.seed, progress.epoch)
                                                 : file_order(training_.examples());
@@ -168,13 +207,17 @@ class Trainer {
       progress.batch_loss = step(order, progress.step_in_epoch++);
       progress.steps = result_.steps;
       progress.seconds = seconds_since(begin);
-      look_after_step(progress.batch_loss, progress.step_in_epoch == steps_per_epoch_);
+      look_after_step(progress.batch_loss, progress.step_in_epoch);
       if (watcher_.step) watcher_.step(progress);
+      const bool ends = reason_ || progress.step_in_epoch == steps_per_epoch_;
+      if (!ends && seconds_since(state_saved_) >= options_.save_seconds && !save_state(progress.step_in_epoch))
+        return false;
     }
-    if (progress.step_in_epoch == steps_per_epoch_) ++result_.epochs;
 
-    // Saved before validation, which may take long.
+    // Saved before validation, which may take long. There is nothing to go on from where a loss is not finite.
     if (!save(last_weights)) return false;
+    if (reason_ != StopReason::diverged && !save_state(progress.step_in_epoch)) return false;
+    if (progress.step_in_epoch == steps_per_epoch_) ++result_.epochs;
     const bool validated = validate();
     report(validated);
     if (!validated && reason_ != StopReason::diverged) reason_ = StopReason::signal;
@@ -186,7 +229,7 @@ class Trainer {
     }
     progress.seconds = seconds_since(begin);
     if (watcher_.epoch) watcher_.epoch(progress, result_.train, result_.valid, improved);
-    return !improved || save(best_weights);
+    return !improved || save(best_weights, to_metadata(rule_.best()));
   }
 
   /// The examples of batch `index`; the last one has what is left.
@@ -219,7 +262,7 @@ class Trainer {
     if (!validation_) return true;
     const bool ending = signalled();
     const std::vector<std::int64_t> order = file_order(validation_->examples());
-    for (std::int64_t i = 0; i < batches(validation_->examples(), recipe_.batch); ++i) {
+    for (std::int64_t i = 0; i < steps_of_epoch(validation_->examples(), recipe_.batch); ++i) {
       if (!ending && signalled()) return false;
       const std::span<const std::int64_t> batch = batch_of(order, i);
       const auto size = static_cast<std::int64_t>(batch.size());
@@ -250,10 +293,20 @@ class Trainer {
     return found->value.real(0);
   }
 
-  bool save(std::string_view file) {
+  bool save(std::string_view file, Metadata metadata = {}) {
     if (options_.out.empty()) return true;
-    const std::string path = (std::filesystem::path(options_.out) / file).string();
-    return save_weights(path, module_, executor_, symbol_tables(training_), diagnostics_) == ir::Status::ok;
+    metadata.merge(symbol_tables(training_));
+    return save_weights(output(options_, file), module_, executor_, metadata, diagnostics_) == ir::Status::ok;
+  }
+
+  /// Before validation adds to its accumulators.
+  bool save_state(std::int64_t step_in_epoch) {
+    state_saved_ = Clock::now();
+    if (options_.out.empty()) return true;
+    Metadata metadata = to_metadata(
+        {settings(module_, training_, options_), result_.steps, result_.epochs, step_in_epoch, rule_.patience()});
+    metadata.merge(symbol_tables(training_));
+    return save_slots(output(options_, run_file), module_, executor_, metadata, diagnostics_) == ir::Status::ok;
   }
 
   const ir::Module& module_;
@@ -266,6 +319,8 @@ class Trainer {
   ir::Diagnostics& diagnostics_;
   StopRule rule_;
   std::int64_t steps_per_epoch_;
+  std::int64_t begun_steps_ = 0;  // of the next epoch, done by the run that goes on
+  Clock::time_point state_saved_ = Clock::now();
   std::map<std::int64_t, std::vector<ir::Tensor>> batches_;  // by size
   TrainResult result_;
   StepTimes times_;
@@ -368,11 +423,22 @@ std::vector<std::int64_t> batch_sizes(std::int64_t examples, std::int64_t batch)
   return sizes;
 }
 
+ir::Status check_resume(const ir::Module& module, const Dataset& training, const TrainOptions& options,
+                        ir::Diagnostics& diagnostics) {
+  const std::optional<RunState> state = read_run_state(options.out, diagnostics);
+  if (!state) return ir::Status::failed;
+  const std::string file = output(options, run_file);
+  const std::array checks{check_settings(file, state->settings, settings(module, training, options), diagnostics),
+                          check_slots(file, module, diagnostics), check_symbols(file, training, diagnostics)};
+  return std::ranges::count(checks, ir::Status::failed) > 0 ? ir::Status::failed : ir::Status::ok;
+}
+
 std::optional<TrainResult> train(const ir::Module& module, Executor& executor, const Dataset& training,
                                  const std::optional<Dataset>& validation, const TrainOptions& options,
                                  const Watcher& watcher, ir::Diagnostics& diagnostics) {
   NNC_CHECK(training.examples() > 0 && (!validation || validation->examples() > 0), "a dataset without examples");
   NNC_CHECK(module.recipe.batch > 0, "a batch of {}", module.recipe.batch);
+  NNC_CHECK(!options.resume || !options.out.empty(), "no directory of the run to go on with");
   try {
     return Trainer(module, executor, training, validation, options, watcher, diagnostics).run();
   } catch (const ir::ValueFault& fault) {

@@ -3,9 +3,10 @@
 // An epoch visits every training example once: full batches, then the rest as a smaller one. After it (and when
 // training ends within one) last.safetensors is written, validation runs over the validation data in order, the
 // `report` graph turns the epoch's accumulators into loss and metrics, and best.safetensors is written if the watched
-// loss (validation, or training without validation data) is the lowest so far. Where several reasons to stop meet in
-// one step, divergence counts first, then the end of the recipe, then no improvement, a signal, max_steps. A signal also
-// cuts validation short, which then gives no figures.
+// loss (validation, or training without validation data) is the lowest so far. run.safetensors, from which the run can
+// go on, is written before that, and every ten minutes. Where several reasons to stop meet in one step, divergence counts
+// first, then the end of the recipe, then no improvement, a signal, max_steps. A signal also cuts validation short, which
+// then gives no figures.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -29,6 +30,8 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;
   std::string out;                           // directory; empty: no files
+  bool resume = false;                       // go on with the run in `out`, which its state is in
+  double save_seconds = 600;                 // save that state within an epoch as well, so long after the last time
   std::string init;                          // safetensors to start from; empty: the `init` graph alone
   const std::atomic<int>* signal = nullptr;  // set to a signal's number to stop after the current batch
 };
@@ -60,7 +63,7 @@ struct Watcher {
 
 struct TrainResult {
   StopReason reason = StopReason::epochs;
-  std::int64_t steps = 0, epochs = 0;  // epochs: complete ones
+  std::int64_t steps = 0, epochs = 0;  // of the run, before it went on, too; epochs: complete ones
   Report train;
   std::optional<Report> valid;
   std::optional<double> best_valid_loss;
@@ -79,6 +82,10 @@ std::vector<std::int64_t> batch_sizes(std::int64_t examples, std::int64_t batch)
 ir::Status check_trainable(const ir::Module& module, const std::vector<std::int64_t>& train_sizes,
                            const std::vector<std::int64_t>& eval_sizes, const std::string& file,
                            ir::Diagnostics& diagnostics);
+
+/// Whether the run in `options.out` can go on with this model, data and options; all that does not fit is an error each.
+ir::Status check_resume(const ir::Module& module, const Dataset& training, const TrainOptions& options,
+                        ir::Diagnostics& diagnostics);
 
 /// Trains until the recipe, the options or a signal ends it. Errors (an unwritable file, weights that do not fit) come
 /// back as an empty result with diagnostics.

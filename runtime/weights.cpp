@@ -21,69 +21,62 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_weight(const ir::Slot& slot) {
-  return slot.kind == ir::SlotKind::parameter || slot.kind == ir::SlotKind::statistic;
+/// What of a module a file holds.
+enum class Contents {
+  weights,  // parameters and statistics
+  slots     // all
+};
+
+bool holds(Contents contents, const ir::Slot& slot) {
+  return contents == Contents::slots || slot.kind == ir::SlotKind::parameter || slot.kind == ir::SlotKind::statistic;
 }
 
 /// Why a tensor of the file cannot be the slot's value; empty if it can, converted or as it is.
-std::string misfit(const ir::Type& tensor, const ir::Slot& slot) {
-  // Files keep statistics that count as f32; a parameter that is an integer in the file is another thing.
+std::string misfit(Contents contents, const ir::Type& tensor, const ir::Slot& slot) {
+  // Files of weights keep statistics that count as f32; a parameter that is an integer in the file is another thing.
   const bool converts = ir::is_float(tensor.dtype) || !ir::is_float(slot.type.dtype);
-  if (tensor.shape == slot.type.shape && converts) return {};
-  return fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor));
+  const bool fits = contents == Contents::slots ? tensor == slot.type : tensor.shape == slot.type.shape && converts;
+  return fits ? "" : fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor));
 }
 
 /// Whether the file has what the module needs and nothing else.
-ir::Status check(const SafetensorsFile& file, const std::string& path, const ir::Module& module,
+ir::Status check(Contents contents, const SafetensorsFile& file, const std::string& path, const ir::Module& module,
                  ir::Diagnostics& diagnostics) {
   const int before = diagnostics.count();
+  const std::string_view noun = contents == Contents::weights ? "parameter" : "slot";
   std::vector<std::string> open;  // names of the model that the file does not have
   std::set<std::string> used;
   for (const ir::Slot& slot : module.slots) {
-    if (!is_weight(slot)) continue;
+    if (!holds(contents, slot)) continue;
     const auto entry = file.entries().find(slot.path);
     if (entry == file.entries().end()) {
       open.push_back(slot.path);
-      if (slot.kind == ir::SlotKind::statistic) continue;  // stays as `init` made it
+      // A file of weights may lack statistics, which stay as `init` made them.
+      if (contents == Contents::weights && slot.kind == ir::SlotKind::statistic) continue;
       diagnostics.error(whole_file(path),
-                        fmt::format("no tensor `{}`, which is a parameter {}", slot.path, ir::to_string(slot.type)));
+                        fmt::format("no tensor `{}`, which is a {} {}", slot.path, noun, ir::to_string(slot.type)));
       continue;
     }
     used.insert(slot.path);
-    const std::string problem = misfit(entry->second.type, slot);
+    const std::string problem = misfit(contents, entry->second.type, slot);
     if (!problem.empty()) diagnostics.error(whole_file(path), fmt::format("tensor `{}`: {}", slot.path, problem));
   }
   for (const auto& [name, entry] : file.entries()) {
     if (used.contains(name)) continue;
     const std::string near = ir::nearest_name(name, open);
-    diagnostics.error(whole_file(path), fmt::format("tensor `{}` is no parameter of the model{}", printable(name, 200),
+    diagnostics.error(whole_file(path), fmt::format("tensor `{}` is no {} of the model{}", printable(name, 200), noun,
                                                     near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
   }
   return diagnostics.count() > before ? ir::Status::failed : ir::Status::ok;
 }
 
-}  // namespace
-
-ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor, const Metadata& metadata,
-                        ir::Diagnostics& diagnostics) {
-  NamedViews views;
-  std::list<ir::Tensor> converted;
-  for (const ir::Slot& slot : module.slots) {
-    if (!is_weight(slot)) continue;
-    const bool plain = slot.type == ir::Type{ir::DType::f32, slot.type.shape, {}};
-    views.emplace(slot.path, plain ? TensorView(slot.type, executor.slot_bytes(slot.path))
-                                   : converted.emplace_back(executor.slot(slot.path).converted(ir::DType::f32)));
-  }
-  return write_safetensors(path, views, diagnostics, metadata);
-}
-
-ir::Status load_weights(const std::string& path, const ir::Module& module, Executor& executor,
-                        ir::Diagnostics& diagnostics) {
+ir::Status load(Contents contents, const std::string& path, const ir::Module& module, Executor& executor,
+                ir::Diagnostics& diagnostics) {
   const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, diagnostics);
-  if (!file || check(*file, path, module, diagnostics) == ir::Status::failed) return ir::Status::failed;
+  if (!file || check(contents, *file, path, module, diagnostics) == ir::Status::failed) return ir::Status::failed;
   for (const ir::Slot& slot : module.slots) {
     const auto entry = file->entries().find(slot.path);
-    if (!is_weight(slot) || entry == file->entries().end()) continue;
+    if (!holds(contents, slot) || entry == file->entries().end()) continue;
     if (entry->second.type == slot.type) {
       if (file->read(slot.path, executor.slot_bytes(slot.path), diagnostics) == ir::Status::failed)
         return ir::Status::failed;
@@ -96,15 +89,54 @@ ir::Status load_weights(const std::string& path, const ir::Module& module, Execu
   return ir::Status::ok;
 }
 
-ir::Status check_weights(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics) {
+ir::Status check(Contents contents, const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics) {
   const std::optional<SafetensorsFile> file = SafetensorsFile::open(path, diagnostics);
-  return file ? check(*file, path, module, diagnostics) : ir::Status::failed;
+  return file ? check(contents, *file, path, module, diagnostics) : ir::Status::failed;
+}
+
+ir::Status save(Contents contents, const std::string& path, const ir::Module& module, Executor& executor,
+                const Metadata& metadata, ir::Diagnostics& diagnostics) {
+  NamedViews views;
+  std::list<ir::Tensor> converted;
+  for (const ir::Slot& slot : module.slots) {
+    if (!holds(contents, slot)) continue;
+    const bool as_it_is = contents == Contents::slots || slot.type.dtype == ir::DType::f32;
+    views.emplace(slot.path, as_it_is ? TensorView(slot.type, executor.slot_bytes(slot.path))
+                                      : converted.emplace_back(executor.slot(slot.path).converted(ir::DType::f32)));
+  }
+  return write_safetensors(path, views, diagnostics, metadata);
+}
+
+}  // namespace
+
+ir::Status save_weights(const std::string& path, const ir::Module& module, Executor& executor, const Metadata& metadata,
+                        ir::Diagnostics& diagnostics) {
+  return save(Contents::weights, path, module, executor, metadata, diagnostics);
+}
+ir::Status load_weights(const std::string& path, const ir::Module& module, Executor& executor,
+                        ir::Diagnostics& diagnostics) {
+  return load(Contents::weights, path, module, executor, diagnostics);
+}
+ir::Status check_weights(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics) {
+  return check(Contents::weights, path, module, diagnostics);
+}
+
+ir::Status save_slots(const std::string& path, const ir::Module& module, Executor& executor, const Metadata& metadata,
+                      ir::Diagnostics& diagnostics) {
+  return save(Contents::slots, path, module, executor, metadata, diagnostics);
+}
+ir::Status load_slots(const std::string& path, const ir::Module& module, Executor& executor,
+                      ir::Diagnostics& diagnostics) {
+  return load(Contents::slots, path, module, executor, diagnostics);
+}
+ir::Status check_slots(const std::string& path, const ir::Module& module, ir::Diagnostics& diagnostics) {
+  return check(Contents::slots, path, module, diagnostics);
 }
 
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics) {
   if (prepare_directory(directory, "output directory", diagnostics) == ir::Status::failed) return ir::Status::failed;
   std::error_code error;
-  for (const std::string_view name : {last_weights, best_weights}) {
+  for (const std::string_view name : {last_weights, best_weights, run_file}) {
     const fs::path file = fs::path(directory) / name;
     if (!fs::is_directory(file, error)) continue;
     diagnostics.error(whole_file(file.string()), "expected a file to replace, found a directory");

@@ -3,6 +3,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/data/file.h"
 #include "runtime/jit/object_cache.h"
+#include "runtime/run_state.h"
 #include "runtime/trainer.h"
 #include "tools/command_line.h"
 #include "tools/describe_module.h"
@@ -33,6 +34,8 @@ struct Flags {
   tools::TrainRequest request;
   runtime::TrainOptions training;
   std::optional<std::int64_t> epochs;
+  std::optional<std::uint64_t> seed;
+  std::string resume;  // a directory
   bool synthetic = false, no_shuffle = false, no_kernel_cache = false, cache_asked = false, dry_run = false,
        quiet = false, profile = false;
   std::string summary, trace;
@@ -122,6 +125,12 @@ ir::Status check_init(const Flags& flags, const tools::Prepared& prepared, ir::D
   return weights == ir::Status::failed ? weights : runtime::check_symbols(init, prepared.training, diagnostics);
 }
 
+/// Takes from a run that goes on what the command line does not say.
+void take(const runtime::RunSettings& settings, Flags& flags) {
+  if (!flags.seed) flags.request.seed = flags.training.seed = settings.seed;
+  if (!flags.no_shuffle) flags.training.shuffle = settings.shuffle;
+}
+
 /// Says what would be trained, after the checks that training makes before its first step.
 int dry_run(const Flags& flags, const tools::Prepared& prepared) {
   if (!flags.quiet) {
@@ -133,7 +142,7 @@ int dry_run(const Flags& flags, const tools::Prepared& prepared) {
   return write_summary(flags, prepared, std::nullopt, tools::exit_done);
 }
 
-int run(const Flags& flags) {
+int run(Flags flags) {
   const SummaryIfEnded summary(flags.summary.empty() ? "" : tools::unprepared_summary_json());
   ir::Diagnostics diagnostics;
   if (flags.cache_asked &&
@@ -144,10 +153,17 @@ int run(const Flags& flags) {
     diagnostics.error(runtime::whole_file(flags.trace), "expected a file to write the trace to, found a directory");
     return tools::fail(diagnostics);
   }
-  std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
-  if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed) {
-    return tools::fail(diagnostics);
+  std::optional<runtime::RunState> goes_on;
+  if (flags.training.resume) {
+    goes_on = runtime::read_run_state(flags.training.out, diagnostics);
+    if (!goes_on) return tools::fail(diagnostics);
+    take(goes_on->settings, flags);
   }
+  std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
+  if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed ||
+      (flags.training.resume &&
+       runtime::check_resume(prepared->module, prepared->training, flags.training, diagnostics) == ir::Status::failed))
+    return tools::fail(diagnostics);
   catch_signals();
   const std::string& out = flags.training.out;
   const bool made_out = !out.empty() && !std::filesystem::exists(out, unknown);
@@ -165,6 +181,7 @@ int run(const Flags& flags) {
   }
 
   if (!flags.quiet && flags.request.reference) std::cerr << "executing with the reference interpreter\n";
+  if (!flags.quiet && goes_on) std::cerr << fmt::format("going on after step {}\n", tools::grouped(goes_on->steps));
   const runtime::Watcher watcher = tools::progress_watcher(prepared->module.recipe, flags.quiet);
   const std::optional<runtime::TrainResult> result =
       runtime::train(prepared->module, *prepared->executor, prepared->training, prepared->validation, flags.training,
@@ -193,11 +210,12 @@ void declare(CLI::App& app, Flags& flags) {
       ->check(tools::proper_fraction());
   app.add_flag("--synthetic", flags.synthetic, "Train on random data instead");
   positive("--epochs", flags.epochs, "Epochs to train, over the file's `epochs` or `steps`");
-  positive("--max-steps", flags.training.max_steps, "End after so many steps; schedules do not see it");
-  app.add_option("--seed", flags.request.seed, "Seed of initialization, order and split; 0 by default")
+  positive("--max-steps", flags.training.max_steps, "End after so many steps of the run; schedules do not see it");
+  app.add_option("--seed", flags.seed, "Seed of initialization, order and split; 0 by default")
       ->type_name("N")
       ->transform(tools::whole_number(0, std::numeric_limits<std::uint64_t>::max()));
-  path("--out", flags.training.out, "Write last.safetensors and best.safetensors to this folder", "DIR");
+  path("--out", flags.training.out, "Write last, best and run.safetensors to this folder", "DIR");
+  path("--resume", flags.resume, "Go on with the run that wrote to this folder, and write there", "DIR");
   path("--init", flags.training.init, "Start from these weights", "FILE");
   app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
   app.add_flag("--reference", flags.request.reference,
@@ -236,16 +254,17 @@ int main(int argc, char** argv) {
   Flags flags;
   tools::ModelFlags model_flags;
   tools::ThreadFlag thread_flag;
-  std::string resume;
   declare(app, flags);
   model_flags.declare(app);
   thread_flag.declare(app);
-  const CLI::Option* resume_flag = app.add_option("--resume", resume)->group("");
 
   if (const std::optional<int> status = tools::parse_command_line(app, argc, argv)) return *status;
-  if (!resume_flag->empty()) return tools::refuse("--resume is not built in this version");
   flags.request.threads = thread_flag.threads();
   if (const std::string problem = check_data_flags(flags); !problem.empty()) return tools::refuse(problem);
+  if (!flags.resume.empty() && !flags.training.out.empty())
+    return tools::refuse("--resume DIR writes to DIR: it does not go with --out");
+  if (!flags.resume.empty() && !flags.training.init.empty())
+    return tools::refuse("--resume goes on with a run's weights: it does not go with --init");
   if (flags.request.reference && (flags.profile || !flags.trace.empty()))
     return tools::refuse("--profile and --trace measure compiled programs: they do not go with --reference");
   if (flags.no_kernel_cache && !flags.request.kernel_cache.empty())
@@ -260,7 +279,9 @@ int main(int argc, char** argv) {
   if (!options) return tools::exit_usage;
   flags.request.options = *options;
   flags.request.options.epochs = flags.epochs;
-  flags.training.seed = flags.request.seed;
+  flags.training.seed = flags.request.seed = flags.seed.value_or(0);
+  flags.training.resume = !flags.resume.empty();
+  if (flags.training.resume) flags.training.out = flags.resume;
   flags.training.shuffle = !flags.no_shuffle;
   flags.training.signal = &received_signal;
   return tools::within_limits([&] { return run(flags); });

@@ -228,6 +228,61 @@ train {
         fresh = self.figures(self.line, "--data", self.points, "--no-shuffle", "--max-steps", "1")
         self.assertLess(again["losses"][0], fresh["losses"][0])
 
+    def test_a_run_that_was_killed_goes_on_to_the_same_bits(self):
+        program = self.dir / "noisy.nn"
+        program.write_text("""
+train {
+  data features: f32[30], label: u8
+  x = batch_norm(features) as norm
+  scores = linear(dropout(relu(linear(x, 256) as hidden), 0.3), 2) as fit
+  loss cross_entropy(scores, label)
+  metric accuracy = mean(argmax(scores, axis = -1) == label)
+  optimizer adamw(lr = cosine(1e-2))
+  batch = 32
+  epochs = 60
+}
+""")
+        whole, cut = self.dir / "whole", self.dir / "cut"
+        data = ("--data", CANCER, "--val-split", "0.2")
+        expected = self.figures(program, *data, "--seed", "5", "--out", whole)
+        process = subprocess.Popen([BIN / "nnc-train", program, *data, "--seed", "5", "--out", cut],
+                                   stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if line.split()[1] == "5/60":
+                break
+        process.kill()
+        process.communicate()
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+        # Once more, within an epoch, and then to the end.
+        self.figures(program, *data, "--resume", cut, "--max-steps", "800")
+        done = run(program, *data, "--resume", cut, "--summary=json")
+        self.assertTrue(done.stderr.startswith("going on after step 800\n"), done.stderr)
+        found = json.loads(done.stdout)
+        for key in ("steps", "epochs", "train_loss", "train_metrics", "valid_loss", "valid_metrics", "stop_reason"):
+            self.assertEqual(found[key], expected[key], key)
+        self.assertLessEqual(found["best_valid_loss"], expected["best_valid_loss"])  # parts of epochs count
+        for name in ("last.safetensors", "run.safetensors"):
+            self.assertEqual((cut / name).read_bytes(), (whole / name).read_bytes(), name)
+
+    def test_a_run_that_cannot_go_on_says_why(self):
+        out = self.dir / "out"
+        self.figures(self.line, "--data", self.points, "--out", out, "--no-shuffle", "--max-steps", "2")
+        before = (out / "run.safetensors").read_bytes()
+        done = run(self.line, "--data", self.points, "--resume", out, "--batch", "5", "--seed", "3")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr.splitlines(), [
+            f"{out}/run.safetensors: error: its run has seed 0, this one has seed 3: leave out --seed",
+            f"{out}/run.safetensors: error: its run has batches of 4, this one has batches of 5: it goes on with those it began with"])
+        self.assertEqual((out / "run.safetensors").read_bytes(), before)
+        for dry in ((), ("--dry-run",)):
+            done = run(self.line, "--data", self.points, "--resume", self.dir / "none", *dry)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr, f"{self.dir}/none/run.safetensors: error: there is no such file, so no run that "
+                                          "could go on; --out DIR begins one\n")
+        self.assertFalse((self.dir / "none").exists())
+        # Order and seed need not be said again.
+        self.assertEqual(self.figures(self.line, "--data", self.points, "--resume", out)["steps"], 9)
+
     def test_an_unwritable_out_is_one_error_before_the_first_step(self):
         (self.dir / "file").write_text("in the way")
         done = run(self.line, "--data", self.points, "--out", self.dir / "file/out", "--summary=json")
@@ -289,7 +344,7 @@ train {
         figures = self.figures(self.line, "--data", self.points, "--valid", valid, "--out", out)
         for key in ("valid_loss", "best_valid_loss", "best_epoch"):
             self.assertIsNone(figures[key], key)
-        self.assertEqual(os.listdir(out), ["last.safetensors"])
+        self.assertEqual(set(os.listdir(out)), {"last.safetensors", "run.safetensors"})
 
     def test_what_does_not_go_is_said_before_anything_is_made(self):
         out = self.dir / "out"
