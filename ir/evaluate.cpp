@@ -218,7 +218,7 @@ std::vector<Tensor> evaluate_routine(const OpView& op, const Routine& routine,
 }  // namespace
 
 std::vector<Tensor> evaluate(const OpView& op, std::span<const Tensor* const> operands) {
-  const DenormalsAreZero mode;
+  const FlushDenormals mode;
   if (op.def->as<Elementwise>()) return {evaluate_elementwise(op, operands)};
   if (const auto* reduction = op.def->as<Reduction>()) return evaluate_reduction(op, *reduction, *operands[0]);
   if (const auto* movement = op.def->as<Movement>()) return {evaluate_movement(op, *movement, operands)};

@@ -16,11 +16,16 @@ class RuleParser {
  public:
   explicit RuleParser(std::string_view text) : text_(text) {}
 
-  // rule = term "->" term
+  // rule = term "->" term { ";" LETTER "=" term }
   std::pair<Term, Term> rule() {
     Term pattern = term();
     check(take("->"), "`->`");
     Term replacement = term();
+    while (take(";")) {
+      const Term letter = term();
+      check(letter.kind == Term::Kind::letter && take("="), "a letter and `=`");
+      substitute(replacement, letter, term());
+    }
     check(at_ == text_.size(), "the end");
     return {std::move(pattern), std::move(replacement)};
   }
@@ -51,6 +56,14 @@ class RuleParser {
     return op;
   }
 
+  static void substitute(Term& in, const Term& letter, const Term& value) {
+    if (in == letter) {
+      in = value;
+    } else {
+      for (Term& arg : in.args) substitute(arg, letter, value);
+    }
+  }
+
   double number() {
     double value = 0;
     const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
@@ -74,6 +87,40 @@ class RuleParser {
 
   std::string_view text_;
   std::size_t at_ = 0;
+};
+
+class TermBuilder {
+ public:
+  TermBuilder(Builder& builder, const Bindings& bindings) : builder_(builder), bindings_(bindings) {}
+
+  std::optional<Expr> build(const Term& term, DType dtype) {
+    switch (term.kind) {
+      case Term::Kind::letter: return bindings_.at(term.letter);
+      case Term::Kind::number: return builder_.constant(term.number, term.truth ? DType::boolean : dtype);
+      case Term::Kind::op: break;
+    }
+    const auto same = [&](const auto& other) { return *other.first == term; };
+    if (const auto found = std::ranges::find_if(made_, same); found != made_.end()) return found->second;
+    std::vector<std::optional<Expr>> args(term.args.size());
+    for (std::size_t i = 0; i < args.size(); ++i) {
+      if (term.args[i].kind == Term::Kind::number) continue;
+      args[i] = build(term.args[i], dtype);
+      if (!args[i]) return std::nullopt;
+      dtype = args[i]->dtype();
+    }
+    std::vector<Expr> operands;
+    for (std::size_t i = 0; i < args.size(); ++i) operands.push_back(args[i] ? *args[i] : *build(term.args[i], dtype));
+    const auto made = builder_.try_op(*term.def, operands, {});
+    const auto* results = std::get_if<std::vector<Expr>>(&made);
+    if (results == nullptr) return std::nullopt;
+    made_.emplace_back(&term, results->front());
+    return results->front();
+  }
+
+ private:
+  Builder& builder_;
+  const Bindings& bindings_;
+  std::vector<std::pair<const Term*, Expr>> made_;
 };
 
 void collect_letters(const Term& term, std::vector<char>& letters) {
@@ -167,25 +214,7 @@ const std::vector<RewriteRule>& rewrites_of(const OpDef& def) {
 }
 
 std::optional<Expr> build(Builder& builder, const Term& term, const Bindings& bindings, DType dtype) {
-  switch (term.kind) {
-    case Term::Kind::letter: return bindings.at(term.letter);
-    case Term::Kind::number: return builder.constant(term.number, term.truth ? DType::boolean : dtype);
-    case Term::Kind::op: break;
-  }
-  std::vector<std::optional<Expr>> args(term.args.size());
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    if (term.args[i].kind == Term::Kind::number) continue;
-    args[i] = build(builder, term.args[i], bindings, dtype);
-    if (!args[i]) return std::nullopt;
-    dtype = args[i]->dtype();
-  }
-  std::vector<Expr> operands;
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    operands.push_back(args[i] ? *args[i] : *build(builder, term.args[i], bindings, dtype));
-  }
-  const auto made = builder.try_op(*term.def, operands, {});
-  const auto* results = std::get_if<std::vector<Expr>>(&made);
-  return results == nullptr ? std::nullopt : std::optional(results->front());
+  return TermBuilder(builder, bindings).build(term, dtype);
 }
 
 }  // namespace nnc::ir

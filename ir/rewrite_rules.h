@@ -1,11 +1,11 @@
 // Rewrite rules as the op records write them, "mul(x, 1) -> x", parsed.
 //
-//   rule = term "->" term
+//   rule = term "->" term { ";" LETTER "=" term }
 //   term = OP "(" term { "," term } ")" | LETTER | NUMBER | "true" | "false"
 //
-// A letter stands for any value, the same one wherever it occurs. A number stands for a constant all of whose elements
-// have that value; -0 and 0 differ, and truth is no number. Ops of a rule have no attributes. Each rule makes its
-// pattern cheaper.
+// A letter stands for any value, the same one or the same constant wherever it occurs. A number stands for a constant all of whose elements
+// have that value; -0 and 0 differ, and truth is no number. Behind the replacement stands what its own letters are. Ops of
+// a rule have no attributes. Each rule makes its pattern cheaper.
 #pragma once
 
 #include "ir/builder.h"
@@ -27,6 +27,8 @@ struct Term {
   bool truth = false;  // the number is 0 or 1 and stands for false or true
   const OpDef* def = nullptr;
   std::vector<Term> args = {};
+
+  bool operator==(const Term&) const = default;
 };
 
 struct RewriteRule {
@@ -42,7 +44,7 @@ const std::vector<RewriteRule>& rewrites_of(const OpDef& def);
 
 using Bindings = std::map<char, Expr>;
 
-/// Appends the ops of a term. Numbers take the type of the last letter or op beside them, `dtype` where there is none.
+/// Appends the ops of a term, one for all terms in it that are equal. Numbers take the type of the last letter or op beside them, `dtype` where there is none.
 /// Nothing if an op does not take the operands.
 std::optional<Expr> build(Builder& builder, const Term& term, const Bindings& bindings, DType dtype);
 /// The letters of a term.

@@ -5,6 +5,7 @@
 #include "ir/tensor.h"
 
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 namespace nnc::ir {
@@ -22,9 +23,15 @@ T wrapping(T a, T b, F f) {
   }
 }
 
+/// x, or the zero that a denormal is: the C library looks at its bits, whatever the mode of the arithmetic is.
+template <class T>
+T flushed(T x) {
+  return std::fabs(x) < std::numeric_limits<T>::min() ? std::copysign(T(0), x) : x;
+}
+
 template <class T>
 T power(T a, T b) {
-  return static_cast<T>(std::pow(a, b));
+  return flushed(static_cast<T>(std::pow(flushed(a), flushed(b))));
 }
 
 template <class T, class F>
@@ -40,6 +47,7 @@ void arithmetic(const ScalarInstr& instr, std::int64_t n, T* to, const T* a, con
     else
       internal_error(__FILE__, __LINE__, "a formula takes a function of floats of an integer");
   };
+  const auto library = [&](auto f) { return real([&](T x) { return flushed(f(flushed(x))); }); };
   switch (instr.op) {
     case ScalarOp::add:
       return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x + y; }); });
@@ -69,12 +77,12 @@ void arithmetic(const ScalarInstr& instr, std::int64_t n, T* to, const T* a, con
     case ScalarOp::ceil: return real([](T x) { return std::ceil(x); });
     case ScalarOp::round: return real([](T x) { return std::nearbyint(x); });
     case ScalarOp::sqrt: return real([](T x) { return std::sqrt(x); });
-    case ScalarOp::exp: return real([](T x) { return std::exp(x); });
-    case ScalarOp::log: return real([](T x) { return std::log(x); });
-    case ScalarOp::sin: return real([](T x) { return std::sin(x); });
-    case ScalarOp::cos: return real([](T x) { return std::cos(x); });
-    case ScalarOp::tanh: return real([](T x) { return std::tanh(x); });
-    case ScalarOp::erf: return real([](T x) { return std::erf(x); });
+    case ScalarOp::exp: return library([](T x) { return std::exp(x); });
+    case ScalarOp::log: return library([](T x) { return std::log(x); });
+    case ScalarOp::sin: return library([](T x) { return std::sin(x); });
+    case ScalarOp::cos: return library([](T x) { return std::cos(x); });
+    case ScalarOp::tanh: return library([](T x) { return std::tanh(x); });
+    case ScalarOp::erf: return library([](T x) { return std::erf(x); });
     default: break;
   }
   internal_error(__FILE__, __LINE__, "a formula divides integers or is malformed");

@@ -35,7 +35,7 @@ class Matcher {
     work.pop_back();
     if (term->kind == Term::Kind::letter) {
       const Expr& bound = match.bindings.try_emplace(term->letter, builder_->expr(value)).first->second;
-      return bound.value == value ? match_all(std::move(work), std::move(match)) : std::nullopt;
+      return is_same(bound.value, value) ? match_all(std::move(work), std::move(match)) : std::nullopt;
     }
     if (term->kind == Term::Kind::number) {
       const std::optional<double> splat = splat_value(builder_->block(), value);
@@ -55,6 +55,15 @@ class Matcher {
       if (std::optional<Match> found = match_all(std::move(more), match)) return found;
     }
     return std::nullopt;
+  }
+
+  /// One value, or constants all of whose elements are the same number.
+  bool is_same(ValueId a, ValueId b) const {
+    if (a == b) return true;
+    const Block& block = builder_->block();
+    const std::optional<double> left = splat_value(block, a), right = splat_value(block, b);
+    return is_float(block.type(a).dtype) && left && right && *left == *right &&
+           std::signbit(*left) == std::signbit(*right) && block.type(a) == block.type(b);
   }
 
   Builder* builder_;
@@ -135,8 +144,8 @@ const Op* SimplifyCtx::definer(std::size_t i, std::string_view name) const {
   return op != nullptr && *op->def->name == name ? op : nullptr;
 }
 
-// An op costs its instructions, one unit for each element that it reads or writes, and one for being there. Constants
-// and slots are there already.
+// An op costs four units for each of its instructions, one for each element that it reads or writes, which in a kernel
+// are registers, and one for being there. Constants and slots are there already.
 std::int64_t rule_cost(const OpView& op) {
   if (op.operands.empty()) return 0;
   std::int64_t read = 0, written = 0;
@@ -147,7 +156,7 @@ std::int64_t rule_cost(const OpView& op) {
   } else if (op.def->as<Movement>() != nullptr) {
     read = written;
   }
-  return 1 + read + written + work_of(op);
+  return 1 + read + written + 4 * work_of(op);
 }
 
 std::optional<Simplified> simplify_once(Builder& builder, const Op& in_block, const std::vector<bool>& sole_uses) {

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -26,6 +28,8 @@ class Descriptor {
  private:
   int fd_;
 };
+
+constexpr std::string_view suffix = ".part";  // behind the writer's process
 
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -56,7 +60,7 @@ void sync_directory_of(const std::string& path) {
 
 /// Puts the parts in place of the file; returns 0, or the errno of what went wrong.
 int replace(const std::string& path, std::span<const std::string_view> parts) {
-  const std::string beside = fmt::format("{}.{}.part", path, ::getpid());
+  const std::string beside = fmt::format("{}.{}{}", path, ::getpid(), suffix);
   if (write_beside(beside, parts) && ::rename(beside.c_str(), path.c_str()) == 0) {
     sync_directory_of(path);
     return 0;
@@ -81,6 +85,21 @@ ir::Status write_atomically(const std::string& path, std::span<const std::string
   if (fault == 0) return ir::Status::ok;
   diagnostics.error({path, 0, 0}, fmt::format("cannot write it: {}", message_of(fault)));
   return ir::Status::failed;
+}
+
+void remove_leftovers(const std::string& path) {
+  namespace fs = std::filesystem;
+  const std::string before = fs::path(path).filename().string() + ".";
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(path).parent_path(), error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(before) || !name.ends_with(suffix)) continue;
+    const char* const last = name.data() + name.size() - suffix.size();
+    pid_t writer = 0;
+    const auto [end, fault] = std::from_chars(name.data() + before.size(), last, writer);
+    const bool is_ours = fault == std::errc() && end == last && writer > 0;
+    if (is_ours && ::kill(writer, 0) != 0 && errno == ESRCH) fs::remove(entry.path(), error);
+  }
 }
 
 ir::Status prepare_directory(const std::string& directory, std::string_view what, ir::Diagnostics& diagnostics) {

@@ -17,6 +17,9 @@ ir::Status write_atomically(const std::string& path, std::span<const std::string
 ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
                             ir::Diagnostics& diagnostics);
 
+/// Removes what writers of the file that were killed left beside it.
+void remove_leftovers(const std::string& path);
+
 /// Makes the directory if it is missing and proves that files can be written there; `what` it is for errors.
 ir::Status prepare_directory(const std::string& directory, std::string_view what, ir::Diagnostics& diagnostics);
 

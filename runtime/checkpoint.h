@@ -92,7 +92,7 @@ ir::Status check_symbols(const std::string& path, const Dataset& data, ir::Diagn
 /// What training writes to its output directory.
 inline constexpr std::string_view last_weights = "last.safetensors";
 inline constexpr std::string_view best_weights = "best.safetensors";
-inline constexpr std::string_view run_file = "run.safetensors";  // what a run goes on from (run_state.h)
+inline constexpr std::string_view run_file = "run.safetensors";  // what a run is resumed from (run_state.h)
 
 /// Makes `directory` if it is missing and proves that training can write its files there.
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics);

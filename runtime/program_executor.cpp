@@ -328,15 +328,16 @@ class ProgramExecutor : public Executor {
       programs_.push_back(std::make_unique<LoadedProgram>(module_, program, *kernels_, *contractions_, slots_,
                                                           arena_.begin(), transient, transient + planned_.transient,
                                                           profile));
-    // Threads that the pool has already; a run's new ones inherit it.
-    const ir::DenormalsAreZero here;
+    // Threads that the pool has already flush denormals from now on, those that a run starts inherit it; the calling one,
+    // which takes part, is left as it was.
+    const ir::FlushDenormals here;
     const int threads = pool_threads();
-    share(threads, threads, [](std::int64_t, std::int64_t, int) { ir::DenormalsAreZero::for_this_thread(); });
+    share(threads, threads, [](std::int64_t, std::int64_t, int) { ir::FlushDenormals::keep(); });
   }
 
   const std::vector<NamedTensor>& run(std::string_view name, std::int64_t batch,
                                       const std::vector<ir::Tensor>& params) override {
-    const ir::DenormalsAreZero mode;
+    const ir::FlushDenormals mode;
     for (const auto& program : programs_)
       if (program->program().name == name && program->program().batch == batch) return program->run(params);
     ir::internal_error(__FILE__, __LINE__, fmt::format("no program {}@{}", name, batch));

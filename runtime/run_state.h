@@ -1,5 +1,5 @@
-// Where a run of training stands: the metadata of run.safetensors, whose tensors are all slots. With both, and the same
-// model, data and options, training goes on as if it had never ended, bit for bit.
+// Where a run of training stands: the metadata of run.safetensors, whose tensors are all slots. With both, and with the
+// same model, data, options, threads and CPU, training resumes as if it had never ended, bit for bit.
 #pragma once
 
 #include "ir/diagnostics.h"
@@ -12,33 +12,31 @@
 
 namespace nnc::runtime {
 
-/// What a run is, and remains when it goes on.
+/// What a run is, and remains when it is resumed.
 struct RunSettings {
   std::uint64_t seed = 0;
   bool shuffle = true;
-  std::int64_t examples = 0;  // of an epoch
   std::int64_t batch = 0;
+  std::int64_t examples = 0;    // of an epoch
+  std::int64_t validation = 0;  // examples of it; 0: none
 };
 
-/// How far it is.
 struct RunState {
   RunSettings settings;
-  std::int64_t steps = 0;          // done, of all epochs
-  std::int64_t epochs = 0;         // before the one it is in
-  std::int64_t step_in_epoch = 0;  // done, from 1; where it is the last, validation and figures are still to come
-  StopRule::Patience patience;     // before them
+  std::int64_t steps =
+      0;  // done, at least 1; where the last one ended an epoch, its validation and figures are still to come
+  StopRule::State stop;  // before them
+
+  /// Epochs before that of the last step, and what is done of that.
+  std::int64_t epochs() const;
+  std::int64_t step_in_epoch() const;
 };
 
 Metadata to_metadata(const RunState& state);
 /// What the file in that directory says; without it, or with other text than ours, an error.
 std::optional<RunState> read_run_state(const std::string& directory, ir::Diagnostics& diagnostics);
-/// Whether a run goes on with the settings it had, each difference an error of `file`.
+/// Whether a run resumes with the settings it had, each difference an error of `file`.
 ir::Status check_settings(const std::string& file, const RunSettings& had, const RunSettings& has,
                           ir::Diagnostics& diagnostics);
-
-/// The metadata of best.safetensors: which epoch its weights are of, and its watched loss.
-Metadata to_metadata(const StopRule::Best& best);
-/// What the file in that directory says; that of no epoch if there is none.
-std::optional<StopRule::Best> read_best(const std::string& directory, ir::Diagnostics& diagnostics);
 
 }  // namespace nnc::runtime

@@ -3,13 +3,15 @@
 namespace nnc::runtime {
 
 bool StopRule::add(std::int64_t epoch, double loss) {
-  if (loss < patience_.reference - (stop_ ? stop_->min_delta : 0)) {
-    patience_ = {loss, 0};
+  if (loss < state_.reference - (stop_ ? stop_->min_delta : 0)) {
+    state_.reference = loss;
+    state_.epochs_without = 0;
   } else {
-    ++patience_.epochs_without;
+    ++state_.epochs_without;
   }
-  if (!(loss < best_.loss)) return false;
-  best_ = {epoch, loss};
+  if (!(loss < state_.best_loss)) return false;
+  state_.best_loss = loss;
+  state_.best_epoch = epoch;
   return true;
 }
 

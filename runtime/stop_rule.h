@@ -20,32 +20,23 @@ class StopRule {
 
   /// Takes the watched loss of one more epoch; true if it is the lowest so far.
   bool add(std::int64_t epoch, double loss);
-  bool exhausted() const { return stop_ && patience_.epochs_without >= stop_->patience; }
+  bool exhausted() const { return stop_ && state_.epochs_without >= stop_->patience; }
 
-  /// The epoch of the lowest loss and that loss; 0 and infinity before there is one.
-  struct Best {
-    std::int64_t epoch = 0;
-    double loss = std::numeric_limits<double>::infinity();
-  };
-  const Best& best() const { return best_; }
-
-  /// What the end of training depends on.
-  struct Patience {
-    double reference = std::numeric_limits<double>::infinity();  // the loss of the last epoch that improved
+  struct State {
+    // The epoch of the lowest loss and that loss; 0 and infinity before there is one.
+    std::int64_t best_epoch = 0;
+    double best_loss = std::numeric_limits<double>::infinity();
+    // The loss of the last epoch that improved, and the epochs since then.
+    double reference = std::numeric_limits<double>::infinity();
     std::int64_t epochs_without = 0;
   };
-  const Patience& patience() const { return patience_; }
-
+  const State& state() const { return state_; }
   /// Goes on from where another one was.
-  void restore(const Best& best, const Patience& patience) {
-    best_ = best;
-    patience_ = patience;
-  }
+  void restore(const State& state) { state_ = state; }
 
  private:
   std::optional<ir::Stop> stop_;
-  Best best_;
-  Patience patience_;
+  State state_;
 };
 
 }  // namespace nnc::runtime

@@ -20,7 +20,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -47,8 +46,20 @@ void report_fault(const ir::ValueFault& fault, ir::Diagnostics& diagnostics) {
   diagnostics.error(chain[shown], fault.what()).note_calls(chain, shown);
 }
 
-RunSettings settings(const ir::Module& module, const Dataset& training, const TrainOptions& options) {
-  return {options.seed, options.shuffle, training.examples(), module.recipe.batch};
+/// Whether all elements are; those that are not floats are.
+bool is_finite(const ir::Type& type, std::span<const std::byte> bytes) {
+  const auto all = [&]<class T>() {
+    const std::span elements(reinterpret_cast<const T*>(bytes.data()), static_cast<std::size_t>(type.elements()));
+    return std::ranges::all_of(elements, [](T x) { return std::isfinite(x); });
+  };
+  if (type.dtype == ir::DType::f32) return all.template operator()<float>();
+  return type.dtype != ir::DType::f64 || all.template operator()<double>();
+}
+
+RunSettings settings(const ir::Module& module, const Dataset& training, const std::optional<Dataset>& validation,
+                     const TrainOptions& options) {
+  return {options.seed, options.shuffle, module.recipe.batch, training.examples(),
+          validation ? validation->examples() : 0};
 }
 
 std::string output(const TrainOptions& options, std::string_view file) {
@@ -96,35 +107,39 @@ class Trainer {
     if (!options_.init.empty() && load_weights(options_.init, module_, executor_, diagnostics_) == ir::Status::failed) {
       return false;
     }
-    if (options_.out.empty()) return true;
-    return prepare_output(options_.out, diagnostics_) == ir::Status::ok && remove(best_weights) && remove(run_file);
+    return options_.out.empty() || prepare_output(options_.out, diagnostics_) == ir::Status::ok;
   }
 
   /// Takes the place where the run in the output directory was.
   bool resume() {
     const std::optional<RunState> state = read_run_state(options_.out, diagnostics_);
-    if (!state || check_resume(module_, training_, options_, diagnostics_) == ir::Status::failed ||
-        load_slots(output(options_, run_file), module_, executor_, diagnostics_) == ir::Status::failed)
+    if (!state || check_resume(module_, training_, validation_, options_, diagnostics_) == ir::Status::failed ||
+        load_slots(output(options_, run_file), module_, executor_, diagnostics_) == ir::Status::failed ||
+        prepare_output(options_.out, diagnostics_) == ir::Status::failed)
       return false;
     set(ir::total_steps_slot, total_steps());  // the recipe may say more than it did
-    const std::optional<StopRule::Best> best = read_best(options_.out, diagnostics_);
-    if (!best || prepare_output(options_.out, diagnostics_) == ir::Status::failed) return false;
-    rule_.restore(*best, state->patience);
-    result_.best_epoch = best->epoch;
-    if (validation_ && best->epoch > 0) result_.best_valid_loss = best->loss;
+    rule_.restore(state->stop);
+    result_.best_epoch = state->stop.best_epoch;
+    if (validation_ && state->stop.best_epoch > 0) result_.best_valid_loss = state->stop.best_loss;
     result_.steps = state->steps;
-    result_.epochs = state->epochs;
-    begun_steps_ = state->step_in_epoch;
+    result_.epochs = state->epochs();
+    begun_steps_ = state->step_in_epoch();
+    anew_ = false;
     return true;
   }
 
-  /// What an earlier run left says nothing about this one.
-  bool remove(std::string_view file) {
-    const std::string path = output(options_, file);
-    std::error_code error;
-    std::filesystem::remove(path, error);
-    if (error) diagnostics_.error(whole_file(path), fmt::format("cannot remove it: {}", error.message()));
-    return !error;
+  /// What an earlier run left says nothing about this one. It stays until there is something to put in its place.
+  bool remove_earlier() {
+    if (options_.out.empty() || !std::exchange(anew_, false)) return true;
+    for (const std::string_view file : {best_weights, run_file}) {
+      const std::string path = output(options_, file);
+      std::error_code error;
+      std::filesystem::remove(path, error);
+      if (!error) continue;
+      diagnostics_.error(whole_file(path), fmt::format("cannot remove it: {}", error.message()));
+      return false;
+    }
+    return true;
   }
 
   /// What schedules count towards; options that end training early do not change it.
@@ -179,7 +194,9 @@ class Trainer {
 
   void look_within_epoch(std::int64_t step_in_epoch) {
     if (step_in_epoch == steps_per_epoch_) return;
-    if (recipe_.steps && result_.steps >= *recipe_.steps) {
+    if (recipe_.epochs && result_.epochs >= *recipe_.epochs) {
+      reason_ = StopReason::epochs;  // a run that is resumed with fewer
+    } else if (recipe_.steps && result_.steps >= *recipe_.steps) {
       reason_ = StopReason::steps;
     } else if (signalled()) {
       reason_ = StopReason::signal;
@@ -193,6 +210,7 @@ class Trainer {
     const Clock::time_point begin = Clock::now();
     Progress progress;
     progress.epoch = result_.epochs + 1;
+    progress.steps = result_.steps;
     progress.steps_per_epoch = steps_per_epoch_;
     progress.step_in_epoch = std::exchange(begun_steps_, 0);
     if (progress.step_in_epoch > 0) {
@@ -210,13 +228,12 @@ class Trainer {
       look_after_step(progress.batch_loss, progress.step_in_epoch);
       if (watcher_.step) watcher_.step(progress);
       const bool ends = reason_ || progress.step_in_epoch == steps_per_epoch_;
-      if (!ends && seconds_since(state_saved_) >= options_.save_seconds && !save_state(progress.step_in_epoch))
-        return false;
+      const bool late = seconds_since(state_saved_) >= options_.save_seconds;
+      if (late && !ends && (!remove_earlier() || !save_state())) return false;
     }
 
-    // Saved before validation, which may take long. There is nothing to go on from where a loss is not finite.
-    if (!save(last_weights)) return false;
-    if (reason_ != StopReason::diverged && !save_state(progress.step_in_epoch)) return false;
+    // Saved before validation, which may take long.
+    if (!remove_earlier() || !save(last_weights) || !save_state()) return false;
     if (progress.step_in_epoch == steps_per_epoch_) ++result_.epochs;
     const bool validated = validate();
     report(validated);
@@ -229,7 +246,7 @@ class Trainer {
     }
     progress.seconds = seconds_since(begin);
     if (watcher_.epoch) watcher_.epoch(progress, result_.train, result_.valid, improved);
-    return !improved || save(best_weights, to_metadata(rule_.best()));
+    return !improved || save(best_weights);
   }
 
   /// The examples of batch `index`; the last one has what is left.
@@ -293,20 +310,28 @@ class Trainer {
     return found->value.real(0);
   }
 
-  bool save(std::string_view file, Metadata metadata = {}) {
+  bool save(std::string_view file) {
     if (options_.out.empty()) return true;
-    metadata.merge(symbol_tables(training_));
-    return save_weights(output(options_, file), module_, executor_, metadata, diagnostics_) == ir::Status::ok;
+    return save_weights(output(options_, file), module_, executor_, symbol_tables(training_), diagnostics_) ==
+           ir::Status::ok;
   }
 
-  /// Before validation adds to its accumulators.
-  bool save_state(std::int64_t step_in_epoch) {
-    state_saved_ = Clock::now();
-    if (options_.out.empty()) return true;
-    Metadata metadata = to_metadata(
-        {settings(module_, training_, options_), result_.steps, result_.epochs, step_in_epoch, rule_.patience()});
+  /// Before validation adds to its accumulators. The state that is there stays where there is nothing to resume from.
+  bool save_state() {
+    if (options_.out.empty() || !parameters_are_finite()) return true;
+    Metadata metadata =
+        to_metadata({settings(module_, training_, validation_, options_), result_.steps, rule_.state()});
     metadata.merge(symbol_tables(training_));
-    return save_slots(output(options_, run_file), module_, executor_, metadata, diagnostics_) == ir::Status::ok;
+    const ir::Status status = save_slots(output(options_, run_file), module_, executor_, metadata, diagnostics_);
+    state_saved_ = Clock::now();
+    return status == ir::Status::ok;
+  }
+
+  /// A loss is that before the update, which may have made them anything.
+  bool parameters_are_finite() const {
+    return std::ranges::all_of(module_.slots, [&](const ir::Slot& slot) {
+      return slot.kind != ir::SlotKind::parameter || is_finite(slot.type, executor_.slot_bytes(slot.path));
+    });
   }
 
   const ir::Module& module_;
@@ -319,7 +344,8 @@ class Trainer {
   ir::Diagnostics& diagnostics_;
   StopRule rule_;
   std::int64_t steps_per_epoch_;
-  std::int64_t begun_steps_ = 0;  // of the next epoch, done by the run that goes on
+  std::int64_t begun_steps_ = 0;  // of the next epoch, done before the run was resumed
+  bool anew_ = true;              // nothing in the output directory is of this run
   Clock::time_point state_saved_ = Clock::now();
   std::map<std::int64_t, std::vector<ir::Tensor>> batches_;  // by size
   TrainResult result_;
@@ -423,14 +449,15 @@ std::vector<std::int64_t> batch_sizes(std::int64_t examples, std::int64_t batch)
   return sizes;
 }
 
-ir::Status check_resume(const ir::Module& module, const Dataset& training, const TrainOptions& options,
-                        ir::Diagnostics& diagnostics) {
+ir::Status check_resume(const ir::Module& module, const Dataset& training, const std::optional<Dataset>& validation,
+                        const TrainOptions& options, ir::Diagnostics& diagnostics) {
   const std::optional<RunState> state = read_run_state(options.out, diagnostics);
   if (!state) return ir::Status::failed;
   const std::string file = output(options, run_file);
-  const std::array checks{check_settings(file, state->settings, settings(module, training, options), diagnostics),
-                          check_slots(file, module, diagnostics), check_symbols(file, training, diagnostics)};
-  return std::ranges::count(checks, ir::Status::failed) > 0 ? ir::Status::failed : ir::Status::ok;
+  const RunSettings now = settings(module, training, validation, options);
+  if (check_settings(file, state->settings, now, diagnostics) == ir::Status::failed) return ir::Status::failed;
+  const ir::Status slots = check_slots(file, module, diagnostics);
+  return slots == ir::Status::failed ? slots : check_symbols(file, training, diagnostics);
 }
 
 std::optional<TrainResult> train(const ir::Module& module, Executor& executor, const Dataset& training,

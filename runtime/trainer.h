@@ -30,7 +30,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;
   std::string out;                           // directory; empty: no files
-  bool resume = false;                       // go on with the run in `out`, which its state is in
+  bool resume = false;                       // the run in `out`, whose state is there
   double save_seconds = 600;                 // save that state within an epoch as well, so long after the last time
   std::string init;                          // safetensors to start from; empty: the `init` graph alone
   const std::atomic<int>* signal = nullptr;  // set to a signal's number to stop after the current batch
@@ -63,7 +63,7 @@ struct Watcher {
 
 struct TrainResult {
   StopReason reason = StopReason::epochs;
-  std::int64_t steps = 0, epochs = 0;  // of the run, before it went on, too; epochs: complete ones
+  std::int64_t steps = 0, epochs = 0;  // of the whole run, however often it was resumed; epochs: complete ones
   Report train;
   std::optional<Report> valid;
   std::optional<double> best_valid_loss;
@@ -83,9 +83,9 @@ ir::Status check_trainable(const ir::Module& module, const std::vector<std::int6
                            const std::vector<std::int64_t>& eval_sizes, const std::string& file,
                            ir::Diagnostics& diagnostics);
 
-/// Whether the run in `options.out` can go on with this model, data and options; all that does not fit is an error each.
-ir::Status check_resume(const ir::Module& module, const Dataset& training, const TrainOptions& options,
-                        ir::Diagnostics& diagnostics);
+/// Whether the run in `options.out` can be resumed with this model, data and options; what does not fit is an error.
+ir::Status check_resume(const ir::Module& module, const Dataset& training, const std::optional<Dataset>& validation,
+                        const TrainOptions& options, ir::Diagnostics& diagnostics);
 
 /// Trains until the recipe, the options or a signal ends it. Errors (an unwritable file, weights that do not fit) come
 /// back as an empty result with diagnostics.

@@ -138,6 +138,7 @@ ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnos
   std::error_code error;
   for (const std::string_view name : {last_weights, best_weights, run_file}) {
     const fs::path file = fs::path(directory) / name;
+    remove_leftovers(file.string());
     if (!fs::is_directory(file, error)) continue;
     diagnostics.error(whole_file(file.string()), "expected a file to replace, found a directory");
     return ir::Status::failed;

@@ -125,7 +125,7 @@ ir::Status check_init(const Flags& flags, const tools::Prepared& prepared, ir::D
   return weights == ir::Status::failed ? weights : runtime::check_symbols(init, prepared.training, diagnostics);
 }
 
-/// Takes from a run that goes on what the command line does not say.
+/// Takes from a run that is resumed what the command line does not say.
 void take(const runtime::RunSettings& settings, Flags& flags) {
   if (!flags.seed) flags.request.seed = flags.training.seed = settings.seed;
   if (!flags.no_shuffle) flags.training.shuffle = settings.shuffle;
@@ -153,16 +153,16 @@ int run(Flags flags) {
     diagnostics.error(runtime::whole_file(flags.trace), "expected a file to write the trace to, found a directory");
     return tools::fail(diagnostics);
   }
-  std::optional<runtime::RunState> goes_on;
+  std::optional<runtime::RunState> resumed;
   if (flags.training.resume) {
-    goes_on = runtime::read_run_state(flags.training.out, diagnostics);
-    if (!goes_on) return tools::fail(diagnostics);
-    take(goes_on->settings, flags);
+    resumed = runtime::read_run_state(flags.training.out, diagnostics);
+    if (!resumed) return tools::fail(diagnostics);
+    take(resumed->settings, flags);
   }
   std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
   if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed ||
-      (flags.training.resume &&
-       runtime::check_resume(prepared->module, prepared->training, flags.training, diagnostics) == ir::Status::failed))
+      (flags.training.resume && runtime::check_resume(prepared->module, prepared->training, prepared->validation,
+                                                      flags.training, diagnostics) == ir::Status::failed))
     return tools::fail(diagnostics);
   catch_signals();
   const std::string& out = flags.training.out;
@@ -181,7 +181,7 @@ int run(Flags flags) {
   }
 
   if (!flags.quiet && flags.request.reference) std::cerr << "executing with the reference interpreter\n";
-  if (!flags.quiet && goes_on) std::cerr << fmt::format("going on after step {}\n", tools::grouped(goes_on->steps));
+  if (!flags.quiet && resumed) std::cerr << fmt::format("resuming after step {}\n", tools::grouped(resumed->steps));
   const runtime::Watcher watcher = tools::progress_watcher(prepared->module.recipe, flags.quiet);
   const std::optional<runtime::TrainResult> result =
       runtime::train(prepared->module, *prepared->executor, prepared->training, prepared->validation, flags.training,
@@ -215,7 +215,7 @@ void declare(CLI::App& app, Flags& flags) {
       ->type_name("N")
       ->transform(tools::whole_number(0, std::numeric_limits<std::uint64_t>::max()));
   path("--out", flags.training.out, "Write last, best and run.safetensors to this folder", "DIR");
-  path("--resume", flags.resume, "Go on with the run that wrote to this folder, and write there", "DIR");
+  path("--resume", flags.resume, "Resume the run that wrote to this folder, and write there", "DIR");
   path("--init", flags.training.init, "Start from these weights", "FILE");
   app.add_flag("--no-shuffle", flags.no_shuffle, "Take the examples in the file's order");
   app.add_flag("--reference", flags.request.reference,
@@ -264,7 +264,7 @@ int main(int argc, char** argv) {
   if (!flags.resume.empty() && !flags.training.out.empty())
     return tools::refuse("--resume DIR writes to DIR: it does not go with --out");
   if (!flags.resume.empty() && !flags.training.init.empty())
-    return tools::refuse("--resume goes on with a run's weights: it does not go with --init");
+    return tools::refuse("--resume begins with a run's own weights: it does not go with --init");
   if (flags.request.reference && (flags.profile || !flags.trace.empty()))
     return tools::refuse("--profile and --trace measure compiled programs: they do not go with --reference");
   if (flags.no_kernel_cache && !flags.request.kernel_cache.empty())

@@ -221,7 +221,7 @@ std::span<const OpDef> arithmetic_ops() {
        .samples = choice_samples,
        .promotion = Promotion::arithmetic,
        .commutative = true,
-       .rewrites = {"maximum(x, x) -> x"}},
+       .rewrites = {"maximum(x, x) -> x", "maximum(maximum(x, y), y) -> maximum(x, y)"}},
 
       {.name = "minimum",
        .doc = "The smaller of x and y; NaN if either is NaN.",
@@ -236,7 +236,7 @@ std::span<const OpDef> arithmetic_ops() {
        .samples = choice_samples,
        .promotion = Promotion::arithmetic,
        .commutative = true,
-       .rewrites = {"minimum(x, x) -> x"}},
+       .rewrites = {"minimum(x, x) -> x", "minimum(minimum(x, y), y) -> minimum(x, y)"}},
 
       {.name = "floor",
        .doc = "The largest whole number not above x.",

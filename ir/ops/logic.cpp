@@ -106,7 +106,9 @@ std::span<const OpDef> logic_ops() {
        .elsewhere = {"masked_fill"},
        .promotion = Promotion::branches,
        .value_operands = {1, 2},
-       .rewrites = {"where(c, x, x) -> x", "where(true, x, y) -> x", "where(false, x, y) -> y"}},
+       // From 20 on tanh is 1, to a rounding of f64.
+       .rewrites = {"where(c, x, x) -> x", "where(true, x, y) -> x", "where(false, x, y) -> y",
+                    "where(gt(x, 20), tanh(x), y) -> where(gt(x, 20), 1, y)"}},
 
       {.name = "cast",
        .doc = "The same numbers as another element type. Floats become integers by truncation, beyond the range the "

@@ -81,14 +81,14 @@ TEST_CASE("the stop rule counts epochs that do not improve by min_delta") {
   CHECK_FALSE(rule.exhausted());
   CHECK(rule.add(5, 0.8));
   CHECK(rule.exhausted());
-  CHECK(rule.best().epoch == 5);
-  CHECK(rule.best().loss == 0.8);
+  CHECK(rule.state().best_epoch == 5);
+  CHECK(rule.state().best_loss == 0.8);
 
   runtime::StopRule exact(ir::Stop{1, 0});
   CHECK(exact.add(1, 1.0));
   CHECK_FALSE(exact.add(2, 1.0));
   CHECK(exact.exhausted());
-  CHECK(exact.best().epoch == 1);
+  CHECK(exact.state().best_epoch == 1);
 
   runtime::StopRule none(std::nullopt);
   for (int epoch = 1; epoch < 10; ++epoch) CHECK(none.add(epoch, 1.0) == (epoch == 1));

@@ -1,4 +1,4 @@
-// A run that goes on: as if it had never ended, wherever it was cut.
+// A run that is resumed is as if it had never ended, wherever it was cut.
 #include "runtime/checkpoint.h"
 #include "runtime/run_state.h"
 #include "runtime/trainer.h"
@@ -67,7 +67,7 @@ void check_same(const TrainResult& a, const TrainResult& b) {
 }
 
 /// The batches of a run that was cut after so many steps, behind those of the whole.
-void check_goes_on(const TempDirectory& dir, std::int64_t cut, const TempDirectory& whole_dir, const TrainResult& whole,
+void check_resumed(const TempDirectory& dir, std::int64_t cut, const TempDirectory& whole_dir, const TrainResult& whole,
                    const std::vector<Batch>& batches) {
   Story rest(dir, cut);
   check_same(rest.run.train(), whole);
@@ -79,7 +79,7 @@ struct PowerCut {};
 
 }  // namespace
 
-TEST_CASE("a run that ended goes on as if it had not, after any step") {
+TEST_CASE("a run that ended is resumed as if it had not, after any step") {
   const TempDirectory whole_dir;
   Story whole(whole_dir);
   const TrainResult result = whole.run.train();
@@ -90,13 +90,14 @@ TEST_CASE("a run that ended goes on as if it had not, after any step") {
     Story first(dir);
     first.run.options.max_steps = cut;
     // A part of an epoch is validated as well, and is not better than what follows.
-    if (cut % steps_per_epoch != 0) first.run.executor.valid_losses[static_cast<std::size_t>(cut / steps_per_epoch)] = 9;
+    if (cut % steps_per_epoch != 0)
+      first.run.executor.valid_losses[static_cast<std::size_t>(cut / steps_per_epoch)] = 9;
     first.run.train();
-    check_goes_on(dir, cut, whole_dir, result, whole.run.executor.train_batches);
+    check_resumed(dir, cut, whole_dir, result, whole.run.executor.train_batches);
   }
 }
 
-TEST_CASE("a run whose power failed goes on from the last state it saved") {
+TEST_CASE("a run whose power failed is resumed from the last state it saved") {
   const TempDirectory whole_dir;
   Story whole(whole_dir);
   const TrainResult result = whole.run.train();
@@ -109,7 +110,7 @@ TEST_CASE("a run whose power failed goes on from the last state it saved") {
       if (static_cast<std::int64_t>(first.run.executor.train_batches.size()) == failing) throw PowerCut();
     };
     CHECK_THROWS_AS(first.run.train(), PowerCut);
-    check_goes_on(dir, failing - 1, whole_dir, result, whole.run.executor.train_batches);
+    check_resumed(dir, failing - 1, whole_dir, result, whole.run.executor.train_batches);
   }
   // Within validation: the epoch's steps are saved.
   const TempDirectory dir;
@@ -118,7 +119,7 @@ TEST_CASE("a run whose power failed goes on from the last state it saved") {
     if (first.run.executor.train_batches.size() == 6) throw PowerCut();
   };
   CHECK_THROWS_AS(first.run.train(), PowerCut);
-  check_goes_on(dir, 6, whole_dir, result, whole.run.executor.train_batches);
+  check_resumed(dir, 6, whole_dir, result, whole.run.executor.train_batches);
 }
 
 TEST_CASE("without time for it no state is saved within an epoch") {
@@ -154,7 +155,7 @@ TEST_CASE("patience counts over the cut") {
   }
 }
 
-TEST_CASE("a run that is over ends at once, and goes on if the recipe says more") {
+TEST_CASE("a run that is over ends at once, and is resumed if the recipe says more") {
   const TempDirectory dir;
   Story first(dir);
   const TrainResult result = first.run.train();
@@ -171,7 +172,7 @@ TEST_CASE("a run that is over ends at once, and goes on if the recipe says more"
   CHECK(Run::saved(dir, runtime::last_weights) == 115);
 }
 
-TEST_CASE("steps end a run that goes on within an epoch") {
+TEST_CASE("steps end a run that is resumed within an epoch") {
   const TempDirectory dir;
   for (const bool resume : {false, true}) {
     Run run;
@@ -199,32 +200,67 @@ TEST_CASE("a loss that is not finite leaves the state from which another try can
   CHECK(rest.run.train().steps == 12);
 }
 
-TEST_CASE("the best weights stay those of a part of an epoch that nothing is better than") {
+TEST_CASE("an update that leaves numbers that are not finite leaves the state before it") {
   const TempDirectory dir;
   Story first(dir);
-  first.run.options.max_steps = 5;
-  first.run.executor.valid_losses = {5, 0.5};
-  CHECK(first.run.train().best_epoch == 2);
-  Story rest(dir, 5);
-  const TrainResult result = rest.run.train();
-  CHECK(result.best_valid_loss == 0.5);
-  CHECK(result.best_epoch == 2);
-  CHECK(Run::saved(dir, runtime::best_weights) == 105);
+  first.run.executor.after_step = [&] {
+    if (first.run.executor.train_batches.size() == 6)
+      first.run.executor.set_slot("w",
+                                  ir::Tensor::splat({ir::DType::f32, {}, {}}, std::numeric_limits<double>::infinity()));
+  };
+  first.run.options.max_steps = 6;
+  CHECK(first.run.train().train.loss == 6.1);
+  Story rest(dir, 3);
+  CHECK(rest.run.train().steps == 12);
 }
 
-TEST_CASE("a run that begins anew leaves nothing of an earlier one to go on from") {
+TEST_CASE("what a part of an epoch reached is not what epochs are measured by") {
+  for (const bool validated : {true, false}) {
+    const TempDirectory dir;
+    Story first(dir);
+    if (!validated) first.run.validation = 0;
+    first.run.options.max_steps = 5;
+    first.run.executor.valid_losses = {5, 0.5};
+    if (!validated) first.run.executor.train_loss = [](std::size_t step) { return step < 3 ? 5 : 0.5; };
+    CHECK(first.run.train().best_epoch == 2);
+    CHECK(Run::saved(dir, runtime::best_weights) == 105);
+    Story rest(dir, 5);
+    if (!validated) rest.run.validation = 0;
+    // Of the training losses the whole second epoch has the lowest, those of its part among them.
+    CHECK(rest.run.train().best_epoch == (validated ? 4 : 2));
+    CHECK(Run::saved(dir, runtime::best_weights) == (validated ? 112 : 106));
+  }
+}
+
+TEST_CASE("a run that begins anew puts its files in the place of an earlier one's once it has some") {
   const TempDirectory dir;
   Story(dir).run.train();
+  const std::map<std::string, std::string> earlier = files(dir);
   Story again(dir);
   again.run.executor.after_step = [] { throw PowerCut(); };
   CHECK_THROWS_AS(again.run.train(), PowerCut);
-  ir::Diagnostics diagnostics;
-  CHECK_FALSE(runtime::read_run_state(dir.path(), diagnostics));
-  CHECK_THAT(diagnostics.render(),
-             Contains("run.safetensors: error: there is no such file, so no run that could go on"));
+  CHECK(files(dir) == earlier);
+  Story third(dir);
+  third.run.executor.after_eval = [] { throw PowerCut(); };
+  CHECK_THROWS_AS(third.run.train(), PowerCut);
+  ir::Diagnostics unused;
+  CHECK(runtime::read_run_state(dir.path(), unused).value().steps == 3);
+  CHECK_FALSE(std::filesystem::exists(dir.path(runtime::best_weights)));
 }
 
-TEST_CASE("a run goes on with what it began with") {
+TEST_CASE("a run that is resumed with fewer epochs ends") {
+  const TempDirectory dir;
+  Story first(dir);
+  first.run.options.max_steps = 8;
+  first.run.train();
+  Story rest(dir, 8);
+  rest.run.module.recipe.epochs = 2;
+  const TrainResult result = rest.run.train();
+  CHECK(result.reason == StopReason::epochs);
+  CHECK(result.steps == 8);
+}
+
+TEST_CASE("a run is resumed with what it began with") {
   const TempDirectory dir;
   Story first(dir);
   first.run.options.max_steps = 4;
@@ -232,7 +268,9 @@ TEST_CASE("a run goes on with what it began with") {
   const auto problem = [&](const auto& change) {
     Story rest(dir, 4);
     change(rest.run);
-    CHECK_FALSE(runtime::train(rest.run.module, rest.run.executor, numbered(rest.run.examples), std::nullopt,
+    std::optional<runtime::Dataset> validation;
+    if (rest.run.validation > 0) validation = numbered(rest.run.validation);
+    CHECK_FALSE(runtime::train(rest.run.module, rest.run.executor, numbered(rest.run.examples), validation,
                                rest.run.options, {}, rest.run.diagnostics));
     CHECK(rest.run.executor.train_batches.empty());
     return rest.run.diagnostics.render();
@@ -246,9 +284,13 @@ TEST_CASE("a run goes on with what it began with") {
              Contains("error: its run has batches of 4, this one has batches of 5"));
   CHECK_THAT(problem([](Run& run) { run.examples = 11; }),
              Contains("error: its run has epochs of 10 examples, this one has epochs of 11 examples"));
-  CHECK_THAT(problem([](Run& run) { run.module.slots[0].path = "v"; }),
-             Contains("error: no tensor `v`, which is a slot f32[]") &&
-                 Contains("error: tensor `w` is no slot of the model"));
+  CHECK_THAT(problem([](Run& run) { run.validation = 5; }),
+             Contains("error: its run has validation on 6 examples, this one has validation on 5 examples"));
+  CHECK_THAT(problem([](Run& run) { run.validation = 0; }),
+             Contains("error: its run has validation on 6 examples, this one has no validation data"));
+  CHECK_THAT(
+      problem([](Run& run) { run.module.slots[0].path = "v"; }),
+      Contains("error: no tensor `v`, which is a slot f32[]") && Contains("error: tensor `w` is no slot of the model"));
   CHECK_THAT(problem([](Run& run) { run.module.slots[0].type.dtype = ir::DType::f64; }),
              Contains("error: tensor `w`: the model has f64[], the file f32[]"));
 }
@@ -267,11 +309,14 @@ TEST_CASE("metadata of a run is read as it was written, and nothing else is") {
   CHECK(state.settings.examples == 10);
   CHECK(state.settings.batch == 4);
   CHECK(state.steps == 5);
-  CHECK(state.epochs == 1);
-  CHECK(state.step_in_epoch == 2);
-  CHECK(state.patience.reference == 5);
-  CHECK(state.patience.epochs_without == 0);
-  REQUIRE(metadata.size() == 9);
+  CHECK(state.epochs() == 1);
+  CHECK(state.step_in_epoch() == 2);
+  CHECK(state.settings.validation == 6);
+  CHECK(state.stop.best_epoch == 1);
+  CHECK(state.stop.best_loss == 5);
+  CHECK(state.stop.reference == 5);
+  CHECK(state.stop.epochs_without == 0);
+  REQUIRE(metadata.size() == 10);
 
   const auto problem = [&](const runtime::Metadata& changed) {
     REQUIRE(runtime::write_safetensors(path, {}, unused, changed) == ir::Status::ok);
@@ -284,51 +329,29 @@ TEST_CASE("metadata of a run is read as it was written, and nothing else is") {
     runtime::Metadata changed = metadata;
     changed.erase(key);
     CHECK_THAT(problem(changed),
-               Contains("error: its metadata has no `" + key + "`: it holds no run that could go on"));
+               Contains("error: its metadata has no `" + key + "`: it holds no run that could be resumed"));
     for (const std::string wrong : {"", "x", "5x", " 5", "nan", "-1e999"}) {
       changed[key] = wrong;
       CHECK_THAT(problem(changed), Contains("error: its metadata's `" + key + "`: expected a number from ") &&
                                        Contains(", found `" + wrong + "`"));
     }
   }
-  // One more than what there can be.
+  // One more, or less, than what there can be.
   for (const auto& [key, text] : runtime::Metadata{{"nnc.seed", "18446744073709551616"},
                                                    {"nnc.shuffle", "2"},
                                                    {"nnc.examples", "0"},
                                                    {"nnc.batch", "0"},
-                                                   {"nnc.steps", "9223372036854775807"},
-                                                   {"nnc.epochs", "-1"},
-                                                   {"nnc.step_in_epoch", "4"},
-                                                   {"nnc.epochs_without", "-1"}}) {
+                                                   {"nnc.validation", "-1"},
+                                                   {"nnc.steps", "0"},
+                                                   {"nnc.best_epoch", "-1"},
+                                                   {"nnc.stop.epochs_without", "-1"}}) {
     runtime::Metadata changed = metadata;
     changed[key] = text;
     CHECK_THAT(problem(changed), Contains("`" + key + "`: expected a number from "));
   }
   runtime::Metadata greatest = metadata;
   greatest["nnc.seed"] = "18446744073709551615";
-  greatest["nnc.reference"] = "inf";
+  greatest["nnc.stop.reference"] = "inf";
   REQUIRE(runtime::write_safetensors(path, {}, unused, greatest) == ir::Status::ok);
   CHECK(runtime::to_metadata(runtime::read_run_state(dir.path(), unused).value()) == greatest);
-}
-
-TEST_CASE("best weights of somebody else are not taken for the run's") {
-  const TempDirectory dir;
-  Story first(dir);
-  first.run.options.max_steps = 4;
-  first.run.train();
-  ir::Diagnostics unused;
-  const runtime::StopRule::Best best = runtime::read_best(dir.path(), unused).value();
-  CHECK(best.epoch == 2);
-  CHECK(best.loss == 4);
-  REQUIRE(runtime::write_safetensors(dir.path(runtime::best_weights), {}, unused) == ir::Status::ok);
-  Story rest(dir, 4);
-  CHECK_FALSE(runtime::train(rest.run.module, rest.run.executor, numbered(10), std::nullopt, rest.run.options, {},
-                             rest.run.diagnostics));
-  CHECK_THAT(rest.run.diagnostics.render(),
-             Contains("best.safetensors: error: its metadata has no `nnc.epoch`: remove it, if it is not of this run"));
-  // Without one the next epoch is the best.
-  std::filesystem::remove(dir.path(runtime::best_weights));
-  Story without(dir, 4);
-  without.run.executor.valid_losses = {9, 9, 9};
-  CHECK(without.run.train().best_epoch == 2);
 }
