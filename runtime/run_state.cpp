@@ -95,11 +95,11 @@ std::optional<RunState> read_run_state(const std::string& directory, ir::Diagnos
   reader.read<std::int64_t>("nnc.batch", state.settings.batch, 1, most);
   reader.read<std::int64_t>("nnc.examples", state.settings.examples, 1, most);
   reader.read<std::int64_t>("nnc.validation", state.settings.validation, 0, most);
-  reader.read<std::int64_t>("nnc.steps", state.steps, 1, most);
+  reader.read<std::int64_t>("nnc.steps", state.steps, 1, most / 2);
   reader.read<std::int64_t>("nnc.best_epoch", state.stop.best_epoch, 0, most);
   reader.read("nnc.best_loss", state.stop.best_loss, -infinity, infinity);
   reader.read("nnc.stop.reference", state.stop.reference, -infinity, infinity);
-  reader.read<std::int64_t>("nnc.stop.epochs_without", state.stop.epochs_without, 0, most);
+  reader.read<std::int64_t>("nnc.stop.epochs_without", state.stop.epochs_without, 0, most / 2);
   return reader.failed() ? std::nullopt : std::optional(state);
 }
 

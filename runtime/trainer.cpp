@@ -1,10 +1,10 @@
 // The loop, in order:
 //
-//  1. The runtime's settings (random key, total steps) are set, `init` runs, weights given by file replace its own; the
-//     output directory is made ready, without what an earlier run left there. Or all slots are those of a run that goes on.
+//  1. The runtime's settings (random key, total steps) are set, `init` runs, and weights given by file, or all slots of a
+//     run that is resumed, replace what it made.
 //  2. Each epoch zeroes the accumulators and visits its batches; every step's loss is looked at.
-//  3. After the epoch's last step: last weights and the run's state, validation, report, best weights, the stop rule. So
-//     what goes on from that state does all that follows it once more.
+//  3. After the epoch's last step: last weights and the run's state, validation, report, best weights, the stop rule. What
+//     is resumed from that state does all that follows it once more.
 #include "runtime/trainer.h"
 
 #include "ir/check.h"

@@ -3,10 +3,10 @@
 // An epoch visits every training example once: full batches, then the rest as a smaller one. After it (and when
 // training ends within one) last.safetensors is written, validation runs over the validation data in order, the
 // `report` graph turns the epoch's accumulators into loss and metrics, and best.safetensors is written if the watched
-// loss (validation, or training without validation data) is the lowest so far. run.safetensors, from which the run can
-// go on, is written before that, and every ten minutes. Where several reasons to stop meet in one step, divergence counts
-// first, then the end of the recipe, then no improvement, a signal, max_steps. A signal also cuts validation short, which
-// then gives no figures.
+// loss (validation, or training without validation data) is the lowest so far. run.safetensors, from which training can
+// be resumed, is written before validation, and every ten minutes. Where several reasons to stop meet in one step,
+// divergence counts first, then the end of the recipe, then no improvement, a signal, max_steps. A signal also cuts
+// validation short, which then gives no figures.
 #pragma once
 
 #include "ir/diagnostics.h"

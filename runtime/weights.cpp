@@ -39,11 +39,10 @@ std::string misfit(Contents contents, const ir::Type& tensor, const ir::Slot& sl
   return fits ? "" : fmt::format("the model has {}, the file {}", ir::to_string(slot.type), ir::to_string(tensor));
 }
 
-/// Whether the file has what the module needs and nothing else.
-ir::Status check(Contents contents, const SafetensorsFile& file, const std::string& path, const ir::Module& module,
-                 ir::Diagnostics& diagnostics) {
-  const int before = diagnostics.count();
+/// What of the file the module does not need, and what it lacks; empty if nothing.
+std::vector<std::string> problems_of(Contents contents, const SafetensorsFile& file, const ir::Module& module) {
   const std::string_view noun = contents == Contents::weights ? "parameter" : "slot";
+  std::vector<std::string> problems;
   std::vector<std::string> open;  // names of the model that the file does not have
   std::set<std::string> used;
   for (const ir::Slot& slot : module.slots) {
@@ -53,21 +52,36 @@ ir::Status check(Contents contents, const SafetensorsFile& file, const std::stri
       open.push_back(slot.path);
       // A file of weights may lack statistics, which stay as `init` made them.
       if (contents == Contents::weights && slot.kind == ir::SlotKind::statistic) continue;
-      diagnostics.error(whole_file(path),
-                        fmt::format("no tensor `{}`, which is a {} {}", slot.path, noun, ir::to_string(slot.type)));
+      problems.push_back(fmt::format("no tensor `{}`, which is a {} {}", slot.path, noun, ir::to_string(slot.type)));
       continue;
     }
     used.insert(slot.path);
     const std::string problem = misfit(contents, entry->second.type, slot);
-    if (!problem.empty()) diagnostics.error(whole_file(path), fmt::format("tensor `{}`: {}", slot.path, problem));
+    if (!problem.empty()) problems.push_back(fmt::format("tensor `{}`: {}", slot.path, problem));
   }
   for (const auto& [name, entry] : file.entries()) {
     if (used.contains(name)) continue;
     const std::string near = ir::nearest_name(name, open);
-    diagnostics.error(whole_file(path), fmt::format("tensor `{}` is no {} of the model{}", printable(name, 200), noun,
-                                                    near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+    problems.push_back(fmt::format("tensor `{}` is no {} of the model{}", printable(name, 200), noun,
+                                   near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
   }
-  return diagnostics.count() > before ? ir::Status::failed : ir::Status::ok;
+  return problems;
+}
+
+/// Whether the file has what the module needs and nothing else.
+ir::Status check(Contents contents, const SafetensorsFile& file, const std::string& path, const ir::Module& module,
+                 ir::Diagnostics& diagnostics) {
+  const std::vector<std::string> problems = problems_of(contents, file, module);
+  if (problems.empty()) return ir::Status::ok;
+  if (contents == Contents::weights) {
+    for (const std::string& problem : problems) diagnostics.error(whole_file(path), problem);
+  } else {
+    // Nobody writes these by hand: that they differ says more than how.
+    const std::string others = problems.size() == 1 ? "" : fmt::format(", and {} more", problems.size() - 1);
+    diagnostics.error(whole_file(path),
+                      fmt::format("its run is of another model or optimizer: {}{}", problems[0], others));
+  }
+  return ir::Status::failed;
 }
 
 ir::Status load(Contents contents, const std::string& path, const ir::Module& module, Executor& executor,
