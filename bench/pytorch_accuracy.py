@@ -2,12 +2,13 @@
 """What PyTorch reaches with the models, data and settings of examples/mlp.nn and examples/custom_optimizer.nn.
 
     pip install torch numpy
-    python3 bench/pytorch_accuracy.py [SEEDS]        # 3 unless said
+    python3 bench/pytorch_accuracy.py [SEEDS [EPOCHS]]        # 3 and 3 unless said; EPOCHS of mlp.nn
 """
 import csv
 import gzip
 import pathlib
 import sys
+import time
 
 import numpy as np
 import torch
@@ -22,22 +23,24 @@ def idx(name, header):
     return np.frombuffer(gzip.open(FASHION_MNIST / name).read(), np.uint8, offset=header)
 
 
-def mlp(seed, epochs=3):
-    """Accuracy on the t10k images after each epoch."""
+def mlp(seed, epochs):
+    """Accuracy on the t10k images after each epoch, and the seconds that the training of each took."""
     images = [torch.tensor(idx(f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 784) / np.float32(255)) for part in ("train", "t10k")]
     labels = [torch.tensor(idx(f"{part}-labels-idx1-ubyte.gz", 8).astype(np.int64)) for part in ("train", "t10k")]
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    accuracies = []
+    accuracies, seconds = [], []
     for _ in range(epochs):
+        begin = time.perf_counter()
         for batch in torch.randperm(len(labels[0])).split(128):
             optimizer.zero_grad()
             F.cross_entropy(model(images[0][batch]), labels[0][batch]).backward()
             optimizer.step()
+        seconds.append(time.perf_counter() - begin)
         with torch.no_grad():
             accuracies.append((model(images[1]).argmax(1) == labels[1]).float().mean().item())
-    return accuracies
+    return accuracies, seconds
 
 
 class Gated(nn.Module):
@@ -78,6 +81,8 @@ def custom_optimizer(seed, epochs=50):
 
 
 if __name__ == "__main__":
-    for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 3):
-        print(f"seed {seed}  mlp, after epochs 1, 2, 3:", *(f"{a:.3f}" for a in mlp(seed)),
+    seeds, epochs = (int(word) for word in (sys.argv[1:] + ["3", "3"][len(sys.argv) - 1:]))
+    for seed in range(seeds):
+        accuracies, seconds = mlp(seed, epochs)
+        print(f"seed {seed}  mlp, after each epoch:", *(f"{a:.3f}" for a in accuracies), "  seconds:", *(f"{s:.1f}" for s in seconds),
               f"  custom_optimizer: {custom_optimizer(seed):.3f}", flush=True)
