@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 namespace nnc::ir {
@@ -24,7 +25,10 @@ class RuleParser {
     while (take(";")) {
       const Term letter = term();
       check(letter.kind == Term::Kind::letter && take("="), "a letter and `=`");
-      substitute(replacement, letter, term());
+      Term unchanged = pattern;
+      const Term value = term();
+      check(substitute(replacement, letter, value) && !substitute(unchanged, letter, value),
+            "the definition of a letter that the replacement has, and the pattern has not,");
     }
     check(at_ == text_.size(), "the end");
     return {std::move(pattern), std::move(replacement)};
@@ -56,12 +60,15 @@ class RuleParser {
     return op;
   }
 
-  static void substitute(Term& in, const Term& letter, const Term& value) {
+  /// Whether the letter was in it.
+  static bool substitute(Term& in, const Term& letter, const Term& value) {
     if (in == letter) {
       in = value;
-    } else {
-      for (Term& arg : in.args) substitute(arg, letter, value);
+      return true;
     }
+    bool found = false;
+    for (Term& arg : in.args) found |= substitute(arg, letter, value);
+    return found;
   }
 
   double number() {
@@ -89,6 +96,7 @@ class RuleParser {
   std::size_t at_ = 0;
 };
 
+/// Appends the ops of terms, one for all that are equal.
 class TermBuilder {
  public:
   TermBuilder(Builder& builder, const Bindings& bindings) : builder_(builder), bindings_(bindings) {}
@@ -165,6 +173,12 @@ void check_rule(const RewriteRule& rule) {
 }
 
 }  // namespace
+
+bool Term::operator==(const Term& other) const {
+  const bool same_number = number == other.number && std::signbit(number) == std::signbit(other.number);
+  return kind == other.kind && letter == other.letter && same_number && truth == other.truth && def == other.def &&
+         args == other.args;
+}
 
 std::vector<char> letters_of(const Term& term) {
   std::vector<char> letters;

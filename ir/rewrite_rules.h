@@ -3,9 +3,10 @@
 //   rule = term "->" term { ";" LETTER "=" term }
 //   term = OP "(" term { "," term } ")" | LETTER | NUMBER | "true" | "false"
 //
-// A letter stands for any value, the same one or the same constant wherever it occurs. A number stands for a constant all of whose elements
-// have that value; -0 and 0 differ, and truth is no number. Behind the replacement stands what its own letters are. Ops of
-// a rule have no attributes. Each rule makes its pattern cheaper.
+// A letter stands for any value, the same one, or the same constant, wherever it occurs. A number stands for a constant
+// all of whose elements have that value; -0 and 0 differ, and truth is no number. Behind `;` stand letters that only the
+// replacement has, each defined by letters of the pattern and by those that are defined behind it. Ops of a rule have no
+// attributes. Each rule makes its pattern cheaper.
 #pragma once
 
 #include "ir/builder.h"
@@ -28,7 +29,7 @@ struct Term {
   const OpDef* def = nullptr;
   std::vector<Term> args = {};
 
-  bool operator==(const Term&) const = default;
+  bool operator==(const Term& other) const;
 };
 
 struct RewriteRule {

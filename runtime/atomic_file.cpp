@@ -91,14 +91,16 @@ void remove_leftovers(const std::string& path) {
   namespace fs = std::filesystem;
   const std::string before = fs::path(path).filename().string() + ".";
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(path).parent_path(), error)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator entry(fs::path(path).parent_path(), error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     if (!name.starts_with(before) || !name.ends_with(suffix)) continue;
     const char* const last = name.data() + name.size() - suffix.size();
     pid_t writer = 0;
-    const auto [end, fault] = std::from_chars(name.data() + before.size(), last, writer);
-    const bool is_ours = fault == std::errc() && end == last && writer > 0;
-    if (is_ours && ::kill(writer, 0) != 0 && errno == ESRCH) fs::remove(entry.path(), error);
+    const auto [read, fault] = std::from_chars(name.data() + before.size(), last, writer);
+    const bool names_writer = fault == std::errc() && read == last && writer > 0;
+    std::error_code ignored;  // it is only untidy
+    if (names_writer && ::kill(writer, 0) != 0 && errno == ESRCH) fs::remove(entry->path(), ignored);
   }
 }
 

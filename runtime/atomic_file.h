@@ -17,7 +17,7 @@ ir::Status write_atomically(const std::string& path, std::span<const std::string
 ir::Status write_atomically(const std::string& path, std::initializer_list<std::string_view> parts,
                             ir::Diagnostics& diagnostics);
 
-/// Removes what writers of the file that were killed left beside it.
+/// Removes what writers of the file that were killed left beside it: those whose process this machine does not have.
 void remove_leftovers(const std::string& path);
 
 /// Makes the directory if it is missing and proves that files can be written there; `what` it is for errors.

@@ -92,6 +92,8 @@ ir::Status check_symbols(const std::string& path, const Dataset& data, ir::Diagn
 /// What training writes to its output directory.
 inline constexpr std::string_view last_weights = "last.safetensors";
 inline constexpr std::string_view best_weights = "best.safetensors";
+/// What best.safetensors was before a part of an epoch was better; only a run that is resumed asks for it.
+inline constexpr std::string_view best_epoch_weights = "best-epoch.safetensors";
 inline constexpr std::string_view run_file = "run.safetensors";  // what a run is resumed from (run_state.h)
 
 /// Makes `directory` if it is missing and proves that training can write its files there.

@@ -23,8 +23,8 @@ struct RunSettings {
 
 struct RunState {
   RunSettings settings;
-  std::int64_t steps =
-      0;  // done, at least 1; where the last one ended an epoch, its validation and figures are still to come
+  /// Done, at least 1. Where the last one ended an epoch, its validation and figures are still to come.
+  std::int64_t steps = 0;
   StopRule::State stop;  // before them
 
   /// Epochs before that of the last step, and what is done of that.

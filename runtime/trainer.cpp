@@ -112,10 +112,9 @@ class Trainer {
 
   /// Takes the place where the run in the output directory was.
   bool resume() {
-    const std::optional<RunState> state = read_run_state(options_.out, diagnostics_);
-    if (!state || check_resume(module_, training_, validation_, options_, diagnostics_) == ir::Status::failed ||
-        load_slots(output(options_, run_file), module_, executor_, diagnostics_) == ir::Status::failed ||
-        prepare_output(options_.out, diagnostics_) == ir::Status::failed)
+    const std::optional<RunState> state = find_run(module_, training_, validation_, options_, diagnostics_);
+    if (!state || load_slots(output(options_, run_file), module_, executor_, diagnostics_) == ir::Status::failed ||
+        prepare_output(options_.out, diagnostics_) == ir::Status::failed || !restore_best(state->stop.best_epoch > 0))
       return false;
     set(ir::total_steps_slot, total_steps());  // the recipe may say more than it did
     rule_.restore(state->stop);
@@ -131,15 +130,38 @@ class Trainer {
   /// What an earlier run left says nothing about this one. It stays until there is something to put in its place.
   bool remove_earlier() {
     if (options_.out.empty() || !std::exchange(anew_, false)) return true;
-    for (const std::string_view file : {best_weights, run_file}) {
-      const std::string path = output(options_, file);
-      std::error_code error;
-      std::filesystem::remove(path, error);
-      if (!error) continue;
-      diagnostics_.error(whole_file(path), fmt::format("cannot remove it: {}", error.message()));
-      return false;
-    }
-    return true;
+    return remove(best_weights) && remove(best_epoch_weights) && remove(run_file);
+  }
+
+  /// A run that ended within an epoch measured that part of it as well. Resumed, it has only whole epochs behind it.
+  bool restore_best(bool there_is_one) {
+    if (!there_is_one) return remove(best_weights);
+    std::error_code missing;
+    return !std::filesystem::exists(output(options_, best_epoch_weights), missing) ||
+           move(best_epoch_weights, best_weights);
+  }
+
+  /// Keeps the best weights of whole epochs, for a run that is resumed, where a part of one is better.
+  bool keep_best() {
+    if (options_.out.empty()) return true;
+    std::error_code missing;
+    return !std::filesystem::exists(output(options_, best_weights), missing) || move(best_weights, best_epoch_weights);
+  }
+
+  bool remove(std::string_view file) {
+    std::error_code error;
+    std::filesystem::remove(output(options_, file), error);
+    return succeeded(file, "remove", error);
+  }
+  bool move(std::string_view file, std::string_view to) {
+    std::error_code error;
+    std::filesystem::rename(output(options_, file), output(options_, to), error);
+    return succeeded(file, "move", error);
+  }
+  bool succeeded(std::string_view file, std::string_view what, const std::error_code& error) {
+    if (error)
+      diagnostics_.error(whole_file(output(options_, file)), fmt::format("cannot {} it: {}", what, error.message()));
+    return !error;
   }
 
   /// What schedules count towards; options that end training early do not change it.
@@ -240,13 +262,14 @@ class Trainer {
     if (!validated && reason_ != StopReason::diverged) reason_ = StopReason::signal;
     const double watched = result_.valid ? result_.valid->loss : result_.train.loss;
     const bool improved = validated && rule_.add(progress.epoch, watched);
+    const bool is_whole = progress.step_in_epoch == steps_per_epoch_;
     if (improved) {
       result_.best_epoch = progress.epoch;
       if (validation_) result_.best_valid_loss = watched;
     }
     progress.seconds = seconds_since(begin);
     if (watcher_.epoch) watcher_.epoch(progress, result_.train, result_.valid, improved);
-    return !improved || save(best_weights);
+    return !improved || ((is_whole || keep_best()) && save(best_weights));
   }
 
   /// The examples of batch `index`; the last one has what is left.
@@ -449,15 +472,17 @@ std::vector<std::int64_t> batch_sizes(std::int64_t examples, std::int64_t batch)
   return sizes;
 }
 
-ir::Status check_resume(const ir::Module& module, const Dataset& training, const std::optional<Dataset>& validation,
-                        const TrainOptions& options, ir::Diagnostics& diagnostics) {
+std::optional<RunState> find_run(const ir::Module& module, const Dataset& training,
+                                 const std::optional<Dataset>& validation, const TrainOptions& options,
+                                 ir::Diagnostics& diagnostics) {
   const std::optional<RunState> state = read_run_state(options.out, diagnostics);
-  if (!state) return ir::Status::failed;
+  if (!state) return std::nullopt;
   const std::string file = output(options, run_file);
   const RunSettings now = settings(module, training, validation, options);
-  if (check_settings(file, state->settings, now, diagnostics) == ir::Status::failed) return ir::Status::failed;
-  const ir::Status slots = check_slots(file, module, diagnostics);
-  return slots == ir::Status::failed ? slots : check_symbols(file, training, diagnostics);
+  const bool fits = check_settings(file, state->settings, now, diagnostics) == ir::Status::ok &&
+                    check_slots(file, module, diagnostics) == ir::Status::ok &&
+                    check_symbols(file, training, diagnostics) == ir::Status::ok;
+  return fits ? state : std::nullopt;
 }
 
 std::optional<TrainResult> train(const ir::Module& module, Executor& executor, const Dataset& training,

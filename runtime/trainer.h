@@ -13,6 +13,7 @@
 #include "ir/module.h"
 #include "runtime/data/dataset.h"
 #include "runtime/executor.h"
+#include "runtime/run_state.h"
 
 #include <atomic>
 #include <cstdint>
@@ -68,7 +69,8 @@ struct TrainResult {
   std::optional<Report> valid;
   std::optional<double> best_valid_loss;
   std::int64_t best_epoch = 0;
-  std::vector<double> losses;        // before each update, the first 1000 steps
+  // Since the run began or was resumed:
+  std::vector<double> losses;        // before each update, of the first 1000 steps
   std::vector<double> step_seconds;  // gathering the batch and the step: of the last 10,000, in no order
   double seconds = 0;                // of all steps
   std::int64_t examples = 0;         // seen in training steps
@@ -83,9 +85,11 @@ ir::Status check_trainable(const ir::Module& module, const std::vector<std::int6
                            const std::vector<std::int64_t>& eval_sizes, const std::string& file,
                            ir::Diagnostics& diagnostics);
 
-/// Whether the run in `options.out` can be resumed with this model, data and options; what does not fit is an error.
-ir::Status check_resume(const ir::Module& module, const Dataset& training, const std::optional<Dataset>& validation,
-                        const TrainOptions& options, ir::Diagnostics& diagnostics);
+/// Where the run in `options.out` is, if it can be resumed with this model, data and options; what does not fit is an
+/// error.
+std::optional<RunState> find_run(const ir::Module& module, const Dataset& training,
+                                 const std::optional<Dataset>& validation, const TrainOptions& options,
+                                 ir::Diagnostics& diagnostics);
 
 /// Trains until the recipe, the options or a signal ends it. Errors (an unwritable file, weights that do not fit) come
 /// back as an empty result with diagnostics.

@@ -150,7 +150,7 @@ ir::Status check_slots(const std::string& path, const ir::Module& module, ir::Di
 ir::Status prepare_output(const std::string& directory, ir::Diagnostics& diagnostics) {
   if (prepare_directory(directory, "output directory", diagnostics) == ir::Status::failed) return ir::Status::failed;
   std::error_code error;
-  for (const std::string_view name : {last_weights, best_weights, run_file}) {
+  for (const std::string_view name : {last_weights, best_weights, best_epoch_weights, run_file}) {
     const fs::path file = fs::path(directory) / name;
     remove_leftovers(file.string());
     if (!fs::is_directory(file, error)) continue;

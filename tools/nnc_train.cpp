@@ -161,8 +161,8 @@ int run(Flags flags) {
   }
   std::optional<tools::Prepared> prepared = tools::prepare(flags.request, diagnostics);
   if (!prepared || check_init(flags, *prepared, diagnostics) == ir::Status::failed ||
-      (flags.training.resume && runtime::check_resume(prepared->module, prepared->training, prepared->validation,
-                                                      flags.training, diagnostics) == ir::Status::failed))
+      (flags.training.resume &&
+       !runtime::find_run(prepared->module, prepared->training, prepared->validation, flags.training, diagnostics)))
     return tools::fail(diagnostics);
   catch_signals();
   const std::string& out = flags.training.out;

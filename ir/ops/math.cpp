@@ -154,8 +154,8 @@ std::span<const OpDef> math_ops() {
        .oracle = [](const Oracle& o) { return std::tanh(o[0]); },
        .samples = samples,
        .promotion = Promotion::real,
-       // tanh(log u) = n / (n + 2) with n = u^2 - 1 = (u - 1) (u + 1), or t (t + 2) where u is 1 + t: nothing cancels. From
-       // t = e^20 on it is 1, to a rounding of f64.
+       // tanh(log u) = n / (n + 2) with n = u^2 - 1 = (u - 1) (u + 1), or t (t + 2) where u is 1 + t: nothing cancels.
+       // From t = e^20 on it is 1, to a rounding of f64.
        .rewrites = {"tanh(log(add(exp(x), 1))) -> div(n, add(n, 2)); n = mul(sub(u, 1), add(u, 1)); "
                     "u = add(exp(minimum(x, 20)), 1)",
                     "tanh(log1p(exp(x))) -> div(n, add(n, 2)); n = mul(t, add(t, 2)); t = exp(minimum(x, 20))",

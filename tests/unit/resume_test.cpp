@@ -89,10 +89,14 @@ TEST_CASE("a run that ended is resumed as if it had not, after any step") {
     const TempDirectory dir;
     Story first(dir);
     first.run.options.max_steps = cut;
-    // A part of an epoch is validated as well, and is not better than what follows.
-    if (cut % steps_per_epoch != 0)
-      first.run.executor.valid_losses[static_cast<std::size_t>(cut / steps_per_epoch)] = 9;
-    first.run.train();
+    // A part of an epoch is validated as well, and is better than all that follows.
+    if (cut % steps_per_epoch != 0) {
+      first.run.executor.valid_losses[static_cast<std::size_t>(cut / steps_per_epoch)] = 0.5;
+      CHECK(first.run.train().best_valid_loss == 0.5);
+      CHECK(Run::saved(dir, runtime::best_weights) == 100 + static_cast<double>(cut));
+    } else {
+      first.run.train();
+    }
     check_resumed(dir, cut, whole_dir, result, whole.run.executor.train_batches);
   }
 }
@@ -214,22 +218,42 @@ TEST_CASE("an update that leaves numbers that are not finite leaves the state be
   CHECK(rest.run.train().steps == 12);
 }
 
-TEST_CASE("what a part of an epoch reached is not what epochs are measured by") {
-  for (const bool validated : {true, false}) {
-    const TempDirectory dir;
+TEST_CASE("the best weights are again those of the best epoch where no later one is better") {
+  for (const std::int64_t cut : {2, 5}) {
+    const TempDirectory dir, whole_dir;
+    const auto rising = [](Story& story, std::int64_t done) {
+      const std::vector<double> losses{2, 3, 4, 5};
+      story.run.executor.valid_losses = {losses.begin() + (done > 0 ? (done - 1) / steps_per_epoch : 0), losses.end()};
+    };
+    Story whole(whole_dir);
+    rising(whole, 0);
+    const TrainResult result = whole.run.train();
+    CHECK(result.best_epoch == 1);
     Story first(dir);
-    if (!validated) first.run.validation = 0;
-    first.run.options.max_steps = 5;
-    first.run.executor.valid_losses = {5, 0.5};
-    if (!validated) first.run.executor.train_loss = [](std::size_t step) { return step < 3 ? 5 : 0.5; };
-    CHECK(first.run.train().best_epoch == 2);
-    CHECK(Run::saved(dir, runtime::best_weights) == 105);
-    Story rest(dir, 5);
-    if (!validated) rest.run.validation = 0;
-    // Of the training losses the whole second epoch has the lowest, those of its part among them.
-    CHECK(rest.run.train().best_epoch == (validated ? 4 : 2));
-    CHECK(Run::saved(dir, runtime::best_weights) == (validated ? 112 : 106));
+    first.run.executor.valid_losses = cut < steps_per_epoch ? std::vector<double>{1} : std::vector<double>{2, 1};
+    first.run.options.max_steps = cut;
+    first.run.train();
+    Story rest(dir, cut);
+    rising(rest, cut);
+    check_same(rest.run.train(), result);
+    CHECK(files(dir) == files(whole_dir));
+    CHECK_FALSE(std::filesystem::exists(dir.path(runtime::best_epoch_weights)));
   }
+}
+
+TEST_CASE("without validation data a part of an epoch is not what epochs are measured by") {
+  const TempDirectory dir;
+  Story first(dir);
+  first.run.validation = 0;
+  first.run.options.max_steps = 5;
+  first.run.executor.train_loss = [](std::size_t step) { return step < 3 ? 5 : 0.5; };
+  CHECK(first.run.train().best_epoch == 2);
+  CHECK(Run::saved(dir, runtime::best_weights) == 105);
+  Story rest(dir, 5);
+  rest.run.validation = 0;
+  rest.run.executor.train_loss = [](std::size_t) { return 100.0; };
+  CHECK(rest.run.train().best_epoch == 1);
+  CHECK(Run::saved(dir, runtime::best_weights) == 103);
 }
 
 TEST_CASE("a run that begins anew puts its files in the place of an earlier one's once it has some") {
