@@ -5,12 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace nnc::ir {
 namespace {
 
-constexpr std::string_view domain_attr = "domain", reads_attr = "reads", writes_attr = "writes",
-                           schedule_attr = "schedule";
+constexpr std::string_view domain_attr = "domain", reads_attr = "reads", writes_attr = "writes", into_attr = "into",
+                           schedule_attr = "schedule", results_attr = "results";
 
 const Attr& attr_of(const OpDef& def, std::span<const Attr> attrs, std::string_view wanted) {
   for (std::size_t i = 0; i < def.attrs.size(); ++i)
@@ -47,16 +48,31 @@ class Checker {
     if (fused_.reads.size() != operands || params != operands)
       return fmt::format("{} operands, {} `reads` and {} parameters of the region do not go together", operands,
                          fused_.reads.size(), params);
-    const auto& results = op_.get<std::vector<Type>>("results");
-    if (fused_.writes.size() != results.size() || fused_.body.results.size() != results.size())
+    const std::size_t values = fused_.body.results.size();
+    if (fused_.writes.size() != values || (fused_.into.empty() && fused_.results.size() != values))
       return fmt::format("{} results, {} `writes` and {} values that the region yields do not go together",
-                         results.size(), fused_.writes.size(), fused_.body.results.size());
+                         fused_.results.size(), fused_.writes.size(), values);
+    if (std::string fault = parts(); !fault.empty()) return fault;
     for (const auto* accesses : {&fused_.reads, &fused_.writes})
       for (const Access& access : *accesses)
         if (access.strides.size() != fused_.domain.size() ||
             (!access.bounds.empty() && access.bounds.size() != fused_.domain.size()))
           return fmt::format("an access names dimensions that a domain of {} has not", fused_.domain.size());
     return "";
+  }
+
+  /// `into` names each result, in ascending order, and more than one part of some.
+  std::string parts() const {
+    if (fused_.into.empty()) return "";
+    std::int64_t last = -1;
+    for (const std::int64_t result : fused_.into) {
+      if (result < 0 || (result != last && result != last + 1)) return "`into` does not name the results in their order";
+      last = result;
+    }
+    if (fused_.into.size() != fused_.writes.size() || last + 1 != std::ssize(fused_.results))
+      return fmt::format("`into` names {} results for {} writes, found {} results for {}", last + 1, fused_.into.size(),
+                         fused_.results.size(), fused_.writes.size());
+    return last + 1 == std::ssize(fused_.into) ? "`into` is for results of several parts" : "";
   }
 
   std::string body() const {
@@ -135,29 +151,58 @@ class Checker {
     return "";
   }
 
-  /// Each element of a result is written once: sorted by stride, each stride is the product of the extents below it.
+  /// The elements of a result that a write reaches: `length` next to each other from `begin` in each block of `period`.
+  struct Runs {
+    std::int64_t begin, length, period;
+  };
+
+  /// Sorted by stride, each stride is the product of the extents below it, until a longer one makes the blocks.
+  std::optional<Runs> runs_of(std::size_t write) const {
+    const Access& access = fused_.writes[write];
+    const std::int64_t all = fused_.results[fused_.result_of(write)].elements();
+    std::vector<std::pair<std::int64_t, std::int64_t>> steps;
+    for (std::size_t d = 0; d < fused_.domain.size(); ++d)
+      if (fused_.varies(fused_.body.results[write], static_cast<int>(d)))
+        steps.emplace_back(access.strides[d], fused_.domain[d]);
+    std::ranges::sort(steps);
+    Runs runs{access.offset, 1, all};
+    std::int64_t expected = 1;
+    for (const auto& [stride, extent] : steps) {
+      if (stride != expected && (runs.period != all || stride < expected)) return {};
+      if (stride != expected) runs.period = stride;
+      if (runs.period == all) runs.length *= extent;
+      expected = stride * extent;
+    }
+    const bool fits = access.bounds.empty() && access.index < 0 && runs.begin >= 0 &&
+                      runs.length <= runs.period - runs.begin && (runs.period == all || expected == all);
+    return fits ? std::optional(runs) : std::nullopt;
+  }
+
+  /// Each element of a result is written once: the runs of its parts follow each other in its blocks.
   std::string writes() const {
-    const auto& results = op_.get<std::vector<Type>>("results");
+    std::vector<std::vector<Runs>> runs(fused_.results.size());
     for (std::size_t i = 0; i < fused_.writes.size(); ++i) {
-      const Access& access = fused_.writes[i];
       const ValueId value = fused_.body.results[i];
       const std::string what = fmt::format("write {}", i);
       if (!value.valid() || value.index >= fused_.body.value_count()) return "the region yields what is no value of it";
-      const Type& type = fused_.body.type(value);
-      if (type.dtype != results[i].dtype || type.elements() != results[i].elements())
-        return fmt::format("result {} is {}, the region yields {}", i, to_string(results[i]), to_string(type));
-      if (std::string fault = strides_fit(access, value, what); !fault.empty()) return fault;
-      std::vector<std::pair<std::int64_t, std::int64_t>> steps;
-      for (std::size_t d = 0; d < fused_.domain.size(); ++d)
-        if (fused_.varies(value, static_cast<int>(d))) steps.emplace_back(access.strides[d], fused_.domain[d]);
-      std::ranges::sort(steps);
-      std::int64_t expected = 1;
-      bool once = access.offset == 0 && access.bounds.empty() && access.index < 0;
-      for (const auto& [stride, extent] : steps) {
-        once = once && stride == expected;
-        expected *= extent;
-      }
-      if (!once) return fmt::format("{} does not write each element of {} once", what, to_string(results[i]));
+      const Type &type = fused_.body.type(value), &result = fused_.results[fused_.result_of(i)];
+      if (type.dtype != result.dtype || (fused_.is_whole(i) && type.elements() != result.elements()))
+        return fmt::format("result {} is {}, the region yields {}", fused_.result_of(i), to_string(result),
+                           to_string(type));
+      if (std::string fault = strides_fit(fused_.writes[i], value, what); !fault.empty()) return fault;
+      const std::optional<Runs> found = runs_of(i);
+      if (!found || (fused_.is_whole(i) && found->length != result.elements()))
+        return fmt::format("{} does not write each element of {} once", what, to_string(result));
+      runs[fused_.result_of(i)].push_back(*found);
+    }
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      std::ranges::sort(runs[r], {}, &Runs::begin);
+      const std::int64_t period = runs[r].front().period;
+      std::int64_t reached = 0;
+      for (const Runs& part : runs[r])
+        reached = part.begin == reached && part.period == period ? reached + part.length : -1;
+      if (reached != period)
+        return fmt::format("the parts of result {} are not {}, one after the other", r, to_string(fused_.results[r]));
     }
     return "";
   }
@@ -186,7 +231,7 @@ class Checker {
     for (std::size_t i = 0; i < schedule.streamed.size(); ++i)
       if (schedule.streamed[i] < 0 || schedule.streamed[i] >= std::ssize(fused_.writes) ||
           (i > 0 && schedule.streamed[i] <= schedule.streamed[i - 1]))
-        return "`schedule` streams what is no result, or not in ascending order";
+        return "`schedule` streams what is no write, or not in ascending order";
     for (const Op& op : fused_.body.ops())
       if (op.def->as<Reduction>() && is_used(op))
         for (const int d : reduced_dimensions(fused_, op))
@@ -195,7 +240,7 @@ class Checker {
                                *op.def->name, dimension_name(d));
     for (std::size_t i = 0; i < fused_.body.results.size(); ++i)
       if (std::string fault = complete(fused_.body.results[i]); !fault.empty())
-        return fmt::format("result {} {}", i, fault);
+        return fmt::format("result {} {}", fused_.result_of(i), fault);
     return "";
   }
 
@@ -229,6 +274,8 @@ FusedView::FusedView(const OpView& op)
     : domain(std::get<Shape>(attr_of(*op.def, op.attrs, domain_attr))),
       reads(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, reads_attr))),
       writes(std::get<std::vector<Access>>(attr_of(*op.def, op.attrs, writes_attr))),
+      into(std::get<std::vector<std::int64_t>>(attr_of(*op.def, op.attrs, into_attr))),
+      results(std::get<std::vector<Type>>(attr_of(*op.def, op.attrs, results_attr))),
       schedule(std::get<Schedule>(attr_of(*op.def, op.attrs, schedule_attr))),
       body(op.regions[0]) {}
 
@@ -244,11 +291,30 @@ bool FusedView::is_parallel(int dimension) const {
   return std::ranges::find(schedule.parallel, dimension) != schedule.parallel.end();
 }
 
+bool FusedView::is_whole(std::size_t write) const { return into.empty() || std::ranges::count(into, into[write]) == 1; }
+
 bool is_fused(const Op& op) { return op.def != nullptr && *op.def->name == fused_op; }
 
 std::vector<Attr> fused_attrs(Shape domain, std::vector<Access> reads, std::vector<Access> writes, Schedule schedule,
-                              std::vector<Type> results) {
-  return {std::move(domain), std::move(reads), std::move(writes), std::move(schedule), std::move(results)};
+                              std::vector<Type> results, std::vector<std::int64_t> into) {
+  return {std::move(domain), std::move(reads),    std::move(writes),
+          std::move(into),   std::move(schedule), std::move(results)};
+}
+
+void set_yielded_types(Op& fused) {
+  const Block& body = fused.regions[0];
+  const std::vector<std::int64_t>& into = FusedView(fused).into;
+  std::vector<Type> types;
+  for (std::size_t i = 0; i < body.results.size(); ++i) {
+    const Type& type = body.type(body.results[i]);
+    const bool part = i > 0 && into.size() == body.results.size() && into[i] == into[i - 1];
+    if (part)
+      types.back().shape = {types.back().elements() + type.elements()};
+    else
+      types.push_back(type);
+  }
+  for (std::size_t i = 0; i < fused.attrs.size(); ++i)
+    if (fused.def->attrs[i].name == results_attr) fused.attrs[i] = std::move(types);
 }
 
 std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction) {
@@ -262,7 +328,8 @@ std::string check_fused(const OpView& op) { return Checker(op).run(); }
 
 bool same_place(const FusedView& fused, std::size_t read, std::size_t write) {
   const Access &from = fused.reads[read], &to = fused.writes[write];
-  return from.offset == to.offset && from.strides == to.strides && !from.is_bounded() && from.index < 0 &&
+  return fused.is_whole(write) && from.offset == to.offset && from.strides == to.strides && !from.is_bounded() &&
+         from.index < 0 &&
          size_of(fused.body.type(fused.body.params()[read]).dtype) ==
              size_of(fused.body.type(fused.body.results[write]).dtype);
 }

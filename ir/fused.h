@@ -13,8 +13,10 @@
 // The domain is a list of extents; its dimensions are called i, j, k, ... in order. Every value of the body has a type
 // of the domain's frame: aligned with the domain's last dimension, with extent 1 (or no dimension) where it does not
 // vary. So body ops are ordinary ops with ordinary inference; broadcasting is a 1, and a reduction (which keeps its
-// dimensions) makes one. Parameter p of the body is operand p, read by access p; result r is written by access r. Inside
-// the body stand elementwise ops, reductions, constants of one element, and nothing else.
+// dimensions) makes one. Parameter p of the body is operand p, read by access p; value r that the body yields is result
+// r, written by access r. With `into = [0, 1, 1]` values 1 and 2 are parts of result 1, next to each other in it: what a
+// kernel computes is written where it is needed together. Inside the body stand elementwise ops, reductions, constants of
+// one element, and nothing else.
 //
 // What is legal together (checked by `check_fused`, so by the verifier):
 //  * a reduction whose result the body uses removes no parallel dimension: a position has all of its elements;
@@ -49,6 +51,8 @@ struct FusedView {
   const Shape& domain;
   const std::vector<Access>& reads;
   const std::vector<Access>& writes;
+  const std::vector<std::int64_t>& into;
+  const std::vector<Type>& results;
   const Schedule& schedule;
   const Block& body;
 
@@ -59,16 +63,26 @@ struct FusedView {
   /// Whether a value of the body varies along a dimension of the domain.
   bool varies(ValueId value, int dimension) const;
   bool is_parallel(int dimension) const;
+  /// The result that a write belongs to.
+  std::size_t result_of(std::size_t write) const {
+    return into.empty() ? write : static_cast<std::size_t>(into[write]);
+  }
+  /// Whether the write is all of its result.
+  bool is_whole(std::size_t write) const;
 };
 
 bool is_fused(const Op& op);
 
-/// Whether each position reads and writes the same bytes: by the same access, everywhere, elements of one size.
+/// Whether each position reads and writes the same bytes, all of the result: by the same access, everywhere, elements of
+/// one size.
 bool same_place(const FusedView& fused, std::size_t read, std::size_t write);
 
 /// A fused op's attributes, in the record's order.
 std::vector<Attr> fused_attrs(Shape domain, std::vector<Access> reads, std::vector<Access> writes, Schedule schedule,
-                              std::vector<Type> results);
+                              std::vector<Type> results, std::vector<std::int64_t> into = {});
+
+/// Gives the results the types that the body and `into` say: that of the value or, of several parts, one dimension.
+void set_yielded_types(Op& fused);
 
 /// The dimensions of the domain that a reduction in the body removes.
 std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction);

@@ -69,7 +69,10 @@ bool GraphParser::parse_kernel(Kernel& kernel) {
   CompletedAttrs completed = complete_attrs(*op.def, std::move(attrs), {});
   op.attrs = std::move(completed.attrs);
   op.regions = std::move(text.regions);
-  if (completed.error.empty()) completed.error = kernel_fault(op);
+  if (completed.error.empty()) {
+    set_yielded_types(op);
+    completed.error = kernel_fault(op);
+  }
   return completed.error.empty() || cursor_.fail(attr_place(text, completed.error), completed.error);
 }
 

@@ -88,7 +88,7 @@ std::optional<Op> at_extent(const Op& kernel, std::int64_t extent) {
   if (own < 2 || extent < 2) return std::nullopt;
   const FusedView fused(kernel);
   const int dimension = fused.schedule.parallel.front();
-  if (!fits_any_extent(fused) || is_bounded(fused, dimension)) return std::nullopt;
+  if (!fits_any_extent(fused) || is_bounded(fused, dimension) || !fused.into.empty()) return std::nullopt;
   const auto rank = static_cast<std::size_t>(fused.rank()), at = static_cast<std::size_t>(dimension);
   std::optional<Block> body = body_at(fused.body, rank, at, extent);
   if (!body) return std::nullopt;

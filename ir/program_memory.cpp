@@ -67,11 +67,13 @@ bool may_overlap(const Program& program, int a, int b) {
   return place_of(program, a).overlaps(place_of(program, b));
 }
 
-bool may_share(const Op& op, std::size_t read, std::size_t write) {
-  if (!is_fused(op)) return is_over(*op.def, read, write);
+bool may_share(const Op& op, std::size_t operand, std::size_t result) {
+  if (!is_fused(op)) return is_over(*op.def, operand, result);
   const FusedView fused(op);
-  if (!same_place(fused, read, write)) return false;
-  return fused.rank() == 0 || !is_read_later(fused, kernel_layout(fused), read, write);
+  std::size_t write = 0;
+  while (fused.result_of(write) != result) ++write;
+  if (!same_place(fused, operand, write)) return false;
+  return fused.rank() == 0 || !is_read_later(fused, kernel_layout(fused), operand, write);
 }
 
 bool Sharing::operator()(const Instruction& instruction, std::size_t read, std::size_t write) {

@@ -31,7 +31,7 @@ bool may_overlap(const Program& program, int a, int b);
 
 /// Whether the result may lie where the operand does. Of a kernel, at any extent: both have the same access, elements of
 /// one size, and nothing reads the operand after the result has been written. Of a routine: it says so.
-bool may_share(const Op& op, std::size_t read, std::size_t write);
+bool may_share(const Op& op, std::size_t operand, std::size_t result);
 
 /// The same of a module's instructions, decided once a kernel.
 class Sharing {

@@ -242,7 +242,7 @@ class ProgramChecker {
     if (!op) return fmt::format("its kernel cannot have the extent {}", set.extent);
     const OpView there = view(program_, *op, set);
     if (std::string fault = check_fused(there); !fault.empty()) return fault;
-    const auto& results = there.get<std::vector<Type>>("results");
+    const std::vector<Type>& results = FusedView(there).results;
     if (set.writes.size() != results.size())
       return fmt::format("its kernel has {} results, found {}", results.size(), set.writes.size());
     for (std::size_t i = 0; i < results.size(); ++i)

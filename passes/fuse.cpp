@@ -104,7 +104,8 @@ class Emission {
     for (const ValueId operand : plan.operands) op.operands.push_back(next_[operand]);
     std::vector<ir::Type> types;
     for (const ValueId result : plan.results) types.push_back(block_.block().type(result));
-    op.attrs = ir::fused_attrs(std::move(plan.domain), std::move(plan.reads), std::move(plan.writes), {}, types);
+    op.attrs = ir::fused_attrs(std::move(plan.domain), std::move(plan.reads), std::move(plan.writes), {}, types,
+                               std::move(plan.into));
     op.regions.push_back(std::move(plan.body));
     op.role = block_.ir_op(group.ops.front()).role;
     for (const int member : group.ops) {

@@ -50,6 +50,21 @@ bool tiles_operand(const Access& access, const Type& result, const Type& operand
   return expected == operand.elements();
 }
 
+/// Whether the accesses read each element of all operands once, each operand's in row-major order.
+bool joins_operands(const std::vector<Access>& accesses, const Type& result, const std::vector<Type>& operands) {
+  std::int64_t elements = 0;
+  for (std::size_t k = 0; k < operands.size(); ++k) {
+    if (accesses[k].strides != ir::row_major_strides(operands[k].shape)) return false;
+    for (std::size_t d = 0; d < result.shape.size(); ++d) {
+      const auto [low, high] =
+          accesses[k].is_bounded(d) ? accesses[k].bounds[d] : std::pair(std::int64_t{0}, result.shape[d]);
+      if (low < 0 || high - low != operands[k].shape[d]) return false;
+    }
+    elements += operands[k].elements();
+  }
+  return elements == result.elements();
+}
+
 bool names_dimension(const ir::OpDef& def) {
   return std::ranges::any_of(def.attrs, [](const ir::AttrDef& attr) {
     return attr.kind == ir::AttrKind::axis || attr.kind == ir::AttrKind::axes;
@@ -107,6 +122,7 @@ FusionOp FusionBlock::classify(const ir::Op& op) const {
     info.accesses = (*movement->access)(view);
     const bool alone = op.operands.size() == 1, gathers = info.access().index >= 0;
     info.kind = alone || gathers ? FusionKind::movement : FusionKind::choice;
+    if (info.kind == FusionKind::choice) info.joins = joins_operands(info.accesses, view.results[0], view.operands);
     if (!alone) return info;
     if (keeps_order(info.access(), view.results[0], view.operands[0])) info.kind = FusionKind::view;
     info.tiles = tiles_operand(info.access(), view.results[0], view.operands[0]);

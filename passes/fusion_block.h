@@ -29,6 +29,7 @@ struct FusionOp {
   bool coordinates = false;          // the formula asks where it is, or an attribute names a dimension
   bool by_position = false;          // it asks for the row-major position alone, whatever the dimensions
   std::vector<ir::Access> accesses;  // of a movement or a choice, one for each operand
+  bool joins = false;                // the choice is all of each operand, one behind the other
   bool tiles = false;  // the movement reads each element, in some order of the dimensions: permute, broadcast
 
   const ir::Access& access() const { return accesses.front(); }

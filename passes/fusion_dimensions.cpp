@@ -69,7 +69,7 @@ class Unifier {
 
   // 1. Give each dimension of the ops' results and of the leaves they read atoms of its own.
   // 2. Tie what each op ties. A value two of whose dimensions have become one is a diagonal: no group.
-  // 3. Tie the uses of one leaf where that makes no diagonal.
+  // 3. Tie the uses of one leaf, and parts of one result that have the same shape, where that makes no diagonal.
   // 4. Number the atoms, and describe sources, members and results over them.
   std::variant<FusionGroup, Refused> run() {
     for (const int op : ops_) {
@@ -80,13 +80,14 @@ class Unifier {
     }
     if (has_diagonal(table_)) return refused("one value is read along two dimensions at once");
     tie_leaves();
+    tie_parts();
     if (!number_atoms()) return refused("there are too many dimensions");
     for (const int op : ops_) {
-      if (is_movement(op)) continue;
+      if (is_movement(op) || collects(op)) continue;
       if (std::optional<Refused> why = add_member(op)) return *why;
     }
     for (const int op : ops_) {
-      if (std::optional<Refused> why = add_results(op)) return *why;
+      if (std::optional<Refused> why = collects(op) ? add_parts(op) : add_results(op)) return *why;
     }
     return std::move(group_);
   }
@@ -99,6 +100,13 @@ class Unifier {
   bool is_choice(int op) const { return block_.op(op).kind == FusionKind::choice; }
   /// Whether the op reads its operands by accesses of its own, at other positions than its result's.
   bool reads_parts(int op) const { return is_choice(op) || (is_movement(op) && !block_.op(op).tiles); }
+  /// Whether the op puts together what the group makes, and the group does not use it.
+  bool collects(int op) const {
+    if (!block_.op(op).joins) return false;
+    const auto is_made = [&](ValueId operand) { return is_member(block_.definer(block_.root(operand))); };
+    return std::ranges::all_of(block_.ir_op(op).operands, is_made) &&
+           std::ranges::none_of(block_.users(block_.ir_op(op).results[0]), [&](int user) { return is_member(user); });
+  }
   const Type& type(ValueId value) const { return block_.block().type(value); }
   /// A constant that stands in the body.
   bool is_number(ValueId root) const { return broadcasts_ != Broadcasts::wide_splats && block_.splat(root) != nullptr; }
@@ -123,6 +131,7 @@ class Unifier {
         if (!table_.tie(flat(dims), flat(dims_.at(root)))) return false;
       }
     }
+    if (collects(index)) return true;
     for (const ValueId result : op.results) dims_.emplace(result, fresh(type(result).shape));
     return true;
   }
@@ -133,6 +142,7 @@ class Unifier {
   }
 
   bool tie(int index) {
+    if (collects(index)) return true;
     const ir::Op& op = block_.ir_op(index);
     const Dims& result = dims_.at(op.results[0]);
     for (const ValueId other : op.results) {
@@ -192,6 +202,14 @@ class Unifier {
       } else if (!is_number(root)) {
         tie_to_any(whole[root], dims);
       }
+    }
+  }
+
+  void tie_parts() {
+    for (const int op : ops_) {
+      if (!collects(op)) continue;
+      std::map<Shape, std::vector<const Dims*>> parts;
+      for (const ValueId operand : block_.ir_op(op).operands) tie_to_any(parts[type(operand).shape], dims_.at(operand));
     }
   }
 
@@ -407,16 +425,36 @@ class Unifier {
     for (const ValueId value : block_.ir_op(index).results) {
       const auto beyond = [&](int user) { return !is_member(user); };
       if (!block_.is_result(value) && std::ranges::none_of(block_.users(value), beyond)) continue;
-      std::optional<Refused> why;
-      const int source = value_source(value, why);
-      if (why) return why;
-      const Dims& dims = dims_.at(value);
-      if (group_.source(source).kind == FusionSource::Kind::constant ||
-          group_.source(source).varies != set_of(flat(dims))) {
-        return Refused{"a result repeats a value that the kernel makes", true};
-      }
-      group_.results.push_back({value, source, dense(type(value).shape, dims)});
+      if (std::optional<Refused> why = add_result({value, -1, dense(type(value).shape, dims_.at(value))}, value))
+        return why;
     }
+    return std::nullopt;
+  }
+
+  /// Each operand where the result has it.
+  std::optional<Refused> add_parts(int index) {
+    const ir::Op& op = block_.ir_op(index);
+    const std::vector<std::int64_t> strides = ir::row_major_strides(type(op.results[0]).shape);
+    for (std::size_t k = 0; k < op.operands.size(); ++k) {
+      Access access = over_atoms(strides, dims_.at(op.operands[k]));
+      const Access& read = block_.op(index).accesses[k];
+      for (std::size_t d = 0; d < strides.size(); ++d)
+        if (read.is_bounded(d)) access.offset += strides[d] * read.bounds[d].first;
+      if (std::optional<Refused> why = add_result({op.results[0], -1, std::move(access)}, op.operands[k])) return why;
+    }
+    return std::nullopt;
+  }
+
+  /// A result, or a part of one, that is a value of the group or a view of one.
+  std::optional<Refused> add_result(FusionResult result, ValueId value) {
+    std::optional<Refused> why;
+    result.source = value_source(block_.root(value), why);
+    if (why) return why;
+    const FusionSource& source = group_.source(result.source);
+    if (source.kind == FusionSource::Kind::constant || source.varies != set_of(flat(dims_.at(value)))) {
+      return Refused{"a result repeats a value that the kernel makes", true};
+    }
+    group_.results.push_back(std::move(result));
     return std::nullopt;
   }
 

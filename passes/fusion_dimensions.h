@@ -5,7 +5,8 @@
 //   %3 = div %x, %2 : f32[128,10]      ->     the quotient has (i, j), and is written at 10*i + j
 //
 // Ops tie the dimensions of their operands and results: elementwise ops those that do not broadcast, reductions those
-// they keep, movements those they rename. What then is not tied is apart. Dimensions are atoms (fusion_atoms.h),
+// they keep, movements those they rename. What then is not tied is apart. A concatenation of what the group makes is no
+// value of it: it is a result in parts, each written by an access of its own. Dimensions are atoms (fusion_atoms.h),
 // numbered from 0; accesses here have a stride for each atom.
 #pragma once
 
@@ -47,6 +48,7 @@ struct FusionMember {
              // else empty
 };
 
+/// A value that others need, or a part of one: those of one value are next to each other.
 struct FusionResult {
   ir::ValueId value;
   int source;

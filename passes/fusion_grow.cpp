@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -39,9 +40,11 @@ class Nodes {
   int node_of(int op) const { return node_of_[static_cast<std::size_t>(op)]; }
   const std::vector<int>& members(int node) const { return members_[static_cast<std::size_t>(node)]; }
 
-  std::vector<int> joined(int a, int b) const {
+  /// The ops of some nodes, ascending.
+  std::vector<int> joined(const std::vector<int>& nodes) const {
     std::vector<int> ops;
-    std::ranges::merge(members(a), members(b), std::back_inserter(ops));
+    for (const int node : nodes) ops.insert(ops.end(), members(node).begin(), members(node).end());
+    std::ranges::sort(ops);
     return ops;
   }
 
@@ -65,7 +68,7 @@ class Nodes {
     visit_from(a, last, [](int) { return true; });
     const auto is_behind = [&](int node) { return seen_[static_cast<std::size_t>(node)] == visit_; };
 
-    members_.push_back(joined(a, b));
+    members_.push_back(joined({a, b}));
     to_.push_back(to_[static_cast<std::size_t>(a)] | to_[static_cast<std::size_t>(b)]);
     from_.push_back(from_[static_cast<std::size_t>(a)] | from_[static_cast<std::size_t>(b)]);
     const int node = static_cast<int>(members_.size()) - 1;
@@ -224,7 +227,7 @@ class Growing {
 
   // 1. A group for each op that is in none and can be a kernel by itself.
   // 2. Take the pair of groups that saves most, of equals the smallest, then the one that comes first; merge it if the
-  //    merged group can be planned, else note why not. The merged group makes new pairs. A long chain is so planned again
+  //    merged group can be planned, else with those that make the other parts of a result, else note why not. The merged group makes new pairs. A long chain is so planned again
   //    for each doubling, not for each op; but halves that each have many operands may end as two kernels.
   // 3. Until no pair is left.
   GrownGroups run() {
@@ -317,24 +320,50 @@ class Growing {
     }
   }
 
-  std::variant<FusionPlan, std::string> plan(int a, int b) {
-    if (!same_part(part(a), part(b))) return "they belong to different parts of the step";
+  std::variant<FusionPlan, std::string> plan(const std::vector<int>& nodes) {
     const auto number = [&](int node) { return block_.op(nodes_.members(node).front()).number; };
-    if (number(a) != number(b)) return "single numbers are computed apart from tensors";
-    if (nodes_.is_between(a, b)) return "an op between them needs the one and gives to the other";
-    return plan_fusion(block_, nodes_.joined(a, b));
+    for (std::size_t b = 1; b < nodes.size(); ++b) {
+      if (!same_part(part(nodes[0]), part(nodes[b]))) return "they belong to different parts of the step";
+      if (number(nodes[0]) != number(nodes[b])) return "single numbers are computed apart from tensors";
+      for (std::size_t a = 0; a < b; ++a)
+        if (nodes_.is_between(nodes[a], nodes[b])) return "an op between them needs the one and gives to the other";
+    }
+    return plan_fusion(block_, nodes_.joined(nodes));
+  }
+
+  /// The two, and the groups that make the other parts of what one of them puts together.
+  std::vector<int> with_other_parts(int a, int b) const {
+    std::vector<int> nodes{a, b};
+    for (const int joining : {a, b}) {
+      for (const int op : nodes_.members(joining)) {
+        if (!block_.op(op).joins) continue;
+        for (const ValueId operand : block_.ir_op(op).operands) {
+          const int definer = block_.definer(block_.root(operand));
+          const int maker = definer < 0 ? -1 : nodes_.node_of(definer);
+          if (is_group(maker) && std::ranges::find(nodes, maker) == nodes.end()) nodes.push_back(maker);
+        }
+      }
+    }
+    return nodes;
   }
 
   void try_merge(int a, int b) {
-    std::variant<FusionPlan, std::string> made = plan(a, b);
+    std::vector<int> nodes{a, b};
+    std::variant<FusionPlan, std::string> made = plan(nodes);
     if (auto* reason = std::get_if<std::string>(&made)) {
       refused_.emplace(std::pair(a, b), std::move(*reason));
-      return;
+      nodes = with_other_parts(a, b);
+      if (nodes.size() > 2) made = plan(nodes);
     }
-    plans_.erase(a);
-    plans_.erase(b);
-    const int node = nodes_.merge(a, b);
-    plans_.emplace(node, std::move(std::get<FusionPlan>(made)));
+    auto* merged = std::get_if<FusionPlan>(&made);
+    if (merged == nullptr) return;
+    int node = nodes.front();
+    plans_.erase(node);
+    for (const int next : std::span(nodes).subspan(1)) {
+      plans_.erase(next);
+      node = nodes_.merge(node, next);
+    }
+    plans_.emplace(node, std::move(*merged));
     add_pairs(node, false);
   }
 

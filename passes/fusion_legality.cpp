@@ -47,7 +47,9 @@ class Legality {
   }
 
   std::string buffers() const {
-    std::size_t count = group_.results.size();
+    std::size_t count = 0;
+    for (std::size_t r = 0; r < group_.results.size(); ++r)
+      count += r == 0 || group_.results[r].value != group_.results[r - 1].value ? 1 : 0;
     for (const FusionSource& source : group_.sources) count += source.kind == FusionSource::Kind::read ? 1 : 0;
     if (count <= ir::max_kernel_buffers) return "";
     return fmt::format("{} operands and results are more than a kernel takes", count);

@@ -51,10 +51,12 @@ class BodyWriter {
       if (std::string fault = append(member); !fault.empty()) return fault;
     }
     for (const FusionResult& result : group_.results) {
-      plan.results.push_back(result.value);
+      if (plan.results.empty() || plan.results.back() != result.value) plan.results.push_back(result.value);
+      plan.into.push_back(std::ssize(plan.results) - 1);
       plan.writes.push_back(domain_.over_domain(result.access));
       body_.results.push_back(values_[static_cast<std::size_t>(result.source)]);
     }
+    if (plan.into.size() == plan.results.size()) plan.into.clear();
     plan.body = std::move(body_);
     return "";
   }

@@ -15,6 +15,7 @@ struct FusionPlan {
   std::vector<ir::Access> reads;
   std::vector<ir::ValueId> results;  // of the block: what the fused op's results stand for
   std::vector<ir::Access> writes;
+  std::vector<std::int64_t> into;  // the result of each write, if a result has several
   ir::Block body;
 };
 

@@ -27,10 +27,7 @@ Op bare(const Op& fused) {
     inner.location = {};
     inner.role = {};
   }
-  std::vector<ir::Type> results;
-  for (const ir::ValueId result : body.results) results.push_back(body.type(result));
-  for (ir::Attr& attr : op.attrs)
-    if (auto* types = std::get_if<std::vector<ir::Type>>(&attr)) *types = std::move(results);
+  ir::set_yielded_types(op);
   return op;
 }
 

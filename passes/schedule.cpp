@@ -132,7 +132,7 @@ class Chooser {
       f(access, elements * ir::size_of(type.dtype));
     };
     for (std::size_t i = 0; i < fused_.reads.size(); ++i) visit(fused_.reads[i], view_.operands[i]);
-    for (std::size_t i = 0; i < fused_.writes.size(); ++i) visit(fused_.writes[i], view_.results[i]);
+    for (std::size_t i = 0; i < fused_.writes.size(); ++i) visit(fused_.writes[i], view_.results[fused_.result_of(i)]);
   }
 
   std::int64_t traffic() const {
@@ -219,7 +219,7 @@ class Chooser {
       const std::int64_t other = access.strides[static_cast<std::size_t>(across)];
       if (access.strides[static_cast<std::size_t>(d)] == 1 && other != 0 && other != 1) total += type.bytes();
     };
-    for (std::size_t i = 0; i < fused_.writes.size(); ++i) add(fused_.writes[i], view_.results[i]);
+    for (std::size_t i = 0; i < fused_.writes.size(); ++i) add(fused_.writes[i], view_.results[fused_.result_of(i)]);
     if (writes_only) return total;
     for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
       const bool plain = fused_.reads[i].index < 0 && fused_.reads[i].bounds.empty();

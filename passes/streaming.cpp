@@ -51,12 +51,13 @@ std::vector<int> streamed_results(const ir::Block& block, std::span<const ir::Gr
   const ir::FusedView fused(op);
   const Streaming streaming(block, bound, op);
   std::vector<int> streamed;
-  for (std::size_t r = 0; r < op.results.size(); ++r) {
-    if (block.type(op.results[r]).bytes() < cache_bytes) continue;
+  for (std::size_t w = 0; w < fused.writes.size(); ++w) {
+    const ValueId result = op.results[fused.result_of(w)];
+    if (block.type(result).bytes() < cache_bytes) continue;
     bool in_place = false;
     for (std::size_t p = 0; p < op.operands.size(); ++p)
-      in_place = in_place || (ir::same_place(fused, p, r) && streaming.takes_place(op.results[r], op.operands[p]));
-    if (!in_place) streamed.push_back(static_cast<int>(r));
+      in_place = in_place || (ir::same_place(fused, p, w) && streaming.takes_place(result, op.operands[p]));
+    if (!in_place) streamed.push_back(static_cast<int>(w));
   }
   return streamed;
 }

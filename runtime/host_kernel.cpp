@@ -56,7 +56,7 @@ HostKernel::HostKernel(const ir::Op& op) {
     }
   }
   for (std::size_t i = 0; i < fused.writes.size(); ++i)
-    stores_.push_back(transfer(fused.reads.size() + i, body.results[i], fused.writes[i]));
+    stores_.push_back(transfer(fused.reads.size() + fused.result_of(i), body.results[i], fused.writes[i]));
 }
 
 std::size_t HostKernel::add_number() {

@@ -2,6 +2,7 @@
 #include "ir/ops/families.h"
 #include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
+#include "ir/ops/movement.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
 
@@ -76,7 +77,11 @@ std::span<const OpDef> arithmetic_ops() {
        .commutative = true,
        .sum_signs = {1, 1},
        .rewrites = {"add(x, 0) -> x", "add(x, neg(y)) -> sub(x, y)"},
-       .simplify = add_scattered_rows},
+       .simplify =
+           [](SimplifyCtx& c) {
+             const std::optional<ValueId> joined = join_padded_terms(c);
+             return joined ? joined : add_scattered_rows(c);
+           }},
 
       {.name = "sub",
        .doc = "x - y.",

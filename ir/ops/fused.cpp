@@ -78,9 +78,9 @@ std::vector<Tensor> evaluate_fused(const EvalArgs& args) {
         internal_error(__FILE__, __LINE__, fmt::format("a region reads slot {}", path));
       });
   std::vector<Tensor> results(args.op->results.begin(), args.op->results.end());
-  for (std::size_t i = 0; i < results.size(); ++i)
+  for (std::size_t i = 0; i < values.size(); ++i)
     for_each_element(values[i].type().shape, fused.domain.size(), [&](std::int64_t element, const auto& at) {
-      copy_element(values[i], element, results[i], *element_at(fused.writes[i], at));
+      copy_element(values[i], element, results[fused.result_of(i)], *element_at(fused.writes[i], at));
     });
   return results;
 }
@@ -110,12 +110,15 @@ double affine_oracle(const Oracle& o) {
 std::span<const OpDef> fused_ops() {
   static const OpDef ops[] = {
       {.name = fused_op,
-       .doc = "A loop nest over a domain with a body of elementwise ops and reductions. Parameter p of the region is "
-              "operand p, read by access p; the values it yields are the results, written by accesses.",
+       .doc =
+           "A loop nest over a domain with a body of elementwise ops and reductions. Parameter p of the region is "
+           "operand p, read by access p; the values it yields are the results, written by accesses; `into` says which "
+           "of them are parts of one result.",
        .operands = Operands::none(),
        .attrs = {{"domain", AttrKind::dimensions},
                  {"reads", AttrKind::accesses},
                  {"writes", AttrKind::accesses},
+                 {"into", AttrKind::integers, Attr(std::vector<std::int64_t>{})},
                  {"schedule", AttrKind::schedule, Attr(Schedule{})},
                  {"results", AttrKind::result_types}},
        .region_count = 1,

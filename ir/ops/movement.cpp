@@ -218,6 +218,47 @@ Inferred infer_pad(const OpView& op) {
   return {{result}, {}};
 }
 
+/// A sum of more terms is not taken for a concatenation: looking for one takes time at each of them.
+constexpr std::size_t most_joined = 64;
+
+/// What is padded with zeros along one dimension.
+struct Padded {
+  ValueId x;
+  std::size_t axis;
+  std::int64_t low, high;  // zeros before and behind
+};
+
+std::optional<Padded> padded_along_one(const Block& block, const Op& pad) {
+  const OpView op = view(block, pad);
+  if (op.get<double>("value") != 0) return std::nullopt;
+  std::optional<Padded> found;
+  for (std::size_t d = 0; d < op.operands[0].shape.size(); ++d) {
+    const std::int64_t low = op.integers("low")[d], high = op.integers("high")[d];
+    if (low == 0 && high == 0) continue;
+    if (found) return std::nullopt;
+    found = {pad.operands[0], d, low, high};
+  }
+  return found;
+}
+
+/// The terms of a sum that is made of pads alone.
+bool find_padded_terms(const Block& block, const Op& add, const Type& type, std::vector<Padded>& terms) {
+  for (const ValueId operand : add.operands) {
+    const Op* const definer = block.definer(operand);
+    if (definer == nullptr || block.type(operand) != type || terms.size() >= most_joined) return false;
+    if (definer->def == add.def) {
+      if (!find_padded_terms(block, *definer, type, terms)) return false;
+    } else if (*definer->def->name == "pad") {
+      const std::optional<Padded> padded = padded_along_one(block, *definer);
+      if (!padded) return false;
+      terms.push_back(*padded);
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
 /// (A B)^T = B^T A^T, where the product serves nothing else.
 std::optional<ValueId> transposed_product(SimplifyCtx& c) {
   const Op* product = c.definer(0, "matmul");
@@ -232,6 +273,24 @@ std::optional<ValueId> transposed_product(SimplifyCtx& c) {
 }
 
 }  // namespace
+
+std::optional<ValueId> join_padded_terms(SimplifyCtx& c) {
+  Builder& b = c.builder();
+  const Type& type = c.view().results[0];
+  std::vector<Padded> terms;
+  if (!find_padded_terms(b.block(), c.op(), type, terms)) return std::nullopt;
+  std::ranges::sort(terms, {}, &Padded::low);
+  const std::size_t axis = terms.front().axis;
+  std::int64_t reached = 0;
+  std::vector<Expr> parts;
+  for (const Padded& term : terms) {
+    if (term.axis != axis || term.low != reached) return std::nullopt;
+    reached = type.shape[axis] - term.high;
+    parts.push_back(b.expr(term.x));
+  }
+  if (reached != type.shape[axis]) return std::nullopt;
+  return b.op("concat", parts, {{"axis", static_cast<std::int64_t>(axis)}}).value;
+}
 
 Integers inverse_order(const Integers& order) {
   Integers inverse(order.size());

@@ -73,6 +73,7 @@ bool AccessEmitter::is_tiled(const Access& access, Spread spread) const {
 
 bool AccessEmitter::is_aligned(const Access& access, DType dtype, int contiguous) const {
   const std::int64_t unit = std::min(ir::memory_alignment, layout_.lanes * ir::size_of(dtype));
+  if (access.offset * ir::size_of(dtype) % unit != 0) return false;
   bool alone = true;
   for (int d = 0; d < static_cast<int>(domain_.size()); ++d) {
     if (d == contiguous || !is_open(d)) continue;

@@ -74,7 +74,7 @@ class SplitEmitter {
     for (std::size_t r = 0; r < fused_.writes.size(); ++r) {
       const auto found = std::ranges::find(reduction_.op().results, fused_.body.results[r]);
       if (found == reduction_.op().results.end()) continue;
-      const std::size_t arg = fused_.reads.size() + r;
+      const std::size_t arg = fused_.reads.size() + fused_.result_of(r);
       llvm::Value* const pointer =
           b_.CreateLoad(b_.getPtrTy(), b_.CreateConstGEP1_64(b_.getPtrTy(), function_->getArg(0), arg));
       access_.store(pointer, fused_.body.type(*found).dtype, fused_.writes[r],

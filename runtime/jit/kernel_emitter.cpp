@@ -268,7 +268,7 @@ class RunEmitter {
       const auto r = static_cast<std::size_t>(result);
       const ValueId value = s_.fused.body.results[r];
       const bool in_lanes = s_.place.in_lanes && s_.fused.varies(value, s_.vector());
-      s_.access.store(s_.args[s_.fused.reads.size() + r], s_.dtype(value), s_.fused.writes[r], s_.pack(value),
+      s_.access.store(s_.args[s_.fused.reads.size() + s_.fused.result_of(r)], s_.dtype(value), s_.fused.writes[r], s_.pack(value),
                       {in_lanes, s_.copies_varied(value)}, std::ranges::find(streamed, result) != streamed.end());
     }
   }

@@ -26,7 +26,7 @@ KernelState::KernelState(llvm::Module& module, const std::string& name, const ir
     if (extent(d) <= 1) coordinate(d) = b.getInt64(0);
   b.SetInsertPoint(llvm::BasicBlock::Create(b.getContext(), "entry", function));
   const std::size_t tables = parameters.empty() ? 0 : 1;
-  for (std::size_t i = 0; i < fused.reads.size() + fused.writes.size() + tables; ++i)
+  for (std::size_t i = 0; i < fused.reads.size() + fused.results.size() + tables; ++i)
     args.push_back(b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, function->getArg(0), i)));
 }
 

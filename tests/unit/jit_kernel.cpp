@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <ranges>
 
 namespace nnc::tests {
 
@@ -76,8 +77,29 @@ void FusedOp::write(Expr value, std::vector<std::int64_t> strides) {
       if (type.shape[d] != 1) strides[domain_.size() - dense.size() + d] = dense[d];
   }
   writes_.push_back({.strides = std::move(strides)});
+  into_.push_back(std::ssize(results_));
   results_.push_back(Type{type.dtype, {type.elements()}, {}});
   body_.results.push_back(value.value);
+}
+
+void FusedOp::write_parts(const std::vector<Expr>& values, std::size_t axis, const std::vector<std::size_t>& order) {
+  Shape frame(domain_.size(), 1);
+  const Shape shape = values[0].shape();
+  std::ranges::copy(shape, frame.end() - std::ssize(shape));
+  Access access{.strides = std::vector<std::int64_t>(domain_.size(), 0)};
+  std::int64_t next = 1, apart = 0;
+  for (const std::size_t d : order | std::views::reverse) {
+    if (frame[d] != 1) access.strides[d] = next;
+    if (d == axis) apart = next * frame[d];
+    next *= d == axis ? frame[d] * std::ssize(values) : frame[d];
+  }
+  for (const Expr& value : values) {
+    writes_.push_back(access);
+    access.offset += apart;
+    into_.push_back(std::ssize(results_));
+    body_.results.push_back(value.value);
+  }
+  results_.push_back(Type{values[0].dtype(), {next}, {}});
 }
 
 Block FusedOp::block(const Schedule& schedule) const {
@@ -85,7 +107,8 @@ Block FusedOp::block(const Schedule& schedule) const {
   Op op{.def = find_op(fused_op),
         .operands = {},
         .results = {},
-        .attrs = fused_attrs(domain_, reads_, writes_, schedule, results_),
+        .attrs = fused_attrs(domain_, reads_, writes_, schedule, results_,
+                             into_.size() == results_.size() ? std::vector<std::int64_t>{} : into_),
         .regions = {body_},
         .location = {},
         .role = {}};

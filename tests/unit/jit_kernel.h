@@ -31,11 +31,17 @@ class FusedOp {
   ir::Expr read_number(ir::DType dtype);
   /// Yields the value, written in row-major order, or by strides over the domain.
   void write(ir::Expr value, std::vector<std::int64_t> strides = {});
+  /// Yields values of one frame as the parts of a result, one behind the other along `axis`; its dimensions lie in memory in
+  /// that order, the outermost first (`order`: all of the domain's).
+  void write_parts(const std::vector<ir::Expr>& values, std::size_t axis, const std::vector<std::size_t>& order);
 
   const std::vector<ir::Type>& operands() const { return operands_; }
   const std::vector<ir::Type>& results() const { return results_; }
   const std::vector<ir::Access>& reads() const { return reads_; }
   const std::vector<ir::Access>& writes() const { return writes_; }
+  /// To spoil.
+  std::vector<ir::Access>& writes() { return writes_; }
+  std::vector<std::int64_t>& into() { return into_; }
 
   /// A block of one op, over parameters of the operands' types.
   ir::Block block(const ir::Schedule& schedule) const;
@@ -49,6 +55,7 @@ class FusedOp {
   ir::Builder builder_;
   std::vector<ir::Type> operands_, results_;
   std::vector<ir::Access> reads_, writes_;
+  std::vector<std::int64_t> into_;
 };
 
 struct RunOptions {

@@ -1,5 +1,6 @@
 // Kernels by hand, each under several schedules, against the evaluation of their fused op.
 #include "tests/unit/jit_kernel.h"
+#include "ir/program_memory.h"
 
 #include <catch2/catch.hpp>
 
@@ -305,6 +306,56 @@ TEST_CASE("a schedule with a tile or streams that cannot be is refused") {
   CHECK_THAT(with([](Schedule& s) { s.tile = 0; }), Catch::Contains("no inner dimension"));
   CHECK_THAT(with([](Schedule& s) { s.unroll = 2; }), Catch::Contains("no inner dimension"));
   CHECK_THAT(with([](Schedule& s) { s.vector = -1; }), Catch::Contains("no inner dimension"));
-  CHECK_THAT(with([](Schedule& s) { s.streamed = {1}; }), Catch::Contains("streams what is no result"));
+  CHECK_THAT(with([](Schedule& s) { s.streamed = {1}; }), Catch::Contains("streams what is no write"));
   CHECK_THAT(with([](Schedule& s) { s.streamed = {0, 0}; }), Catch::Contains("not in ascending order"));
+}
+
+TEST_CASE("parts of a result are written side by side") {
+  FusedOp op({6, 20});
+  const Expr x = op.read(DType::f32, at({20, 1})), y = op.read(DType::f32, at({20, 1}));
+  op.write_parts({x + y, x - y, x}, 1, {0, 1});
+  op.write_parts({op.builder().sum(x, {0}, true), op.builder().sum(y, {0}, true)}, 1, {0, 1});
+  op.write(x * y);
+  for (const int lanes : {1, 8, 16}) {
+    check_kernel(op, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = lanes});
+    check_kernel(op, {.parallel = {1}, .chunk = 16, .vector = 1, .lanes = lanes});
+    check_kernel(op, {.parallel = {0, 1}, .chunk = 32, .vector = 1, .lanes = lanes, .streamed = {0, 1, 2, 5}});
+  }
+  const Schedule schedule{.parallel = {0}, .chunk = 1, .vector = 1, .lanes = 8};
+  const Kernel kernel = op.kernel(schedule);
+  CHECK_FALSE(may_share(kernel.op, 0, 0));
+  CHECK(may_share(kernel.op, 0, 2));
+  CHECK_FALSE(at_extent(kernel.op, 12));
+}
+
+TEST_CASE("parts that are not a result are refused") {
+  const Schedule schedule{.parallel = {0}, .chunk = 1, .vector = 1, .lanes = 8};
+  const auto with = [&](auto change) {
+    FusedOp op({6, 20});
+    const Expr x = op.read(DType::f32, at({20, 1}));
+    op.write(x);
+    op.write_parts({x, x, x}, 1, {0, 1});
+    change(op);
+    return op.fault(schedule);
+  };
+  CHECK(with([](FusedOp&) {}) == "");
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].offset = 19; }), Catch::Contains("parts of result 1"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].offset = 21; }), Catch::Contains("parts of result 1"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].offset = 40; }), Catch::Contains("parts of result 1"));
+  CHECK_THAT(with([](FusedOp& op) {
+               op.writes()[2] = {.offset = 20, .strides = {20, 1}};
+             }),
+             Catch::Contains("parts of result 1"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].strides = {61, 1}; }), Catch::Contains("write 2 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].strides = {60, 2}; }), Catch::Contains("write 2 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[3].offset = 50; }), Catch::Contains("write 3 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[3].offset = -20; }), Catch::Contains("write 3 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[0].offset = 1; }), Catch::Contains("write 0 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[0].strides = {60, 1}; }), Catch::Contains("write 0 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.into() = {0, 1, 1, 0}; }), Catch::Contains("their order"));
+  CHECK_THAT(with([](FusedOp& op) { op.into() = {1, 1, 1, 1}; }), Catch::Contains("their order"));
+  CHECK_THAT(with([](FusedOp& op) { op.into() = {-1, 0, 1, 1}; }), Catch::Contains("their order"));
+  CHECK_THAT(with([](FusedOp& op) { op.into() = {0, 1, 1}; }), Catch::Contains("names 2 results for 3 writes"));
+  CHECK_THAT(with([](FusedOp& op) { op.into() = {0, 0, 0, 0}; }), Catch::Contains("names 1 results for 4 writes"));
+  CHECK_THAT(with([](FusedOp& op) { op.into() = {0, 1, 2, 3}; }), Catch::Contains("names 4 results for 4 writes"));
 }

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <numeric>
 
 using namespace nnc;
 using namespace nnc::ir;
@@ -74,7 +75,7 @@ class RandomOp {
   std::vector<std::pair<int, int>> in_place(const Schedule& schedule) const {
     const Kernel kernel = op_.kernel(schedule);
     std::vector<std::pair<int, int>> pairs;
-    for (std::size_t r = 0; r < op_.writes().size(); ++r)
+    for (std::size_t r = 0; r < op_.results().size(); ++r)
       for (std::size_t p = 0; p < op_.reads().size(); ++p) {
         const bool taken = std::ranges::find(pairs, static_cast<int>(p), &std::pair<int, int>::second) != pairs.end();
         if (!taken && may_share(kernel.op, p, r)) {
@@ -259,7 +260,21 @@ class RandomOp {
     Shape frame(op_.domain().size(), 1);
     const Shape shape = value.shape();
     std::ranges::copy(shape, frame.end() - static_cast<std::ptrdiff_t>(shape.size()));
+    if (chance(3)) return add_parts(value);
     op_.write(value, random_dense(frame));
+  }
+
+  /// A result of the value and others like it, or itself again.
+  void add_parts(Expr value) {
+    std::vector<Expr> parts{value};
+    for (const auto& values : {values_, reductions_})
+      for (const Expr& other : values)
+        if (other.type() == value.type() && parts.size() < 4 && chance(2)) parts.push_back(other);
+    if (parts.size() == 1) parts.push_back(value);
+    std::vector<std::size_t> order(op_.domain().size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::shuffle(order, random_);
+    op_.write_parts(parts, any_of(order), order);
   }
 
   Random& random_;
