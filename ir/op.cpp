@@ -20,6 +20,8 @@ const Attr& OpView::attr(std::string_view wanted) const {
 
 OpView view(const Block& block, const Op& op) {
   OpView result{op.def, {}, op.attrs, op.regions, {}};
+  result.operands.reserve(op.operands.size());
+  result.results.reserve(op.results.size());
   for (ValueId operand : op.operands) result.operands.push_back(block.type(operand));
   for (ValueId value : op.results) result.results.push_back(block.type(value));
   return result;

@@ -13,6 +13,7 @@
 #include "passes/pass.h"
 #include "runtime/data/dataset.h"
 #include "runtime/executor.h"
+#include "runtime/jit/object_cache.h"
 #include "runtime/trainer.h"
 #include "tools/machine.h"
 
@@ -58,7 +59,8 @@ ir::Module differentiated(ir::Module module, ir::Diagnostics& diagnostics) {
 /// Executes a module whose step stands, as written or compiled.
 std::unique_ptr<runtime::Executor> executor_of(ir::Module module, Execution execution, ir::Diagnostics& diagnostics) {
   if (execution == Execution::reference) return runtime::make_reference_executor(module);
-  const tools::Machine machine = tools::Machine::native(threads);
+  tools::Machine machine = tools::Machine::native(threads);
+  machine.keep_kernels_in(runtime::jit::default_cache_directory());
   std::vector<const passes::Pass*> rest = passes::pipeline_to(passes::Stage::program);
   rest.erase(rest.begin(), rest.begin() + std::ssize(passes::pipeline_to(passes::Stage::step)));
   require(passes::run_passes(module, rest, {.target = &machine.target()}, diagnostics), diagnostics);

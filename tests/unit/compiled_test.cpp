@@ -19,7 +19,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,12 +33,6 @@ using ir::Tensor;
 namespace {
 
 constexpr int threads = 2;
-
-/// Seeds that a test draws; more with NNC_SEEDS for a long run.
-int seed_count(int usual) {
-  const char* more = std::getenv("NNC_SEEDS");
-  return more != nullptr ? std::atoi(more) : usual;
-}
 
 /// A module whose one graph is the block: parameter p is the data field xP, result r is named rR.
 ir::Module module_of(const ir::Block& block) {
@@ -110,7 +103,7 @@ void check_agrees(const Tensor& compiled, const Tensor& reference, const Tensor&
 
 TEST_CASE("compiled random graphs give the reference's values") {
   const tools::Machine native = tools::Machine::native(threads), avx2 = tools::Machine::avx2(1);
-  for (int seed = 1; seed <= seed_count(150); ++seed) {
+  for (int seed = 1; seed <= tests::seed_count(150); ++seed) {
     tests::Random random(static_cast<tests::Random::result_type>(seed));
     const tests::RandomGraph graph = tests::random_f32_graph(24, random);
     const std::vector<Tensor> reference = ir::evaluate(graph.block, graph.params, nullptr);

@@ -170,8 +170,9 @@ std::vector<std::string> structure_of(const Op& op) {
 
 TEST_CASE("fuse and schedule keep the values of random graphs") {
   int kernels = 0, ops = 0;
-  for (Random::result_type seed = 1; seed <= 300; ++seed) {
-    Random random(seed);
+  const int count = tests::seed_count(300);
+  for (int seed = 1; seed <= count; ++seed) {
+    Random random(static_cast<Random::result_type>(seed));
     const tests::RandomGraph graph = tests::random_graph(24, random);
     const std::vector<Tensor> before = run(graph.block, graph.params);
     Module module;
@@ -190,14 +191,14 @@ TEST_CASE("fuse and schedule keep the values of random graphs") {
     kernels += static_cast<int>(fused_ops(fused).size());
     ops += ops_in_kernels(fused);
   }
-  CHECK(kernels > 300);
+  CHECK(kernels > count);
   CHECK(ops > kernels);
 }
 
 TEST_CASE("fuse and schedule keep the values of graphs whose ops share much") {
   int kernels = 0, ops = 0;
-  for (Random::result_type seed = 1; seed <= 600; ++seed) {
-    const DenseGraph graph(seed);
+  for (int seed = 1; seed <= tests::seed_count(600); ++seed) {
+    const DenseGraph graph(static_cast<Random::result_type>(seed));
     const std::vector<Tensor> before = run(graph.block, graph.params);
     Module module;
     module.graphs.push_back(graph_of(graph.block));

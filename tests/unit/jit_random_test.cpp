@@ -1,7 +1,7 @@
 // Random fused ops under random legal schedules, against their evaluation. Elements are small whole numbers, so that
 // sums are exact in any order and every result has to be the same.
 //
-// NNC_JIT_SEEDS=N runs seeds [0, N) instead of the usual ones; NNC_JIT_SEED=N runs seed N alone and prints its op.
+// NNC_SEEDS=N runs seeds [0, N) instead of the usual ones; NNC_JIT_SEED=N runs seed N alone and prints its op.
 #include "ir/analysis.h"
 #include "ir/evaluate.h"
 #include "ir/kernel_layout.h"
@@ -24,7 +24,6 @@ using tests::Random;
 
 namespace {
 
-constexpr std::uint64_t usual_seeds = 250;
 constexpr double limit = 9;  // elements of the body stay within
 
 class RandomOp {
@@ -319,7 +318,6 @@ void run_seed(std::uint64_t seed, bool print) {
 
 TEST_CASE("random kernels under random schedules") {
   if (const char* seed = std::getenv("NNC_JIT_SEED")) return run_seed(std::strtoull(seed, nullptr, 10), true);
-  const char* seeds = std::getenv("NNC_JIT_SEEDS");
-  const std::uint64_t count = seeds == nullptr ? usual_seeds : std::strtoull(seeds, nullptr, 10);
-  for (std::uint64_t seed = 0; seed < count; ++seed) run_seed(seed, false);
+  const int count = tests::seed_count(250);
+  for (int seed = 0; seed < count; ++seed) run_seed(static_cast<std::uint64_t>(seed), false);
 }

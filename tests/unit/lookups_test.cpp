@@ -151,8 +151,9 @@ class Chain {
 TEST_CASE("random chains of work on rows that are looked up keep their values") {
   const auto target = generic_target(1);
   std::map<std::string, int> changed;
-  for (Random::result_type seed = 1; seed <= 300; ++seed) {
-    Random random(seed);
+  const int count = tests::seed_count(300);
+  for (int seed = 1; seed <= count; ++seed) {
+    Random random(static_cast<Random::result_type>(seed));
     const Chain chain(random);
     const std::vector<Tensor> before = tests::run(chain.block(), chain.params());
     Module module;
@@ -171,6 +172,6 @@ TEST_CASE("random chains of work on rows that are looked up keep their values") 
       for (std::size_t i = 0; i < before.size(); ++i) CHECK(tests::agree(after[i], before[i], 1e-4));
     }
   }
-  CHECK(changed["lookups"] > 50);
-  CHECK(changed["sink-rows"] > 10);
+  CHECK(changed["lookups"] > count / 6);
+  CHECK(changed["sink-rows"] > count / 30);
 }

@@ -28,11 +28,6 @@ namespace {
 
 constexpr double tolerance = 3e-5;
 
-int number_from(const char* variable, int otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::atoi(text);
-}
-
 /// How two tensors differ, relative to the largest element or to 1; empty if they do not.
 std::string difference(const std::string& name, const Tensor& ours, const Tensor& theirs) {
   if (!(ours.type() == theirs.type())) return name + " has another type";
@@ -139,7 +134,8 @@ std::string fault_of(const tests::RandomTraining& training, std::uint64_t seed) 
 }  // namespace
 
 TEST_CASE("random training programs, compiled and by the reference") {
-  const int first = number_from("NNC_FIRST_SEED", 1), count = number_from("NNC_SEEDS", 24);
+  const char* const asked = std::getenv("NNC_FIRST_SEED");
+  const int first = asked == nullptr ? 1 : std::atoi(asked), count = tests::seed_count(24);
   for (int seed = first; seed < first + count; ++seed) {
     const auto number = static_cast<std::uint64_t>(seed);
     Choices drawn(number);

@@ -11,6 +11,9 @@ namespace nnc::tests {
 
 using Random = std::mt19937_64;
 
+/// The seeds that a test draws: NNC_SEEDS, if it is set. With sanitizers, where each takes five times as long, half as many.
+int seed_count(int usual);
+
 /// Elements as the sample wants them: within the operand's range, away from kinks and, if asked, from other operands.
 std::vector<ir::Tensor> random_operands(const ir::Sample& sample, Random& random);
 ir::Tensor random_tensor(const ir::Type& type, double low, double high, Random& random);

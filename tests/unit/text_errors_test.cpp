@@ -1,5 +1,6 @@
 // What is wrong in a module's text is an error at its place, and nothing crashes the parser.
 #include "ir/text.h"
+#include "tests/unit/random_values.h"
 #include "tests/unit/sample_module.h"
 
 #include <fmt/format.h>
@@ -250,8 +251,9 @@ TEST_CASE("Any one token changed is an error with a place or another module") {
                                            "loc",   "grad",  "0",     "99999999999999999999"};
   std::size_t errors = 0;
   std::size_t modules = 0;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const auto [position, length] = tokens[i];
+  const auto tried = static_cast<std::size_t>(tests::seed_count(static_cast<int>(tokens.size())));
+  for (std::size_t i = 0; i < tried; ++i) {
+    const auto [position, length] = tokens[i * tokens.size() / tried];
     const std::string token = text.substr(position, length);
     std::vector<std::string> replacements = others;
     replacements.push_back(token + " " + token);
@@ -272,7 +274,7 @@ TEST_CASE("Any one token changed is an error with a place or another module") {
     }
   }
   CHECK(errors > 20 * modules);
-  CHECK(modules > 100);
+  CHECK(modules > tried / 8);
 }
 
 TEST_CASE("Each attribute corrupted is an error on its line") {
