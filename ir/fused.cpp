@@ -30,6 +30,8 @@ bool fits_frame(const Type& type, const Shape& domain) {
   return true;
 }
 
+using Wide = __int128;
+
 /// The checks of check_fused; each gives what is wrong, or nothing.
 class Checker {
  public:
@@ -66,7 +68,8 @@ class Checker {
     if (fused_.into.empty()) return "";
     std::int64_t last = -1;
     for (const std::int64_t result : fused_.into) {
-      if (result < 0 || (result != last && result != last + 1)) return "`into` does not name the results in their order";
+      if (result < 0 || (result != last && result != last + 1))
+        return "`into` does not name the results in their order";
       last = result;
     }
     if (fused_.into.size() != fused_.writes.size() || last + 1 != std::ssize(fused_.results))
@@ -108,17 +111,18 @@ class Checker {
     return "";
   }
 
-  /// First and last position that the access reaches within the bounds.
-  std::pair<std::int64_t, std::int64_t> reach(const Access& access) const {
-    std::int64_t low = access.offset, high = access.offset;
+  /// First and last position that the access reaches within the bounds; what text says may be beyond 64 bits.
+  std::pair<Wide, Wide> reach(const Access& access) const {
+    Wide low = access.offset, high = access.offset;
     for (std::size_t d = 0; d < fused_.domain.size(); ++d) {
       const bool bounded = access.is_bounded(d);
       const std::int64_t first = bounded ? access.bounds[d].first : 0;
       const std::int64_t last = (bounded ? access.bounds[d].second : fused_.domain[d]) - 1;
-      low += std::min(access.strides[d] * first, access.strides[d] * last);
-      high += std::max(access.strides[d] * first, access.strides[d] * last);
+      const Wide stride = access.strides[d];
+      low += std::min(stride * first, stride * last);
+      high += std::max(stride * first, stride * last);
     }
-    if (access.index >= 0) high += (access.index_extent - 1) * access.index_stride;
+    if (access.index >= 0) high += Wide{access.index_extent - 1} * access.index_stride;
     return {low, high};
   }
 
@@ -151,12 +155,14 @@ class Checker {
     return "";
   }
 
-  /// The elements of a result that a write reaches: `length` next to each other from `begin` in each block of `period`.
+  /// The elements of a result that a write reaches: `length` next to each other from `begin` on in each of its blocks of
+  /// `period`.
   struct Runs {
     std::int64_t begin, length, period;
   };
 
-  /// Sorted by stride, each stride is the product of the extents below it, until a longer one makes the blocks.
+  /// Sorted by stride, each stride is the product of the extents below it, until a longer one makes the blocks; those
+  /// follow each other to the end of the result.
   std::optional<Runs> runs_of(std::size_t write) const {
     const Access& access = fused_.writes[write];
     const std::int64_t all = fused_.results[fused_.result_of(write)].elements();
@@ -165,17 +171,18 @@ class Checker {
       if (fused_.varies(fused_.body.results[write], static_cast<int>(d)))
         steps.emplace_back(access.strides[d], fused_.domain[d]);
     std::ranges::sort(steps);
-    Runs runs{access.offset, 1, all};
-    std::int64_t expected = 1;
+    std::int64_t length = 1, expected = 1;
+    std::optional<std::int64_t> period;
     for (const auto& [stride, extent] : steps) {
-      if (stride != expected && (runs.period != all || stride < expected)) return {};
-      if (stride != expected) runs.period = stride;
-      if (runs.period == all) runs.length *= extent;
+      if (stride < expected || (stride > expected && period) || extent > all / stride) return {};
+      if (stride > expected) period = stride;
+      if (!period) length *= extent;
       expected = stride * extent;
     }
-    const bool fits = access.bounds.empty() && access.index < 0 && runs.begin >= 0 &&
-                      runs.length <= runs.period - runs.begin && (runs.period == all || expected == all);
-    return fits ? std::optional(runs) : std::nullopt;
+    if (period && expected != all) return {};
+    const Runs runs{access.offset, length, period.value_or(all)};
+    const bool fits = runs.begin >= 0 && runs.length <= runs.period && runs.begin <= runs.period - runs.length;
+    return fits && access.bounds.empty() && access.index < 0 ? std::optional(runs) : std::nullopt;
   }
 
   /// Each element of a result is written once: the runs of its parts follow each other in its blocks.
@@ -240,7 +247,7 @@ class Checker {
                                *op.def->name, dimension_name(d));
     for (std::size_t i = 0; i < fused_.body.results.size(); ++i)
       if (std::string fault = complete(fused_.body.results[i]); !fault.empty())
-        return fmt::format("result {} {}", fused_.result_of(i), fault);
+        return fmt::format("write {} {}", i, fault);
     return "";
   }
 
@@ -258,8 +265,9 @@ class Checker {
     for (const int d : fused_.schedule.parallel) {
       if (fused_.domain[static_cast<std::size_t>(d)] == 1 || fused_.varies(result, d)) continue;
       if (std::ranges::find(reduced, d) == reduced.end())
-        return fmt::format("does not vary along the parallel dimension {}, and is no reduction over it",
-                           dimension_name(d));
+        return fmt::format(
+            "is of a value that does not vary along the parallel dimension {}, and is no reduction over it",
+            dimension_name(d));
     }
     return "";
   }

@@ -14,9 +14,9 @@
 // of the domain's frame: aligned with the domain's last dimension, with extent 1 (or no dimension) where it does not
 // vary. So body ops are ordinary ops with ordinary inference; broadcasting is a 1, and a reduction (which keeps its
 // dimensions) makes one. Parameter p of the body is operand p, read by access p; value r that the body yields is result
-// r, written by access r. With `into = [0, 1, 1]` values 1 and 2 are parts of result 1, next to each other in it: what a
-// kernel computes is written where it is needed together. Inside the body stand elementwise ops, reductions, constants of
-// one element, and nothing else.
+// r, written by access r. With `into = [0, 1, 1]` values 1 and 2 are parts of result 1, next to each other in it: what
+// a kernel computes is written where it is needed together. Inside the body stand elementwise ops, reductions,
+// constants of one element, and nothing else.
 //
 // What is legal together (checked by `check_fused`, so by the verifier):
 //  * a reduction whose result the body uses removes no parallel dimension: a position has all of its elements;

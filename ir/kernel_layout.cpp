@@ -51,7 +51,7 @@ class Planner {
     place_results();
     order();
     if (overwrites_early()) {
-      for (KernelNest& nest : layout_.nests) nest.results.clear();
+      for (KernelNest& nest : layout_.nests) nest.writes.clear();
       std::erase_if(layout_.nests,
                     [](const KernelNest& nest) { return nest.reductions.empty() && nest.splits.empty(); });
       order();
@@ -188,7 +188,7 @@ class Planner {
       const ValueId result = body().results[r];
       if (is_written_here(result))
         nest(last_stage_ ? last : known_[at(result)], inner(result), std::nullopt)
-            .results.push_back(static_cast<int>(r));
+            .writes.push_back(static_cast<int>(r));
     }
   }
 
@@ -221,7 +221,7 @@ class Planner {
     for (const int op : nest.reductions) need_operands(body().ops()[static_cast<std::size_t>(op)]);
     for (const int split : nest.splits)
       need_operands(body().ops()[static_cast<std::size_t>(layout_.splits[static_cast<std::size_t>(split)].op)]);
-    for (const int result : nest.results) needed[at(body().results[static_cast<std::size_t>(result)])] = true;
+    for (const int write : nest.writes) needed[at(body().results[static_cast<std::size_t>(write)])] = true;
     for (std::size_t i = body().ops().size(); i-- > 0;) {
       const Op& op = body().ops()[i];
       if (is_reduction(&op) || !needed[at(op.results[0])]) continue;
@@ -240,9 +240,9 @@ class Planner {
     std::vector<std::vector<bool>> needed;
     for (std::size_t n = 0; n < layout_.nests.size(); ++n) needed.push_back(needs(n));
     for (std::size_t n = 0; n < layout_.nests.size(); ++n)
-      for (const int result : layout_.nests[n].results)
+      for (const int write : layout_.nests[n].writes)
         for (std::size_t p = 0; p < fused_.reads.size(); ++p) {
-          if (!same_place(fused_, p, static_cast<std::size_t>(result))) continue;
+          if (!same_place(fused_, p, static_cast<std::size_t>(write))) continue;
           for (std::size_t later = n + 1; later < needed.size(); ++later)
             if (needed[later][at(body().params()[p])]) return true;
         }

@@ -45,14 +45,14 @@ struct SplitReduction {
   std::vector<std::int64_t> offsets;  // of each kind of accumulator in a chunk's partial results, bytes
 };
 
-/// Loops over inner dimensions. Everything in `reductions`, `splits`, `results` varies along exactly these dimensions.
+/// Loops over inner dimensions. Everything in `reductions`, `splits`, `writes` varies along exactly these dimensions.
 struct KernelNest {
   int stage = 0;
   std::vector<int> loops;         // outermost first: the dimensions that `reductions` keep, then those they remove
   int kept = 0;                   // how many they keep
   std::vector<int> reductions;    // ops of the body, complete at its end
   std::vector<int> splits;        // of KernelLayout::splits
-  std::vector<int> results;       // of the fused op, written in it
+  std::vector<int> writes;        // of the fused op, done in it
   std::vector<ValueId> needed;    // what it computes, reads or takes from a position or a row, in the body's order
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };

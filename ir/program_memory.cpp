@@ -20,7 +20,7 @@ bool is_read_later(const FusedView& fused, const KernelLayout& layout, std::size
   bool written = false;
   for (const KernelNest& nest : layout.nests) {
     if (written && std::ranges::find(nest.needed, param) != nest.needed.end()) return true;
-    written = written || std::ranges::find(nest.results, static_cast<int>(write)) != nest.results.end();
+    written = written || std::ranges::find(nest.writes, static_cast<int>(write)) != nest.writes.end();
   }
   return !written;  // when the kernel ends, once for all positions
 }

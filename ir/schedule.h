@@ -33,7 +33,7 @@ struct Schedule {
   int lanes = 0;           // elements of a vector
   int unroll = 1;          // vectors that one turn of the vector loop takes
   int tile = -1;           // an inner dimension, not the one in the lanes; then `unroll` is 1
-  /// Results, in ascending order, that are stored past the caches: larger than these are, and not read again soon.
+  /// Writes, in ascending order, that go past the caches: into results larger than these are, and not read again soon.
   std::vector<int> streamed = {};
   /// While the second nest works on a position, the operands of the next one are fetched into the cache: what the first
   /// nest waits for would else keep the processor idle.

@@ -6,6 +6,7 @@
 #include "ir/op.h"
 
 #include <algorithm>
+#include <optional>
 #include <ranges>
 
 namespace nnc::passes {
@@ -50,19 +51,22 @@ bool tiles_operand(const Access& access, const Type& result, const Type& operand
   return expected == operand.elements();
 }
 
-/// Whether the accesses read each element of all operands once, each operand's in row-major order.
+/// Whether the operands, each in row-major order, follow each other along one dimension of the result.
 bool joins_operands(const std::vector<Access>& accesses, const Type& result, const std::vector<Type>& operands) {
-  std::int64_t elements = 0;
+  std::optional<std::size_t> axis;
+  std::int64_t reached = 0;
   for (std::size_t k = 0; k < operands.size(); ++k) {
     if (accesses[k].strides != ir::row_major_strides(operands[k].shape)) return false;
     for (std::size_t d = 0; d < result.shape.size(); ++d) {
-      const auto [low, high] =
-          accesses[k].is_bounded(d) ? accesses[k].bounds[d] : std::pair(std::int64_t{0}, result.shape[d]);
-      if (low < 0 || high - low != operands[k].shape[d]) return false;
+      if (operands[k].shape[d] == result.shape[d]) continue;
+      if (axis.value_or(d) != d || !accesses[k].is_bounded(d)) return false;
+      axis = d;
+      const auto [low, high] = accesses[k].bounds[d];
+      if (low != reached || high - low != operands[k].shape[d]) return false;
+      reached = high;
     }
-    elements += operands[k].elements();
   }
-  return elements == result.elements();
+  return axis && reached == result.shape[*axis];
 }
 
 bool names_dimension(const ir::OpDef& def) {

@@ -1,5 +1,6 @@
 #include "passes/fusion_grow.h"
 
+#include "ir/fused.h"
 #include "ir/op.h"
 
 #include <algorithm>
@@ -226,10 +227,12 @@ class Growing {
   }
 
   // 1. A group for each op that is in none and can be a kernel by itself.
-  // 2. Take the pair of groups that saves most, of equals the smallest, then the one that comes first; merge it if the
-  //    merged group can be planned, else with those that make the other parts of a result, else note why not. The merged group makes new pairs. A long chain is so planned again
-  //    for each doubling, not for each op; but halves that each have many operands may end as two kernels.
-  // 3. Until no pair is left.
+  // 2. Take the pair of groups that saves most, of equals the smallest, then the one that comes first. A long chain is
+  //    so planned again for each doubling, not for each op; but halves that each have many operands may end as two
+  //    kernels.
+  // 3. Merge it if the merged group can be planned. Else note why not, and try the two with all others that make parts
+  //    of one result. The merged group makes new pairs.
+  // 4. Until no pair is left.
   GrownGroups run() {
     for (int op = 0; op < block_.op_count(); ++op) {
       if (!block_.is_fusable(op) || is_group(nodes_.node_of(op))) continue;
@@ -331,19 +334,25 @@ class Growing {
     return plan_fusion(block_, nodes_.joined(nodes));
   }
 
-  /// The two, and the groups that make the other parts of what one of them puts together.
+  /// The two and, where one puts together what the other makes a part of, the groups that make its other parts. None
+  /// where these groups go on with what is put together, or are no groups.
   std::vector<int> with_other_parts(int a, int b) const {
     std::vector<int> nodes{a, b};
+    const auto is_in = [&](int node) { return std::ranges::find(nodes, node) != nodes.end(); };
     for (const int joining : {a, b}) {
       for (const int op : nodes_.members(joining)) {
-        if (!block_.op(op).joins) continue;
+        if (!block_.op(op).joins || block_.ir_op(op).operands.size() > ir::max_kernel_buffers) continue;
         for (const ValueId operand : block_.ir_op(op).operands) {
           const int definer = block_.definer(block_.root(operand));
           const int maker = definer < 0 ? -1 : nodes_.node_of(definer);
-          if (is_group(maker) && std::ranges::find(nodes, maker) == nodes.end()) nodes.push_back(maker);
+          if (!is_group(maker)) return {};
+          if (!is_in(maker)) nodes.push_back(maker);
         }
+        for (const int user : block_.users(block_.ir_op(op).results[0]))
+          if (is_in(nodes_.node_of(user))) return {};
       }
     }
+    std::ranges::sort(nodes);
     return nodes;
   }
 
@@ -353,7 +362,7 @@ class Growing {
     if (auto* reason = std::get_if<std::string>(&made)) {
       refused_.emplace(std::pair(a, b), std::move(*reason));
       nodes = with_other_parts(a, b);
-      if (nodes.size() > 2) made = plan(nodes);
+      if (nodes.size() > 2 && tried_.insert(nodes).second) made = plan(nodes);
     }
     auto* merged = std::get_if<FusionPlan>(&made);
     if (merged == nullptr) return;
@@ -384,6 +393,7 @@ class Growing {
   std::map<int, FusionPlan> plans_;  // by node: the groups
   std::set<Pair> pairs_;
   std::map<std::pair<int, int>, std::string> refused_;
+  std::set<std::vector<int>> tried_;  // more than two
 };
 
 }  // namespace

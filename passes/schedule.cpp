@@ -101,7 +101,7 @@ class Chooser {
       plan.unroll = unroll(plan);
     }
     plan.chunk = chunk(plan);
-    plan.streamed = streamed_results(block_, bound_, op_, l3_bytes_);
+    plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
     plan.prefetch = traffic() > l2_bytes_ && has_silent_nest(plan);
     return plan;
   }
@@ -305,7 +305,7 @@ class Chooser {
     for (ir::Attr& attr : planned.attrs)
       if (auto* schedule = std::get_if<Schedule>(&attr)) *schedule = plan;
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
-    return layout.nests.size() > 2 && layout.prefetching_nest().results.empty() &&
+    return layout.nests.size() > 2 && layout.prefetching_nest().writes.empty() &&
            layout.prefetching_nest().splits.empty();
   }
 

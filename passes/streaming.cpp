@@ -46,8 +46,8 @@ class Streaming {
 
 }  // namespace
 
-std::vector<int> streamed_results(const ir::Block& block, std::span<const ir::GraphResult> bound, const ir::Op& op,
-                                  std::int64_t cache_bytes) {
+std::vector<int> streamed_writes(const ir::Block& block, std::span<const ir::GraphResult> bound, const ir::Op& op,
+                                 std::int64_t cache_bytes) {
   const ir::FusedView fused(op);
   const Streaming streaming(block, bound, op);
   std::vector<int> streamed;

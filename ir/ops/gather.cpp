@@ -189,6 +189,16 @@ void order_rows(const Routine::Args& args) {
   });
 }
 
+/// Of two places that do not overlap, so many together that the compiler takes vectors.
+template <class T>
+void add_row(T* __restrict to, const T* __restrict row, std::int64_t count) {
+  constexpr std::int64_t together = 32;
+  std::int64_t j = 0;
+  for (; j + together <= count; j += together)
+    for (std::int64_t k = 0; k < together; ++k) to[j + k] = static_cast<T>(to[j + k] + row[j + k]);
+  for (; j < count; ++j) to[j] = static_cast<T>(to[j] + row[j]);
+}
+
 template <class T>
 void add_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t begin, std::int64_t end) {
   const auto* const ends = static_cast<const std::int32_t*>(args.scratch);
@@ -197,8 +207,7 @@ void add_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t b
     T* const to = args.result<T>() + row * plan.inner;
     std::fill_n(to, plan.inner, T{});
     for (std::int32_t i = row == 0 ? 0 : ends[row - 1]; i < ends[row]; ++i) {
-      const T* const from = args.operand<T>(0) + order[i] * plan.inner;
-      for (std::int64_t j = 0; j < plan.inner; ++j) to[j] = static_cast<T>(to[j] + from[j]);
+      add_row(to, args.operand<T>(0) + order[i] * plan.inner, plan.inner);
     }
   }
 }
@@ -221,8 +230,7 @@ void add_to_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_
       const std::int64_t count = std::min<std::int64_t>(std::ssize(sums), plan.inner - j);
       std::fill_n(sums.begin(), count, T{});
       for (std::int32_t i = first; i < ends[row]; ++i) {
-        const T* const from = args.operand<T>(0) + order[i] * plan.inner + j;
-        for (std::int64_t k = 0; k < count; ++k) sums[k] = static_cast<T>(sums[k] + from[k]);
+        add_row(sums.data(), args.operand<T>(0) + order[i] * plan.inner + j, count);
       }
       for (std::int64_t k = 0; k < count; ++k) to[j + k] = static_cast<T>(base[j + k] + sums[k]);
     }

@@ -218,9 +218,6 @@ Inferred infer_pad(const OpView& op) {
   return {{result}, {}};
 }
 
-/// A sum of more terms is not taken for a concatenation: looking for one takes time at each of them.
-constexpr std::size_t most_joined = 64;
-
 /// What is padded with zeros along one dimension.
 struct Padded {
   ValueId x;
@@ -241,22 +238,26 @@ std::optional<Padded> padded_along_one(const Block& block, const Op& pad) {
   return found;
 }
 
-/// The terms of a sum that is made of pads alone.
-bool find_padded_terms(const Block& block, const Op& add, const Type& type, std::vector<Padded>& terms) {
-  for (const ValueId operand : add.operands) {
-    const Op* const definer = block.definer(operand);
-    if (definer == nullptr || block.type(operand) != type || terms.size() >= most_joined) return false;
+/// The terms of a sum that is made of pads alone, of no more than a few.
+std::optional<std::vector<Padded>> padded_terms(const Block& block, const Op& add) {
+  const Type& type = block.type(add.results[0]);
+  std::vector<Padded> terms;
+  std::vector<ValueId> rest = add.operands;
+  while (!rest.empty()) {
+    const Op* const definer = block.definer(rest.back());
+    if (definer == nullptr || block.type(rest.back()) != type || terms.size() + rest.size() > most_joined) return {};
+    rest.pop_back();
     if (definer->def == add.def) {
-      if (!find_padded_terms(block, *definer, type, terms)) return false;
+      rest.insert(rest.end(), definer->operands.begin(), definer->operands.end());
     } else if (*definer->def->name == "pad") {
       const std::optional<Padded> padded = padded_along_one(block, *definer);
-      if (!padded) return false;
+      if (!padded) return {};
       terms.push_back(*padded);
     } else {
-      return false;
+      return {};
     }
   }
-  return true;
+  return terms;
 }
 
 /// (A B)^T = B^T A^T, where the product serves nothing else.
@@ -276,19 +277,19 @@ std::optional<ValueId> transposed_product(SimplifyCtx& c) {
 
 std::optional<ValueId> join_padded_terms(SimplifyCtx& c) {
   Builder& b = c.builder();
-  const Type& type = c.view().results[0];
-  std::vector<Padded> terms;
-  if (!find_padded_terms(b.block(), c.op(), type, terms)) return std::nullopt;
-  std::ranges::sort(terms, {}, &Padded::low);
-  const std::size_t axis = terms.front().axis;
+  std::optional<std::vector<Padded>> terms = padded_terms(b.block(), c.op());
+  if (!terms) return {};
+  std::ranges::sort(*terms, {}, &Padded::low);
+  const std::size_t axis = terms->front().axis;
+  const std::int64_t extent = c.view().results[0].shape[axis];
   std::int64_t reached = 0;
   std::vector<Expr> parts;
-  for (const Padded& term : terms) {
-    if (term.axis != axis || term.low != reached) return std::nullopt;
-    reached = type.shape[axis] - term.high;
+  for (const Padded& term : *terms) {
+    if (term.axis != axis || term.low != reached) return {};
+    reached = extent - term.high;
     parts.push_back(b.expr(term.x));
   }
-  if (reached != type.shape[axis]) return std::nullopt;
+  if (reached != extent) return {};
   return b.op("concat", parts, {{"axis", static_cast<std::int64_t>(axis)}}).value;
 }
 

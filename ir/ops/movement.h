@@ -3,6 +3,7 @@
 
 #include "ir/simplify.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -11,6 +12,9 @@ namespace nnc::ir {
 
 /// The order that takes a permutation back.
 std::vector<std::int64_t> inverse_order(const std::vector<std::int64_t>& order);
+
+/// Of more parts, no rule makes or takes apart a concatenation: to look for one takes time for each.
+inline constexpr std::size_t most_joined = 64;
 
 /// A sum of values padded with zeros that have its elements between them is their concatenation: what the gradients of
 /// all slices of a value add up to.

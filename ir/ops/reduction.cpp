@@ -1,6 +1,7 @@
 #include "ir/builder.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
+#include "ir/ops/movement.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
 #include "ir/steps.h"
@@ -247,18 +248,21 @@ std::optional<Expr> sum_of_sums(const StepsCtx& c) {
   return c.builder.reshape(c.builder.sum(c.operands[0], axes), c.op.results[0].shape);
 }
 
-/// sum(concat(x, y)) -> concat(sum(x), sum(y)), where the concatenation is along a dimension that stays.
-std::optional<ValueId> sum_of_parts(SimplifyCtx& c) {
+/// A sum of single elements -> reshape; sum(concat(x, y)) -> concat(sum(x), sum(y)), where the concatenation is along a
+/// dimension that stays.
+std::optional<ValueId> simplify_sum(SimplifyCtx& c) {
+  Builder& b = c.builder();
+  if (reduced_count(c.view()) == 1) return b.reshape(c.operand(0), c.view().results[0].shape).value;
   const Op* const joined = c.definer(0, "concat");
   const std::vector<std::int64_t>& axes = c.view().integers("axis");
-  if (joined == nullptr) return std::nullopt;
-  const std::int64_t along = view(c.builder().block(), *joined).integer("axis");
+  if (joined == nullptr || joined->operands.size() > most_joined) return std::nullopt;
+  const std::int64_t along = view(b.block(), *joined).integer("axis");
   if (std::ranges::binary_search(axes, along)) return std::nullopt;
   const bool keepdim = c.view().flag("keepdim");
   std::vector<Expr> sums;
-  for (const ValueId part : joined->operands) sums.push_back(c.builder().sum(c.builder().expr(part), axes, keepdim));
+  for (const ValueId part : joined->operands) sums.push_back(b.sum(b.expr(part), axes, keepdim));
   const auto before = std::ranges::count_if(axes, [&](std::int64_t axis) { return axis < along; });
-  return c.builder().op("concat", sums, {{"axis", keepdim ? along : along - before}}).value;
+  return b.op("concat", sums, {{"axis", keepdim ? along : along - before}}).value;
 }
 
 }  // namespace
@@ -281,7 +285,7 @@ std::span<const OpDef> reduction_ops() {
        .oracle = oracle_sum,
        .samples = number_samples,
        .promotion = Promotion::arithmetic,
-       .simplify = sum_of_parts,
+       .simplify = simplify_sum,
        .sum_of_steps = sum_of_sums},
 
       {.name = "mean",

@@ -264,12 +264,13 @@ class RunEmitter {
       accumulate_.step(nest, reduction, registers, lanes_apart);
     for (const int split : nest.splits) splits_.step(nest, split);
     const std::vector<int>& streamed = s_.fused.schedule.streamed;
-    for (const int result : nest.results) {
-      const auto r = static_cast<std::size_t>(result);
-      const ValueId value = s_.fused.body.results[r];
+    for (const int write : nest.writes) {
+      const auto w = static_cast<std::size_t>(write);
+      const ValueId value = s_.fused.body.results[w];
       const bool in_lanes = s_.place.in_lanes && s_.fused.varies(value, s_.vector());
-      s_.access.store(s_.args[s_.fused.reads.size() + s_.fused.result_of(r)], s_.dtype(value), s_.fused.writes[r], s_.pack(value),
-                      {in_lanes, s_.copies_varied(value)}, std::ranges::find(streamed, result) != streamed.end());
+      s_.access.store(s_.args[s_.fused.reads.size() + s_.fused.result_of(w)], s_.dtype(value), s_.fused.writes[w],
+                      s_.pack(value), {in_lanes, s_.copies_varied(value)},
+                      std::ranges::find(streamed, write) != streamed.end());
     }
   }
 

@@ -71,8 +71,8 @@ bool same_schedule(ir::Schedule a, ir::Schedule b) {
 /// As `differences`, of kernels.
 std::optional<std::vector<int>> differences(const Op& a, const Op& b) {
   const ir::FusedView x(a), y(b);
-  if (x.body.ops().size() != y.body.ops().size() || x.domain.size() != y.domain.size() || x.writes != y.writes || x.into != y.into ||
-      x.reads != y.reads || !same_schedule(x.schedule, y.schedule))
+  if (x.body.ops().size() != y.body.ops().size() || x.domain.size() != y.domain.size() || x.writes != y.writes ||
+      x.into != y.into || x.reads != y.reads || !same_schedule(x.schedule, y.schedule))
     return std::nullopt;
   const std::optional<Op> there =
       outer_extent(a) == outer_extent(b) ? std::optional(b) : ir::at_extent(b, outer_extent(a));

@@ -31,8 +31,8 @@ class FusedOp {
   ir::Expr read_number(ir::DType dtype);
   /// Yields the value, written in row-major order, or by strides over the domain.
   void write(ir::Expr value, std::vector<std::int64_t> strides = {});
-  /// Yields values of one frame as the parts of a result, one behind the other along `axis`; its dimensions lie in memory in
-  /// that order, the outermost first (`order`: all of the domain's).
+  /// Yields values of one frame as the parts of a result, one behind the other along `axis`; its dimensions lie in memory
+  /// in that order, the outermost first (`order`: all of the domain's).
   void write_parts(const std::vector<ir::Expr>& values, std::size_t axis, const std::vector<std::size_t>& order);
 
   const std::vector<ir::Type>& operands() const { return operands_; }

@@ -347,10 +347,17 @@ TEST_CASE("parts that are not a result are refused") {
              }),
              Catch::Contains("parts of result 1"));
   CHECK_THAT(with([](FusedOp& op) { op.writes()[2].strides = {61, 1}; }), Catch::Contains("write 2 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].strides = {360, 1}; }), Catch::Contains("write 2 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[2].strides = {-60, 1}; }), Catch::Contains("write 2 does not write"));
+  CHECK_THAT(with([](FusedOp& op) {
+               op.writes()[2].strides = {std::int64_t{1} << 62, 1};
+             }),
+             Catch::Contains("write 2 does not write"));
   CHECK_THAT(with([](FusedOp& op) { op.writes()[2].strides = {60, 2}; }), Catch::Contains("write 2 does not write"));
   CHECK_THAT(with([](FusedOp& op) { op.writes()[3].offset = 50; }), Catch::Contains("write 3 does not write"));
   CHECK_THAT(with([](FusedOp& op) { op.writes()[3].offset = -20; }), Catch::Contains("write 3 does not write"));
   CHECK_THAT(with([](FusedOp& op) { op.writes()[0].offset = 1; }), Catch::Contains("write 0 does not write"));
+  CHECK_THAT(with([](FusedOp& op) { op.writes()[0].strides = {120, 1}; }), Catch::Contains("write 0 does not write"));
   CHECK_THAT(with([](FusedOp& op) { op.writes()[0].strides = {60, 1}; }), Catch::Contains("write 0 does not write"));
   CHECK_THAT(with([](FusedOp& op) { op.into() = {0, 1, 1, 0}; }), Catch::Contains("their order"));
   CHECK_THAT(with([](FusedOp& op) { op.into() = {1, 1, 1, 1}; }), Catch::Contains("their order"));

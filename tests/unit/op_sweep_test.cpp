@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 using namespace nnc;
@@ -121,15 +123,34 @@ Expr weighted_sum(Builder& builder, const Block& block, Random& random) {
   return loss;
 }
 
-/// d loss / d params[of][at], by moving the element a little both ways.
-double finite_difference(const Block& block, std::vector<Tensor> params, std::size_t of, std::int64_t at) {
+/// d loss along a direction of params[of], by moving a little both ways.
+double finite_difference(const Block& block, const std::vector<Tensor>& params, std::size_t of,
+                         const std::vector<double>& direction) {
   constexpr double step = 1e-6;
-  const double x = params[of].real(at);
-  const auto loss = [&](double moved) {
-    params[of].set_real(at, moved);
-    return run(block, params)[0].real(0);
+  const auto loss = [&](double distance) {
+    std::vector<Tensor> moved = params;
+    for (std::int64_t i = 0; i < moved[of].elements(); ++i)
+      moved[of].set_real(i, params[of].real(i) + distance * direction[static_cast<std::size_t>(i)]);
+    return run(block, moved)[0].real(0);
   };
-  return (loss(x + step) - loss(x - step)) / (2 * step);
+  return (loss(step) - loss(-step)) / (2 * step);
+}
+
+/// Along each element or, of more than a few, along some and along one direction that has parts of all.
+std::vector<std::vector<double>> directions(std::int64_t elements, Random& random) {
+  constexpr std::int64_t most_elements = 48;
+  const auto size = static_cast<std::size_t>(elements);
+  std::vector<std::size_t> alone(size);
+  std::iota(alone.begin(), alone.end(), std::size_t{0});
+  std::vector<std::vector<double>> found;
+  if (elements > most_elements) {
+    std::ranges::shuffle(alone, random);
+    alone.resize(most_elements);
+    std::vector<double>& all = found.emplace_back();
+    for (std::size_t i = 0; i < size; ++i) all.push_back(std::uniform_real_distribution<double>(0.5, 1)(random));
+  }
+  for (const std::size_t i : alone) found.emplace_back(size)[i] = 1;
+  return found;
 }
 
 void check_gradient(const OpDef& def, const Sample& sample, Random& random) {
@@ -157,11 +178,14 @@ void check_gradient(const OpDef& def, const Sample& sample, Random& random) {
   bool all_zero = true;
   for (std::size_t w = 0; w < wrt.size(); ++w) {
     const std::size_t param = static_cast<std::size_t>(wrt[w].index);
-    for (std::int64_t i = 0; i < params[param].elements(); ++i) {
-      const double expected = finite_difference(forward, params, param, i);
-      const double found = kind == Gradient::Kind::rule ? values[1 + w].real(i) : 0;
-      INFO("operand " << param << ", element " << i << ": the gradient is " << found << ", the difference quotient "
-                      << expected);
+    for (const std::vector<double>& direction : directions(params[param].elements(), random)) {
+      const double expected = finite_difference(forward, params, param, direction);
+      double found = 0;
+      for (std::size_t i = 0; kind == Gradient::Kind::rule && i < direction.size(); ++i)
+        found += direction[i] * values[1 + w].real(static_cast<std::int64_t>(i));
+      INFO("operand " << param << ", first along element "
+                      << std::ranges::find_if(direction, [](double part) { return part != 0; }) - direction.begin()
+                      << ": the gradient is " << found << ", the difference quotient " << expected);
       CHECK(tests::agree(found, expected, 1e-6));
       all_zero &= found == 0;
     }

@@ -310,6 +310,29 @@ TEST_CASE("each rewrite rule applies and reduces the cost") {
   }
 }
 
+TEST_CASE("sums and concatenations of many parts stay as they are") {
+  for (const std::int64_t parts : {60, 70, 300, 1000}) {
+    Block block;
+    Builder builder(block);
+    std::vector<Expr> values;
+    for (std::int64_t i = 0; i < parts; ++i) values.push_back(builder.expr(block.add_param({DType::f32, {2, 3}, {}})));
+    const Expr sum = builder.sum(builder.op("concat", values, {{"axis", std::int64_t{1}}}), {0});
+    Expr padded;
+    for (std::int64_t i = 0; i < parts; ++i) {
+      const std::vector<std::int64_t> low{0, 3 * i}, high{0, 3 * (parts - 1 - i)};
+      const Expr part = builder.op("pad", {values[static_cast<std::size_t>(i)]}, {{"low", low}, {"high", high}});
+      padded = i == 0 ? part : padded + part;
+    }
+    block.results = {sum.value, padded.value};
+    std::map<std::string, int> counts;
+    CHECK(passes::simplify_block(block, counts));
+    const auto made_by = [&](std::size_t result) { return *block.definer(block.results[result])->def->name; };
+    INFO(parts);
+    CHECK(made_by(0) == (parts <= 64 ? "concat" : "sum"));
+    CHECK(made_by(1) == (parts <= 64 ? "concat" : "add"));
+  }
+}
+
 TEST_CASE("simplification that does not end in the rounds allowed says so") {
   for (const TypedRule& typed : all_rules()) {
     Block block = typed.pattern();

@@ -35,9 +35,11 @@ constexpr bool sanitized = false;
 
 }  // namespace
 
+int fewer_with_sanitizers(int usual) { return sanitized ? usual / 2 : usual; }
+
 int seed_count(int usual) {
-  if (const char* asked = std::getenv("NNC_SEEDS")) return std::atoi(asked);
-  return sanitized ? usual / 2 : usual;
+  const char* const asked = std::getenv("NNC_SEEDS");
+  return asked == nullptr ? fewer_with_sanitizers(usual) : std::atoi(asked);
 }
 
 Tensor random_tensor(const Type& type, double low, double high, Random& random) {

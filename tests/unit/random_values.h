@@ -11,7 +11,9 @@ namespace nnc::tests {
 
 using Random = std::mt19937_64;
 
-/// The seeds that a test draws: NNC_SEEDS, if it is set. With sanitizers, where each takes five times as long, half as many.
+/// Half as many of a long test with sanitizers, where each takes five times as long.
+int fewer_with_sanitizers(int usual);
+/// The seeds that a test draws: NNC_SEEDS, or fewer with sanitizers.
 int seed_count(int usual);
 
 /// Elements as the sample wants them: within the operand's range, away from kinks and, if asked, from other operands.
