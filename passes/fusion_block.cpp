@@ -138,6 +138,28 @@ bool FusionBlock::is_fusable(int index) const {
   return op(index).live && op(index).kind != FusionKind::outside && op(index).kind != FusionKind::view;
 }
 
+// A slice's offset and strides are those of a row-major tensor: its first coordinates and its steps, times what a step in
+// each dimension is there.
+std::optional<std::vector<Access>> FusionBlock::accesses_through(int slice) const {
+  const ValueId moved = ir_op(slice).operands[0];
+  const Access& part = op(slice).access();
+  const std::vector<std::int64_t> dense = ir::row_major_strides(block_->type(moved).shape);
+  if (part.is_bounded() || part.index >= 0 || part.strides.size() != dense.size()) return {};
+  std::vector<Access> accesses = op(definer(moved)).accesses;
+  std::int64_t rest = part.offset;
+  for (std::size_t d = 0; d < dense.size(); ++d) {
+    const std::int64_t first = rest / dense[d], step = part.strides[d] / dense[d];
+    if (step < 1 || part.strides[d] % dense[d] != 0) return {};
+    rest -= first * dense[d];
+    for (Access& access : accesses) {
+      if (access.is_bounded()) return {};
+      access.offset += first * access.strides[d];
+      access.strides[d] *= step;
+    }
+  }
+  return accesses;
+}
+
 const ir::Tensor* FusionBlock::splat(ValueId root) const {
   const ir::Tensor* tensor = ir::constant_value(*block_, root);
   return tensor != nullptr && tensor->is_splat() ? tensor : nullptr;

@@ -9,6 +9,7 @@
 #include "ir/tensor.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace nnc::passes {
@@ -56,6 +57,8 @@ class FusionBlock {
   const std::vector<int>& users(ir::ValueId root) const { return users_[static_cast<std::size_t>(root.index)]; }
   /// Whether the block returns a root or a view of it.
   bool is_result(ir::ValueId root) const { return returned_[static_cast<std::size_t>(root.index)]; }
+  /// Of a slice of a movement's result: how it reads that movement's operands. Nothing of others.
+  std::optional<std::vector<ir::Access>> accesses_through(int slice) const;
   /// A constant all of whose elements are the same; null for any other root.
   const ir::Tensor* splat(ir::ValueId root) const;
 

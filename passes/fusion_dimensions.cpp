@@ -307,7 +307,7 @@ class Unifier {
   int moved_source(int index, ValueId value, std::optional<Refused>& why) {
     const ValueId operand = block_.ir_op(index).operands[0], root = block_.root(operand);
     const Dims& dims = dims_.at(value);
-    if (block_.op(index).gathers()) return gathered_source(index, dims, why);
+    if (block_.op(index).gathers()) return gathered_source(index, block_.op(index).accesses, value, why);
     const bool leaf = !is_member(block_.definer(root));
     const bool wide = broadcasts_ != Broadcasts::narrow;
     if (block_.op(index).tiles && !(leaf && wide)) {
@@ -324,20 +324,30 @@ class Unifier {
                          .varies = set_of(flat(dims)),
                          .access = over_atoms(move.strides, dims)});
     }
-    std::optional<FusionSource> part = part_read(index, 0, dims, why);
+    std::optional<FusionSource> part;
+    if (!leaf && operand == root && is_movement(block_.definer(root))) {
+      const int inner = block_.definer(root);
+      const std::optional<std::vector<Access>> accesses = block_.accesses_through(index);
+      if (accesses && block_.op(inner).gathers()) return gathered_source(inner, *accesses, value, why);
+      part = accesses ? read_by(accesses->front(), inner, 0, value, why) : part_read(index, 0, why);
+    } else {
+      part = part_read(index, 0, why);
+    }
     return part ? add_source(*std::move(part)) : -1;
   }
 
-  /// A row that an index names. The index varies along the dimensions that it moves along.
-  int gathered_source(int index, const Dims& dims, std::optional<Refused>& why) {
-    const Access& move = block_.op(index).access();
-    std::optional<FusionSource> row = part_read(index, static_cast<std::size_t>(move.index), dims, why);
+  /// A row that an index names, or what a value has of it. The index varies along the dimensions that it moves along.
+  int gathered_source(int gather, const std::vector<Access>& accesses, ValueId value, std::optional<Refused>& why) {
+    const Access& move = accesses.front();
+    const auto index = static_cast<std::size_t>(move.index);
+    const Dims& dims = dims_.at(value);
+    std::optional<FusionSource> row = read_by(accesses[index], gather, index, value, why);
     if (!row) return -1;
     row->varies = 0;
     for (const int atom : flat(dims)) {
       if (row->access.strides[static_cast<std::size_t>(atom)] != 0) row->varies |= AtomSet{1} << atom;
     }
-    std::optional<FusionSource> gathered = part_read(index, 0, dims, why);
+    std::optional<FusionSource> gathered = read_by(move, gather, 0, value, why);
     if (!gathered) return -1;
     gathered->access.index = add_source(*std::move(row));
     gathered->access.index_stride = move.index_stride;
@@ -346,17 +356,23 @@ class Unifier {
   }
 
   /// A read by the op's own access: a slice, a pad.
-  std::optional<FusionSource> part_read(int index, std::size_t k, const Dims& dims, std::optional<Refused>& why) {
+  std::optional<FusionSource> part_read(int index, std::size_t k, std::optional<Refused>& why) {
+    return read_by(block_.op(index).accesses[k], index, k, block_.ir_op(index).results[0], why);
+  }
+
+  /// What a value has of operand k of an op, which its positions read by the access.
+  std::optional<FusionSource> read_by(const Access& move, int index, std::size_t k, ValueId value,
+                                      std::optional<Refused>& why) {
+    const Dims& dims = dims_.at(value);
     const ValueId root = block_.root(block_.ir_op(index).operands[k]);
     if (is_member(block_.definer(root))) {
       why = refused("a part of a value that the kernel makes is read at other positions");
       return std::nullopt;
     }
-    const Access& move = block_.op(index).accesses[k];
     Access access = over_atoms(move.strides, dims);
     access.offset = move.offset;
     access.fill = move.fill;
-    const Shape& shape = type(block_.ir_op(index).results[0]).shape;
+    const Shape& shape = type(value).shape;
     for (std::size_t d = 0; d < move.bounds.size(); ++d) {
       const auto [low, high] = move.bounds[d];
       if (low <= 0 && high >= shape[d]) continue;
@@ -376,7 +392,7 @@ class Unifier {
   int chosen_source(int index, std::size_t k, Dims& asked, std::optional<Refused>& why) {
     const Dims& dims = dims_.at(block_.ir_op(index).results[0]);
     const ValueId root = block_.root(block_.ir_op(index).operands[k]);
-    std::optional<FusionSource> part = part_read(index, k, dims, why);
+    std::optional<FusionSource> part = part_read(index, k, why);
     if (!part) return -1;
     for (std::size_t d = 0; d < dims.size(); ++d) {
       if (dims[d].size() == 1 && part->access.is_bounded(static_cast<std::size_t>(dims[d][0]))) asked[d] = dims[d];
