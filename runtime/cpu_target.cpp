@@ -16,11 +16,15 @@ std::int64_t cache_bytes(int name, std::int64_t otherwise) {
   return bytes > 0 ? bytes : otherwise;
 }
 
+/// Of a last-level cache no more belongs to a core: a virtual machine of two sees 300 MiB that dozens share.
+constexpr std::int64_t most_of_a_core = std::int64_t{16} << 20;
+
 /// The last-level cache as Linux knows it, in bytes: glibc counts that of all sockets.
 std::int64_t last_level_bytes(std::int64_t otherwise) {
   std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
   std::int64_t kibibytes = 0;
-  return file >> kibibytes ? kibibytes << 10 : otherwise;
+  if (!(file >> kibibytes)) return otherwise;
+  return std::min<std::int64_t>(kibibytes << 10, most_of_a_core * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 class CpuTarget final : public ir::Target {

@@ -15,6 +15,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -406,4 +408,10 @@ TEST_CASE("bench's models need hardly more memory than is alive at once") {
     INFO(model << ": " << program.transient_bytes << " bytes, " << largest_live_bytes(program) << " alive");
     CHECK(static_cast<double>(program.transient_bytes) <= 1.05 * static_cast<double>(largest_live_bytes(program)));
   }
+}
+
+TEST_CASE("of a last-level cache that others share, a core has no more than its part") {
+  const auto target = runtime::cpu_target("cpu", 8, 1, runtime::make_onednn_contractions());
+  CHECK(target->l3_bytes() > 0);
+  CHECK(target->l3_bytes() <= (std::int64_t{16} << 20) * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
