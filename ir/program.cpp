@@ -88,15 +88,14 @@ std::optional<Op> at_extent(const Op& kernel, std::int64_t extent) {
   if (own < 2 || extent < 2) return std::nullopt;
   const FusedView fused(kernel);
   const int dimension = fused.schedule.parallel.front();
-  if (!fits_any_extent(fused) || is_bounded(fused, dimension) || !fused.into.empty()) return std::nullopt;
+  if (!fits_any_extent(fused) || is_bounded(fused, dimension)) return std::nullopt;
   const auto rank = static_cast<std::size_t>(fused.rank()), at = static_cast<std::size_t>(dimension);
   std::optional<Block> body = body_at(fused.body, rank, at, extent);
   if (!body) return std::nullopt;
   Op op = kernel;
   std::get<Shape>(attr_of(op, AttrKind::dimensions))[at] = extent;
-  for (std::size_t i = 0; i < body->results.size(); ++i)
-    std::get<std::vector<Type>>(attr_of(op, AttrKind::result_types))[i] = body->type(body->results[i]);
   op.regions[0] = *std::move(body);
+  set_yielded_types(op);
   return op;
 }
 

@@ -120,8 +120,7 @@ struct Program {
 bool is_of_numbers(const Kernel& kernel);
 /// The extent of the outermost parallel dimension; 1 where there is none.
 std::int64_t outer_extent(const Op& kernel);
-/// The kernel with another such extent; nothing where its code would be another, or where its results have parts. Both
-/// extents are at least 2, or equal.
+/// The kernel with another such extent; nothing where its code would be another. Both extents are at least 2, or equal.
 std::optional<Op> at_extent(const Op& kernel, std::int64_t extent);
 /// What an instruction of that kernel runs on; `op` is the kernel at the set's extent.
 OpView view(const Program& program, const Op& op, const ArgumentSet& set);

@@ -57,7 +57,8 @@ class Matcher {
     return std::nullopt;
   }
 
-  /// One value, or constants of one type all of whose elements are the same number. (A double does not hold all integers.)
+  /// One value, or constants of one type all of whose elements are the same number. (A double does not hold all
+  /// integers.)
   bool is_same(ValueId a, ValueId b) const {
     if (a == b) return true;
     const Block& block = builder_->block();
@@ -76,8 +77,8 @@ std::int64_t cost_from(const Block& block, std::size_t first) {
   return cost;
 }
 
-/// Applies one rule of data. A match that would not get cheaper, because the replacement has to be broadcast, is none. What
-/// the pattern matches is taken to go, even if something else uses it.
+/// Applies one rule of data. A match that would not get cheaper, because the replacement has to be broadcast, is none.
+/// What the pattern matches is taken to go, even if something else uses it.
 std::optional<ValueId> apply_rule(Builder& builder, const Op& op, const RewriteRule& rule) {
   Block& block = builder.block();
   const std::optional<Match> match = Matcher(builder).match(rule.pattern, op.results[0]);

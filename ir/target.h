@@ -31,7 +31,7 @@ class Target {
   virtual int threads() const = 0;            // that instructions may use
   virtual std::int64_t l1_bytes() const = 0;  // of one core
   virtual std::int64_t l2_bytes() const = 0;  // of one core
-  virtual std::int64_t l3_bytes() const = 0;  // of all cores; where there is none, L2
+  virtual std::int64_t l3_bytes() const = 0;  // that all cores may count on; where there is none, L2
   /// What one core takes, roughly, from data that is in no cache.
   double microseconds(const Work& work) const;
   /// Work below this is done by one core before a second one has begun.

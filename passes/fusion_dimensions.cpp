@@ -307,7 +307,7 @@ class Unifier {
   int moved_source(int index, ValueId value, std::optional<Refused>& why) {
     const ValueId operand = block_.ir_op(index).operands[0], root = block_.root(operand);
     const Dims& dims = dims_.at(value);
-    if (block_.op(index).gathers()) return gathered_source(index, block_.op(index).accesses, value, why);
+    if (block_.op(index).gathers()) return read_source(index, block_.op(index).accesses, value, why);
     const bool leaf = !is_member(block_.definer(root));
     const bool wide = broadcasts_ != Broadcasts::narrow;
     if (block_.op(index).tiles && !(leaf && wide)) {
@@ -324,15 +324,17 @@ class Unifier {
                          .varies = set_of(flat(dims)),
                          .access = over_atoms(move.strides, dims)});
     }
-    std::optional<FusionSource> part;
     if (!leaf && operand == root && is_movement(block_.definer(root))) {
-      const int inner = block_.definer(root);
-      const std::optional<std::vector<Access>> accesses = block_.accesses_through(index);
-      if (accesses && block_.op(inner).gathers()) return gathered_source(inner, *accesses, value, why);
-      part = accesses ? read_by(accesses->front(), inner, 0, value, why) : part_read(index, 0, why);
-    } else {
-      part = part_read(index, 0, why);
+      if (const auto accesses = block_.accesses_through(index))
+        return read_source(block_.definer(root), *accesses, value, why);
     }
+    return read_source(index, block_.op(index).accesses, value, why);
+  }
+
+  /// What a value reads of a movement's operand.
+  int read_source(int movement, const std::vector<Access>& accesses, ValueId value, std::optional<Refused>& why) {
+    if (accesses.front().index >= 0) return gathered_source(movement, accesses, value, why);
+    std::optional<FusionSource> part = read_by(accesses.front(), movement, 0, value, why);
     return part ? add_source(*std::move(part)) : -1;
   }
 
@@ -353,11 +355,6 @@ class Unifier {
     gathered->access.index_stride = move.index_stride;
     gathered->access.index_extent = move.index_extent;
     return add_source(*std::move(gathered));
-  }
-
-  /// A read by the op's own access: a slice, a pad.
-  std::optional<FusionSource> part_read(int index, std::size_t k, std::optional<Refused>& why) {
-    return read_by(block_.op(index).accesses[k], index, k, block_.ir_op(index).results[0], why);
   }
 
   /// What a value has of operand k of an op, which its positions read by the access.
@@ -392,7 +389,8 @@ class Unifier {
   int chosen_source(int index, std::size_t k, Dims& asked, std::optional<Refused>& why) {
     const Dims& dims = dims_.at(block_.ir_op(index).results[0]);
     const ValueId root = block_.root(block_.ir_op(index).operands[k]);
-    std::optional<FusionSource> part = part_read(index, k, why);
+    std::optional<FusionSource> part =
+        read_by(block_.op(index).accesses[k], index, k, block_.ir_op(index).results[0], why);
     if (!part) return -1;
     for (std::size_t d = 0; d < dims.size(); ++d) {
       if (dims[d].size() == 1 && part->access.is_bounded(static_cast<std::size_t>(dims[d][0]))) asked[d] = dims[d];

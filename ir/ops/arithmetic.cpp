@@ -2,7 +2,7 @@
 #include "ir/ops/families.h"
 #include "ir/ops/gather.h"
 #include "ir/ops/infer.h"
-#include "ir/ops/movement.h"
+#include "ir/ops/parts.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
 

@@ -1,7 +1,7 @@
 #include "ir/builder.h"
 #include "ir/ops/families.h"
 #include "ir/ops/infer.h"
-#include "ir/ops/movement.h"
+#include "ir/ops/parts.h"
 #include "ir/samples.h"
 #include "ir/simplify.h"
 #include "ir/steps.h"
