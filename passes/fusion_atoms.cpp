@@ -59,4 +59,15 @@ Atoms AtomTable::resolve(const Atoms& atoms) const {
   return resolved;
 }
 
+Atoms flat(const std::vector<Atoms>& dims) {
+  Atoms atoms;
+  for (const Atoms& dim : dims) atoms.insert(atoms.end(), dim.begin(), dim.end());
+  return atoms;
+}
+
+bool has_twice(Atoms atoms) {
+  std::ranges::sort(atoms);
+  return std::ranges::adjacent_find(atoms) != atoms.end();
+}
+
 }  // namespace nnc::passes

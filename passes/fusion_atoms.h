@@ -16,6 +16,10 @@ namespace nnc::passes {
 
 using Atoms = std::vector<int>;
 
+/// The atoms of several dimensions, outermost first.
+Atoms flat(const std::vector<Atoms>& dims);
+bool has_twice(Atoms atoms);
+
 class AtomTable {
  public:
   int add(std::int64_t extent);

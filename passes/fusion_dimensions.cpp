@@ -37,17 +37,6 @@ struct Refused {
   bool for_breadth = false;  // a wider reading may help
 };
 
-Atoms flat(const Dims& dims) {
-  Atoms atoms;
-  for (const Atoms& dim : dims) atoms.insert(atoms.end(), dim.begin(), dim.end());
-  return atoms;
-}
-
-bool has_twice(Atoms atoms) {
-  std::ranges::sort(atoms);
-  return std::ranges::adjacent_find(atoms) != atoms.end();
-}
-
 AtomSet set_of(const Atoms& atoms) {
   AtomSet set = 0;
   for (const int atom : atoms) set |= AtomSet{1} << atom;
