@@ -29,6 +29,8 @@ int work_of(ScalarOp op) {
     case ScalarOp::mul:
     case ScalarOp::neg:
     case ScalarOp::abs:
+    case ScalarOp::max:
+    case ScalarOp::min:
     case ScalarOp::floor:
     case ScalarOp::ceil:
     case ScalarOp::round:
@@ -150,6 +152,8 @@ Scalar cos(Scalar a) { return unary(ScalarOp::cos, a); }
 Scalar tanh(Scalar a) { return unary(ScalarOp::tanh, a); }
 Scalar erf(Scalar a) { return unary(ScalarOp::erf, a); }
 Scalar pow(Scalar a, Scalar b) { return same_type(ScalarOp::pow, a, b); }
+Scalar max(Scalar a, Scalar b) { return same_type(ScalarOp::max, a, b); }
+Scalar min(Scalar a, Scalar b) { return same_type(ScalarOp::min, a, b); }
 Scalar select(Scalar condition, Scalar a, Scalar b) {
   NNC_CHECK(a.dtype() == b.dtype(), "a formula selects between {} and {}", name(a.dtype()), name(b.dtype()));
   return a.builder->make(ScalarOp::select, a.dtype(), condition, a, b);

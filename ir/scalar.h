@@ -39,6 +39,8 @@ enum class ScalarOp : std::uint8_t {
   tanh,
   erf,
   pow,
+  max,  // NaN if a or b is NaN; of two zeros either one
+  min,
   eq,
   ne,
   lt,
@@ -138,6 +140,8 @@ Scalar sin(Scalar a);
 Scalar cos(Scalar a);
 Scalar tanh(Scalar a);
 Scalar erf(Scalar a);
+Scalar max(Scalar a, Scalar b);
+Scalar min(Scalar a, Scalar b);
 Scalar pow(Scalar a, Scalar b);
 Scalar select(Scalar condition, Scalar a, Scalar b);
 Scalar select(Scalar condition, Scalar a, double b);

@@ -55,6 +55,8 @@ void arithmetic(const ScalarInstr& instr, std::int64_t n, T* to, const T* a, con
       return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x - y; }); });
     case ScalarOp::mul:
       return each(n, to, [&](auto i) { return wrapping(a[i], b[i], [](auto x, auto y) { return x * y; }); });
+    case ScalarOp::max: return each(n, to, [&](auto i) { return a[i] > b[i] || a[i] != a[i] ? a[i] : b[i]; });
+    case ScalarOp::min: return each(n, to, [&](auto i) { return a[i] < b[i] || a[i] != a[i] ? a[i] : b[i]; });
     case ScalarOp::neg:
       if constexpr (std::is_floating_point_v<T>)
         return each(n, to, [&](auto i) { return -a[i]; });

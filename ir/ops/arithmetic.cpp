@@ -217,8 +217,7 @@ std::span<const OpDef> arithmetic_ops() {
        .doc = "The larger of x and y; NaN if either is NaN.",
        .operands = {{"x"}, {"y"}},
        .infer = infer_arithmetic,
-       .kernel =
-           Elementwise{.formula = [](const ScalarArgs& x) { return select(x[0] > x[1] || x[0] != x[0], x[0], x[1]); }},
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return max(x[0], x[1]); }},
        // d max(x, y) = [x > y] dx + [y > x] dy, and half of each where x = y
        .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) > g.operand(1), g.operand(0) == g.operand(1)); },
        .precision = Precision::exact,
@@ -232,8 +231,7 @@ std::span<const OpDef> arithmetic_ops() {
        .doc = "The smaller of x and y; NaN if either is NaN.",
        .operands = {{"x"}, {"y"}},
        .infer = infer_arithmetic,
-       .kernel =
-           Elementwise{.formula = [](const ScalarArgs& x) { return select(x[0] < x[1] || x[0] != x[0], x[0], x[1]); }},
+       .kernel = Elementwise{.formula = [](const ScalarArgs& x) { return min(x[0], x[1]); }},
        // d min(x, y) = [x < y] dx + [y < x] dy, and half of each where x = y
        .grad = [](GradCtx& g) { accumulate_chosen(g, g.operand(0) < g.operand(1), g.operand(0) == g.operand(1)); },
        .precision = Precision::exact,

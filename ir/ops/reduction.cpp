@@ -112,21 +112,13 @@ using Better = Scalar (*)(Scalar, Scalar);
 Scalar larger(Scalar a, Scalar b) { return a > b || a != a; }
 Scalar smaller(Scalar a, Scalar b) { return a < b || a != a; }
 
-/// As processors do it: the comparison keeps `a` if one of them is NaN, and x replaces it if it is x.
-template <Better beyond>
-Scalar extreme(Scalar a, Scalar x) {
-  return select(x != x, x, select(beyond(x, a), x, a));
-}
-Scalar above(Scalar x, Scalar a) { return x > a; }
-Scalar below(Scalar x, Scalar a) { return x < a; }
-
-template <Better beyond>
+/// The new element comes first: whether it is NaN is known before what it is compared with.
+template <Scalar (*further)(Scalar, Scalar)>
 Reduction extremum(Scalars (*start)(const Args&)) {
-  return {
-      .start = start,
-      .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars { return {extreme<beyond>(a[0], x)}; },
-      .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars { return {extreme<beyond>(a[0], b[0])}; },
-      .finish = finish_first};
+  return {.start = start,
+          .step = [](const Args&, const Scalars& a, Scalar x, Scalar) -> Scalars { return {further(x, a[0])}; },
+          .merge = [](const Args&, const Scalars& a, const Scalars& b) -> Scalars { return {further(b[0], a[0])}; },
+          .finish = finish_first};
 }
 
 /// The first of two candidates (value, index) unless the second is strictly better; index -1 is no candidate.
@@ -353,7 +345,7 @@ std::span<const OpDef> reduction_ops() {
        .operands = {{"x"}},
        .attrs = attrs(),
        .infer = infer_nonempty,
-       .kernel = extremum<above>([](const Args& args) -> Scalars { return {args.lowest()}; }),
+       .kernel = extremum<max>([](const Args& args) -> Scalars { return {args.lowest()}; }),
        // d max(x) = the mean of dx over the elements equal to the maximum
        .grad = extremum_gradient,
        .precision = Precision::exact,
@@ -366,7 +358,7 @@ std::span<const OpDef> reduction_ops() {
        .operands = {{"x"}},
        .attrs = attrs(),
        .infer = infer_nonempty,
-       .kernel = extremum<below>([](const Args& args) -> Scalars { return {args.highest()}; }),
+       .kernel = extremum<min>([](const Args& args) -> Scalars { return {args.highest()}; }),
        // d min(x) = the mean of dx over the elements equal to the minimum
        .grad = extremum_gradient,
        .precision = Precision::exact,

@@ -64,6 +64,15 @@ llvm::Value* emit_abs(llvm::IRBuilder<>& b, DType dtype, llvm::Value* x) {
   return is_signed(dtype) ? b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b.getFalse()) : x;
 }
 
+/// Of two f32 or f64 `maximum` asks whether x is NaN, y's comes out of the processor's own.
+llvm::Value* emit_extremum(llvm::IRBuilder<>& b, DType dtype, ID real, ID with_sign, ID plain, llvm::Value* x,
+                           llvm::Value* y) {
+  if (!ir::is_float(dtype)) return b.CreateBinaryIntrinsic(is_signed(dtype) ? with_sign : plain, x, y);
+  llvm::Value* const made = b.CreateBinaryIntrinsic(real, x, y);
+  if (auto* const call = llvm::dyn_cast<llvm::CallInst>(made)) call->setHasNoSignedZeros(true);
+  return made;
+}
+
 llvm::Value* emit_arithmetic(llvm::IRBuilder<>& b, ScalarOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
   const bool real = ir::is_float(dtype);
   switch (op) {
@@ -72,6 +81,10 @@ llvm::Value* emit_arithmetic(llvm::IRBuilder<>& b, ScalarOp op, DType dtype, llv
     case ScalarOp::mul: return real ? b.CreateFMul(x, y) : b.CreateMul(x, y);
     case ScalarOp::div: NNC_CHECK(real, "a formula divides integers"); return b.CreateFDiv(x, y);
     case ScalarOp::neg: return real ? b.CreateFNeg(x) : b.CreateNeg(x);
+    case ScalarOp::max:
+      return emit_extremum(b, dtype, llvm::Intrinsic::maximum, llvm::Intrinsic::smax, llvm::Intrinsic::umax, x, y);
+    case ScalarOp::min:
+      return emit_extremum(b, dtype, llvm::Intrinsic::minimum, llvm::Intrinsic::smin, llvm::Intrinsic::umin, x, y);
     case ScalarOp::abs: return emit_abs(b, dtype, x);
     case ScalarOp::floor: return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, x);
     case ScalarOp::ceil: return b.CreateUnaryIntrinsic(llvm::Intrinsic::ceil, x);
