@@ -121,7 +121,7 @@ bool parse_access(Cursor& cursor, Access& access) {
 }
 
 /// schedule = "plan" "(" [ "parallel" dimension { "," dimension } "by" integer ]
-///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] [ "," "tile" dimension ]
+///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] [ "," "tile" dimension [ "outside" ] ]
 ///              [ "," "stream" integer { "," integer } ] [ "," "prefetch" ] ] ")"
 bool parse_schedule(Cursor& cursor, Schedule& schedule) {
   cursor.advance();
@@ -148,6 +148,7 @@ bool parse_schedule(Cursor& cursor, Schedule& schedule) {
     if (more && cursor.accept_word("tile")) {
       if (!parse_dimension(cursor, dimension)) return false;
       schedule.tile = static_cast<int>(dimension);
+      schedule.tile_outside = cursor.accept_word("outside");
       more = cursor.accept(",");
     }
     if (more && cursor.accept_word("stream")) {
@@ -188,7 +189,9 @@ std::string print_schedule(const Schedule& schedule) {
   if (schedule.vector >= 0) {
     text += fmt::format(", vector {} of {}", dimension_name(static_cast<std::size_t>(schedule.vector)), schedule.lanes);
     if (schedule.unroll != 1) text += fmt::format(", unroll {}", schedule.unroll);
-    if (schedule.tile >= 0) text += fmt::format(", tile {}", dimension_name(static_cast<std::size_t>(schedule.tile)));
+    if (schedule.tile >= 0)
+      text += fmt::format(", tile {}{}", dimension_name(static_cast<std::size_t>(schedule.tile)),
+                          schedule.tile_outside ? " outside" : "");
     if (!schedule.streamed.empty()) text += fmt::format(", stream {}", fmt::join(schedule.streamed, ", "));
     if (schedule.prefetch) text += ", prefetch";
   }

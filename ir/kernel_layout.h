@@ -83,8 +83,9 @@ struct KernelLayout {
   std::vector<SplitReduction> splits;
   KernelScratch scratch;
 
-  /// Where there are several, the nest that fetches operands of the next position, if the schedule has it so.
-  const KernelNest& prefetching_nest() const { return nests[1]; }
+  /// Where there are several, the nest that fetches operands of the next position, if the schedule has it so: the first,
+  /// so that others hide the rest of the wait, but of two the second, as the first one waits for memory itself.
+  const KernelNest& prefetching_nest() const { return nests[nests.size() > 2 ? 0 : 1]; }
 };
 
 /// Of a fused op with a schedule.

@@ -1,7 +1,7 @@
 // How a fused op's loops run: an attribute, chosen by a pass, printed and parsed.
 //
 //   plan(parallel i, j by 32, vector k of 16, unroll 4)
-//   plan(parallel i, j by 32, vector j of 16, tile k, stream 0)
+//   plan(parallel i, j by 32, vector j of 16, tile k outside, stream 0)
 //   plan(parallel i by 32, vector j of 16, unroll 4, stream 0, prefetch)
 //
 // The parallel dimensions are flattened in the order given, the last one fastest, and cut into chunks of `chunk`
@@ -33,10 +33,13 @@ struct Schedule {
   int lanes = 0;           // elements of a vector
   int unroll = 1;          // vectors that one turn of the vector loop takes
   int tile = -1;           // an inner dimension, not the one in the lanes; then `unroll` is 1
+  /// A chunk's vectors are all taken at a tile's positions before the next ones, where nothing is reduced: memory that is
+  /// contiguous along them is then written in longer pieces.
+  bool tile_outside = false;
   /// Writes, in ascending order, that go past the caches: into results larger than these are, and not read again soon.
   std::vector<int> streamed = {};
-  /// While the second nest works on a position, the operands of the next one are fetched into the cache: what the first
-  /// nest waits for would else keep the processor idle.
+  /// While a nest works on a position, the operands of the next one are fetched into the cache: what the first nest waits
+  /// for would else keep the processor idle.
   bool prefetch = false;
 
   bool operator==(const Schedule&) const = default;

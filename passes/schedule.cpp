@@ -40,14 +40,20 @@ using ir::ValueId;
 // one is the tile. Beyond the second cache, a tile of f32 is a line of the cache wide where a vector is less: half a line
 // would be fetched twice. Wider elements fill the line as it is.
 //
+// Tile outside. Where nothing is reduced and what is written at the tile's positions passes the caches by, or is a KiB or
+// more apart: caches have few places for addresses that are multiples of as much.
+//
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. In a small body that reduces nothing and takes several functions of an element up to 8, as
 // their latency is longer than what else a turn has to do, or half as many where there are half as many registers.
 // Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
-// Prefetch. Where all rows are more than the second cache holds, and the second of at least three nests of a row writes
-// nothing: what it fetches does not get in the way of stores.
+// Prefetch. Where all rows are more than the second cache holds, and
+//  * the second of at least three nests writes nothing: what is fetched does not get in the way of stores;
+//  * of two nests, a single operand has rows, of a page or more: the processor fetches ahead by itself within pages, and
+//    well enough where several operands take turns;
+//  * there is a tile, and writes pass the caches by.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -102,7 +108,8 @@ class Chooser {
     }
     plan.chunk = chunk(plan);
     plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
-    plan.prefetch = traffic() > l2_bytes_ && has_silent_nest(plan);
+    plan.tile_outside = plan.tile >= 0 && !reduces_ && (!plan.streamed.empty() || writes_apart(plan));
+    plan.prefetch = traffic() > l2_bytes_ && (plan.tile >= 0 ? !plan.streamed.empty() : waits_for_rows(plan));
     return plan;
   }
 
@@ -299,14 +306,43 @@ class Chooser {
     return unroll;
   }
 
-  bool has_silent_nest(const Schedule& plan) const {
+  /// Whether the pieces that vectors store at a tile's positions are so far apart that few of them fit the first cache.
+  bool writes_apart(const Schedule& plan) const {
+    constexpr std::int64_t far = 1024;  // bytes
+    const auto stride = [&](const Access& access, int d) { return access.strides[static_cast<std::size_t>(d)]; };
+    for (std::size_t i = 0; i < fused_.writes.size(); ++i) {
+      const std::int64_t element = ir::size_of(view_.results[fused_.result_of(i)].dtype);
+      if (stride(fused_.writes[i], plan.vector) == 1 && element * std::abs(stride(fused_.writes[i], plan.tile)) >= far)
+        return true;
+    }
+    return false;
+  }
+
+  bool waits_for_rows(const Schedule& plan) const {
     if (inner_.empty() || plan.tile >= 0 || contains(plan.parallel, plan.vector)) return false;
     ir::Op planned = op_;
     for (ir::Attr& attr : planned.attrs)
       if (auto* schedule = std::get_if<Schedule>(&attr)) *schedule = plan;
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
-    return layout.nests.size() > 2 && layout.prefetching_nest().writes.empty() &&
-           layout.prefetching_nest().splits.empty();
+    if (layout.nests.size() == 2) return layout.nests[1].splits.empty() && reads_long_rows(plan);
+    return layout.nests.size() > 2 && layout.nests[1].writes.empty() && layout.nests[1].splits.empty();
+  }
+
+  /// Of one operand, a page or more at a position.
+  bool reads_long_rows(const Schedule& plan) const {
+    constexpr std::int64_t page = 4096;
+    std::int64_t operands = 0, row = 0;
+    for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
+      const Access& access = fused_.reads[i];
+      if (std::ranges::none_of(plan.parallel, [&](int d) { return extent(d) > 1 && moves_along(access, d); })) continue;
+      std::int64_t bytes = ir::size_of(view_.operands[i].dtype);
+      for (int d = 0; d < fused_.rank(); ++d)
+        if (!contains(plan.parallel, d) && moves_along(access, d)) bytes *= extent(d);
+      if (bytes < ir::memory_alignment) continue;
+      ++operands;
+      row = bytes;
+    }
+    return operands == 1 && row >= page;
   }
 
   /// Several, of an element in the lanes.

@@ -77,6 +77,7 @@ class AccessEmitter {
                   bool stream);
   /// Of the first so many lanes; null: of all.
   llvm::Value* first_lanes(int count);
+  void prefetch(llvm::Value* address);
   llvm::Value* element_address(llvm::Value* base, ir::DType dtype, llvm::Value* position);
   /// Addresses of the lanes from that of the first.
   llvm::Value* lane_addresses(llvm::Value* first, ir::DType dtype, std::int64_t stride);

@@ -78,6 +78,18 @@ class RunEmitter {
   }
 
   void vector_range(llvm::Value* first, llvm::Value* last) {
+    if (s_.fused.schedule.tile_outside && may_open_tile()) return emit_tile_loop([&] { vectors(first, last); });
+    vectors(first, last);
+  }
+
+  /// Whether the tile's loop may be outside that of the vectors: it is the outermost one of the only nest.
+  bool may_open_tile() const {
+    if (s_.layout.tile < 0 || s_.layout.nests.size() > 1) return false;
+    const KernelNest& nest = s_.layout.nests[0];
+    return nest.reductions.empty() && nest.splits.empty() && !nest.loops.empty() && nest.loops[0] == s_.layout.tile;
+  }
+
+  void vectors(llvm::Value* first, llvm::Value* last) {
     if (!masks_all()) {
       const std::int64_t step = std::int64_t{s_.lanes()} * s_.unroll;
       llvm::Value* const length = b_.CreateNSWSub(last, first);
@@ -181,6 +193,8 @@ class RunEmitter {
       const auto inner = [&] { emit_level(nest, level + 1, accumulations); };
       if (d == s_.vector()) {
         emit_vector_loop(inner);
+      } else if (s_.coordinate(d) != nullptr) {
+        inner();
       } else if (d == s_.layout.tile && has_vectors(nest)) {
         emit_tile_loop(inner);
       } else {

@@ -1,8 +1,12 @@
 // Kernels by hand, each under several schedules, against the evaluation of their fused op.
 #include "tests/unit/jit_kernel.h"
+#include "ir/evaluate.h"
 #include "ir/program_memory.h"
 
 #include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
 
 using namespace nnc;
 using namespace nnc::ir;
@@ -240,6 +244,34 @@ TEST_CASE("AVX2 and AVX-512 give the same bits") {
   }
 }
 
+TEST_CASE("a NaN is the extremum, wherever it is in a row") {
+  constexpr std::int64_t columns = 45;  // row i has a NaN in column i, the last two have none
+  FusedOp op({columns + 2, columns});
+  const Expr x = op.read(DType::f32, at({columns, 1}));
+  const Expr y = op.read(DType::f32, at({0, 1}), {1, columns});
+  for (const char* name : {"max", "min"})
+    op.write(op.builder().op(name, {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}}));
+  for (const char* name : {"maximum", "minimum"}) {
+    op.write(op.builder().op(name, {x, y}));
+    op.write(op.builder().op(name, {y, x}));
+  }
+  tests::Random random(4);
+  std::vector<Tensor> operands = tests::whole_operands(op, -9, 9, random);
+  for (std::int64_t i = 0; i < columns; ++i)
+    operands[0].set_real(i * (columns + 1), std::numeric_limits<double>::quiet_NaN());
+  for (std::int64_t j = 0; j < columns; ++j) {
+    operands[0].set_real((columns + 1) * columns + j, -std::numeric_limits<double>::infinity());
+    if (j % 7 == 0) operands[1].set_real(j, std::numeric_limits<double>::quiet_NaN());
+  }
+  for (const Schedule& schedule : row_schedules())
+    for (const runtime::jit::Cpu& cpu : {runtime::jit::host_cpu(), runtime::jit::avx2_cpu()}) {
+      const std::vector<Tensor> found = tests::run_kernel(op, schedule, operands, {.cpu = cpu});
+      const std::vector<Tensor> expected = evaluate(op.block(schedule), operands, nullptr);
+      for (std::size_t r = 0; r < found.size(); ++r) CHECK(tests::agree(found[r], expected[r], 0));
+      for (std::int64_t i = 0; i < columns + 2; ++i) CHECK(std::isnan(found[0].real(i)) == (i < columns));
+    }
+}
+
 TEST_CASE("many kernels are compiled at a time") {
   std::vector<Kernel> kernels;
   for (std::int64_t n = 1; n <= 9; ++n) {
@@ -277,6 +309,27 @@ TEST_CASE("tiles are transposed in registers") {
         check_kernel(op, {.parallel = {1}, .chunk = lanes, .vector = 1, .lanes = lanes, .tile = 0, .streamed = {0, 2}});
         check_kernel(op, {.parallel = {}, .chunk = 1, .vector = 1, .lanes = lanes, .tile = 0});
       }
+    }
+}
+
+TEST_CASE("the loop of the tile is outside that of the vectors") {
+  for (const std::int64_t rows : {16, 37, 200})
+    for (const std::int64_t columns : {16, 50}) {
+      INFO(rows << " x " << columns);
+      FusedOp op({3, rows, columns});
+      const Expr x = op.read(DType::f32, at({rows * columns, columns, 1}));
+      const Expr bias = op.read(DType::f32, at({0, 1, 0}), {1, rows, 1});
+      op.write(x * bias, {rows * columns, 1, rows});
+      for (const int lanes : {4, 8, 16})
+        for (const bool prefetch : {false, true})
+          check_kernel(op, {.parallel = {0, 1},
+                            .chunk = lanes * 3,
+                            .vector = 1,
+                            .lanes = lanes,
+                            .tile = 2,
+                            .tile_outside = true,
+                            .streamed = {0},
+                            .prefetch = prefetch});
     }
 }
 

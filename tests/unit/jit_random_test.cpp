@@ -59,6 +59,7 @@ class RandomOp {
         schedule.unroll = chance(2) ? 1 : 1 + below(4);
         if (const int tile = below(rank); chance(2) && tile != schedule.vector && !is_in(schedule.parallel, tile)) {
           schedule.tile = tile;
+          schedule.tile_outside = chance(2);
           schedule.unroll = 1;
         }
         for (int r = 0; r < static_cast<int>(op_.writes().size()); ++r)
