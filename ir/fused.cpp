@@ -235,6 +235,8 @@ class Checker {
           fused_.is_parallel(schedule.tile))
         return "`schedule` has a tile that is no inner dimension beside the vectors of a turn of one";
     }
+    if (schedule.tile_outside && !tile_may_be_outside())
+      return "`schedule` has a tile outside that is not the only loop within a position, for all that is written";
     for (std::size_t i = 0; i < schedule.streamed.size(); ++i)
       if (schedule.streamed[i] < 0 || schedule.streamed[i] >= std::ssize(fused_.writes) ||
           (i > 0 && schedule.streamed[i] <= schedule.streamed[i - 1]))
@@ -249,6 +251,15 @@ class Checker {
       if (std::string fault = complete(fused_.body.results[i]); !fault.empty())
         return fmt::format("write {} {}", i, fault);
     return "";
+  }
+
+  bool tile_may_be_outside() const {
+    const Schedule& schedule = fused_.schedule;
+    if (schedule.tile < 0 || !fused_.is_parallel(schedule.vector)) return false;
+    for (int d = 0; d < fused_.rank(); ++d)
+      if (d != schedule.tile && !fused_.is_parallel(d) && fused_.domain[static_cast<std::size_t>(d)] > 1) return false;
+    return std::ranges::none_of(fused_.body.ops(), [](const Op& op) { return op.def->as<Reduction>() != nullptr; }) &&
+           std::ranges::all_of(fused_.body.results, [&](ValueId v) { return fused_.varies(v, schedule.tile); });
   }
 
   bool is_used(const Op& op) const {

@@ -62,6 +62,7 @@ class Planner {
     choose_rows();
     note_needs();
     lay_out();
+    plan_fetch();
     return std::move(layout_);
   }
 
@@ -333,6 +334,39 @@ class Planner {
         layout_.scratch.partial_bytes += aligned(split.array.elements * element * size_of(dtype));
       }
     }
+  }
+
+  void plan_fetch() {
+    KernelFetch fetch;
+    if (layout_.tile >= 0) {
+      const auto has_tile = [&](const KernelNest& nest) {
+        return std::ranges::find(nest.loops, layout_.tile) != nest.loops.end();
+      };
+      fetch.along = layout_.tile;
+      fetch.nest = static_cast<int>(std::ranges::find_if(layout_.nests, has_tile) - layout_.nests.begin());
+    } else {
+      for (const int d : fused_.schedule.parallel)
+        if (extent(d) > 1) fetch.along = d;
+      if (layout_.vector < 0 || layout_.vector_is_parallel || fetch.along < 0 || layout_.nests.size() < 2) return;
+      fetch.nest = layout_.nests.size() > 2 ? 0 : 1;
+    }
+    if (fetch.nest == std::ssize(layout_.nests)) return;
+    for (std::size_t r = 0; r < fused_.reads.size(); ++r)
+      if (can_fetch(r, fetch)) fetch.operands.push_back(static_cast<int>(r));
+    layout_.fetch = std::move(fetch);
+  }
+
+  bool can_fetch(std::size_t operand, const KernelFetch& fetch) const {
+    const Access& access = fused_.reads[operand];
+    const std::vector<int>& loops = layout_.nests[static_cast<std::size_t>(fetch.nest)].loops;
+    const auto stride = [&](int d) { return access.strides[static_cast<std::size_t>(d)]; };
+    if (access.index >= 0 || access.is_bounded() || stride(fetch.along) == 0) return false;
+    for (int d = 0; d < fused_.rank(); ++d)
+      if (stride(d) != 0 && extent(d) > 1 && !fused_.is_parallel(d) && std::ranges::find(loops, d) == loops.end())
+        return false;
+    if (layout_.tile < 0) return stride(layout_.vector) == 1;
+    const std::int64_t bytes = layout_.lanes * size_of(body().type(body().params()[operand]).dtype);
+    return stride(layout_.tile) == 1 && stride(layout_.vector) != 0 && bytes % memory_alignment == 0;
   }
 
   FusedView fused_;

@@ -57,6 +57,17 @@ struct KernelNest {
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
+/// What a nest fetches into the cache if the schedule has `prefetch`: of operands that lie in whole vectors there, what the
+/// next tile reads, or without tiles the next position, where that is a loop of vectors.
+///
+/// Without tiles the first of several nests does it, so that the others hide the rest of the wait; but of two the second,
+/// as the first one waits for memory itself.
+struct KernelFetch {
+  int nest = -1;   // -1: there is nothing to fetch
+  int along = -1;  // the dimension along which the next position, or tile, lies
+  std::vector<int> operands = {};
+};
+
 /// The scratch of an instruction: the partial results of all chunks, then a row area for each thread, private to it while
 /// it works on a position. Bytes, all aligned.
 struct KernelScratch {
@@ -81,11 +92,8 @@ struct KernelLayout {
   std::vector<KernelNest> nests;
   std::vector<std::optional<RowBuffer>> rows;  // for each value
   std::vector<SplitReduction> splits;
+  KernelFetch fetch;
   KernelScratch scratch;
-
-  /// Where there are several, the nest that fetches operands of the next position, if the schedule has it so: the first,
-  /// so that others hide the rest of the wait, but of two the second, as the first one waits for memory itself.
-  const KernelNest& prefetching_nest() const { return nests[nests.size() > 2 ? 0 : 1]; }
 };
 
 /// Of a fused op with a schedule.

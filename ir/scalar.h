@@ -39,7 +39,7 @@ enum class ScalarOp : std::uint8_t {
   tanh,
   erf,
   pow,
-  max,  // NaN if a or b is NaN; of two zeros either one
+  max,  // NaN if a or b is NaN
   min,
   eq,
   ne,
@@ -140,9 +140,9 @@ Scalar sin(Scalar a);
 Scalar cos(Scalar a);
 Scalar tanh(Scalar a);
 Scalar erf(Scalar a);
+Scalar pow(Scalar a, Scalar b);
 Scalar max(Scalar a, Scalar b);
 Scalar min(Scalar a, Scalar b);
-Scalar pow(Scalar a, Scalar b);
 Scalar select(Scalar condition, Scalar a, Scalar b);
 Scalar select(Scalar condition, Scalar a, double b);
 Scalar cast(Scalar a, DType dtype);

@@ -33,13 +33,13 @@ struct Schedule {
   int lanes = 0;           // elements of a vector
   int unroll = 1;          // vectors that one turn of the vector loop takes
   int tile = -1;           // an inner dimension, not the one in the lanes; then `unroll` is 1
-  /// A chunk's vectors are all taken at a tile's positions before the next ones, where nothing is reduced: memory that is
-  /// contiguous along them is then written in longer pieces.
+  /// All vectors of a row, of those in a chunk, are taken at a tile's positions before the next ones, so that memory that is
+  /// contiguous along them is written in longer pieces. Nothing is reduced then, and all writes vary along the tile, which
+  /// is the only loop within a position.
   bool tile_outside = false;
   /// Writes, in ascending order, that go past the caches: into results larger than these are, and not read again soon.
   std::vector<int> streamed = {};
-  /// While a nest works on a position, the operands of the next one are fetched into the cache: what the first nest waits
-  /// for would else keep the processor idle.
+  /// While a position, or a tile, is worked on, operands of the next one are fetched into the cache (kernel_layout.h).
   bool prefetch = false;
 
   bool operator==(const Schedule&) const = default;

@@ -49,11 +49,11 @@ using ir::ValueId;
 // Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
-// Prefetch. Where all rows are more than the second cache holds, and
-//  * the second of at least three nests writes nothing: what is fetched does not get in the way of stores;
-//  * of two nests, a single operand has rows, of a page or more: the processor fetches ahead by itself within pages, and
-//    well enough where several operands take turns;
-//  * there is a tile, and writes pass the caches by.
+// Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once the
+// processor fetches enough ahead by itself), and
+//  * there is a tile, and writes pass the caches by; or
+//  * of at least three nests the first two write nothing: what is fetched does not get in the way of stores; or
+//  * of two nests the first writes nothing, and the rows are a page or more: the processor stops at the end of a page.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -72,6 +72,7 @@ constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr int long_unroll_registers = 4;                                 // of an element of a turn
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t tiled_share = 8;
+constexpr std::int64_t page = 4096;
 
 bool contains(const std::vector<int>& dimensions, int d) {
   return std::ranges::find(dimensions, d) != dimensions.end();
@@ -109,7 +110,7 @@ class Chooser {
     plan.chunk = chunk(plan);
     plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
     plan.tile_outside = plan.tile >= 0 && !reduces_ && (!plan.streamed.empty() || writes_apart(plan));
-    plan.prefetch = traffic() > l2_bytes_ && (plan.tile >= 0 ? !plan.streamed.empty() : waits_for_rows(plan));
+    plan.prefetch = prefetches(plan);
     return plan;
   }
 
@@ -318,31 +319,27 @@ class Chooser {
     return false;
   }
 
-  bool waits_for_rows(const Schedule& plan) const {
-    if (inner_.empty() || plan.tile >= 0 || contains(plan.parallel, plan.vector)) return false;
+  /// Whether to fetch ahead pays.
+  bool prefetches(const Schedule& plan) const {
+    if (traffic() <= l2_bytes_) return false;
     ir::Op planned = op_;
     for (ir::Attr& attr : planned.attrs)
       if (auto* schedule = std::get_if<Schedule>(&attr)) *schedule = plan;
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
-    if (layout.nests.size() == 2) return layout.nests[1].splits.empty() && reads_long_rows(plan);
-    return layout.nests.size() > 2 && layout.nests[1].writes.empty() && layout.nests[1].splits.empty();
+    if (layout.fetch.operands.size() != 1) return false;
+    if (plan.tile >= 0) return !plan.streamed.empty();
+    const ir::KernelNest &first = layout.nests[0], &second = layout.nests[1];
+    if (inner_.empty() || !first.writes.empty() || !second.splits.empty()) return false;
+    return layout.nests.size() == 2 ? row_bytes(plan, layout.fetch.operands[0]) >= page : second.writes.empty();
   }
 
-  /// Of one operand, a page or more at a position.
-  bool reads_long_rows(const Schedule& plan) const {
-    constexpr std::int64_t page = 4096;
-    std::int64_t operands = 0, row = 0;
-    for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
-      const Access& access = fused_.reads[i];
-      if (std::ranges::none_of(plan.parallel, [&](int d) { return extent(d) > 1 && moves_along(access, d); })) continue;
-      std::int64_t bytes = ir::size_of(view_.operands[i].dtype);
-      for (int d = 0; d < fused_.rank(); ++d)
-        if (!contains(plan.parallel, d) && moves_along(access, d)) bytes *= extent(d);
-      if (bytes < ir::memory_alignment) continue;
-      ++operands;
-      row = bytes;
-    }
-    return operands == 1 && row >= page;
+  /// Of what an operand has for a position.
+  std::int64_t row_bytes(const Schedule& plan, int operand) const {
+    const auto r = static_cast<std::size_t>(operand);
+    std::int64_t bytes = ir::size_of(view_.operands[r].dtype);
+    for (int d = 0; d < fused_.rank(); ++d)
+      if (!contains(plan.parallel, d) && moves_along(fused_.reads[r], d)) bytes *= extent(d);
+    return bytes;
   }
 
   /// Several, of an element in the lanes.

@@ -254,20 +254,22 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
   }
 }
 
-void AccessEmitter::prefetch(llvm::Value* address) {
+void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, std::int64_t elements) {
   constexpr std::uint32_t to_read = 0, level2 = 2, data = 1;
-  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-                     {address, b_.getInt32(to_read), b_.getInt32(level2), b_.getInt32(data)});
-}
-
-void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, int copies, std::int64_t elements) {
-  constexpr std::int64_t line = ir::memory_alignment;
-  if (lane_stride(access) != 1 || access.index >= 0 || access.is_bounded()) return;
-  for (int copy = 0; copy < copies; ++copy) {
-    if (copy * layout_.lanes * ir::size_of(dtype) % line != 0) continue;
-    llvm::Value* const position = b_.CreateAdd(start(access, copy), b_.getInt64(static_cast<std::uint64_t>(elements)));
-    prefetch(element_address(base, dtype, position));
+  const auto fetch = [&](llvm::Value* position, std::int64_t behind) {
+    position = b_.CreateAdd(position, b_.getInt64(static_cast<std::uint64_t>(behind + elements)));
+    b_.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+        {element_address(base, dtype, position), b_.getInt32(to_read), b_.getInt32(level2), b_.getInt32(data)});
+  };
+  if (is_tile()) {
+    llvm::Value* const first = start(access, 0);
+    for (int lane = 0; lane < layout_.lanes; ++lane) fetch(first, lane * lane_stride(access));
+    return;
   }
+  const int copies = place_.along == layout_.vector ? place_.copies : 1;
+  for (int copy = 0; copy < copies; ++copy)
+    if (copy * layout_.lanes * ir::size_of(dtype) % ir::memory_alignment == 0) fetch(start(access, copy), 0);
 }
 
 Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& access, int copies) {
@@ -280,8 +282,6 @@ Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& acce
     if (place_.mask != nullptr)
       address = b_.CreateSelect(b_.CreateExtractElement(place_.mask, static_cast<std::uint64_t>(lane)), address, first);
     rows.push_back(load_elements(address, dtype, layout_.lanes, first_lanes(copies)));
-    if (schedule_.prefetch)
-      prefetch(element_address(address, dtype, b_.getInt64(static_cast<std::uint64_t>(layout_.lanes))));
   }
   Pack columns = transposed(b_, rows);
   columns.resize(static_cast<std::size_t>(copies));

@@ -38,8 +38,8 @@ class AccessEmitter {
   /// The address of an element of an array of the kernel's own.
   llvm::Value* address(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, int copy,
                        std::int64_t scale = 1);
-  /// Fetches into the cache the vectors so many elements behind those of the place, where these are contiguous.
-  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, int copies, std::int64_t elements);
+  /// Fetches into the cache the vectors so many elements behind those that are read at the place, a tile's along the tile.
+  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, std::int64_t elements);
   /// Elements of a row buffer, of whole vectors: without masks.
   Pack load_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, Spread spread);
   void store_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, const Pack& pack, Spread spread);
@@ -77,7 +77,6 @@ class AccessEmitter {
                   bool stream);
   /// Of the first so many lanes; null: of all.
   llvm::Value* first_lanes(int count);
-  void prefetch(llvm::Value* address);
   llvm::Value* element_address(llvm::Value* base, ir::DType dtype, llvm::Value* position);
   /// Addresses of the lanes from that of the first.
   llvm::Value* lane_addresses(llvm::Value* first, ir::DType dtype, std::int64_t stride);

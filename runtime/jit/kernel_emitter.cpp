@@ -78,15 +78,8 @@ class RunEmitter {
   }
 
   void vector_range(llvm::Value* first, llvm::Value* last) {
-    if (s_.fused.schedule.tile_outside && may_open_tile()) return emit_tile_loop([&] { vectors(first, last); });
+    if (s_.fused.schedule.tile_outside && s_.layout.tile >= 0) return emit_tile_loop([&] { vectors(first, last); });
     vectors(first, last);
-  }
-
-  /// Whether the tile's loop may be outside that of the vectors: it is the outermost one of the only nest.
-  bool may_open_tile() const {
-    if (s_.layout.tile < 0 || s_.layout.nests.size() > 1) return false;
-    const KernelNest& nest = s_.layout.nests[0];
-    return nest.reductions.empty() && nest.splits.empty() && !nest.loops.empty() && nest.loops[0] == s_.layout.tile;
   }
 
   void vectors(llvm::Value* first, llvm::Value* last) {
@@ -254,25 +247,21 @@ class RunEmitter {
     if (buffers) s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value));
   }
 
-  /// Of the position after this one, along the vectors of the place.
   void emit_prefetch() {
-    const auto& parallel = s_.fused.schedule.parallel;
-    const auto last = std::find_if(parallel.rbegin(), parallel.rend(), [&](int d) { return s_.extent(d) > 1; });
-    if (last == parallel.rend() || !s_.place.in_lanes) return;
-    const int copies = s_.place.along == s_.vector() ? s_.place.copies : 1;
-    for (std::size_t r = 0; r < s_.fused.reads.size(); ++r) {
-      const std::vector<std::int64_t>& strides = s_.fused.reads[r].strides;
-      bool in_loops = true;  // of the nest are all dimensions along which the operand moves
-      for (int d = 0; d < s_.fused.rank(); ++d)
-        in_loops &= strides[static_cast<std::size_t>(d)] == 0 || s_.extent(d) == 1 || s_.coordinate(d) != nullptr;
-      const std::int64_t ahead = strides[static_cast<std::size_t>(*last)];
-      if (!in_loops || ahead == 0) continue;
-      s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), s_.fused.reads[r], copies, ahead);
+    const ir::KernelFetch& fetch = s_.layout.fetch;
+    const bool tiled = s_.layout.tile >= 0;
+    if (!s_.place.in_lanes || (tiled && s_.place.copies < s_.lanes())) return;
+    for (const int operand : fetch.operands) {
+      const auto r = static_cast<std::size_t>(operand);
+      const ir::Access& access = s_.fused.reads[r];
+      s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), access,
+                         tiled ? s_.lanes() : access.strides[static_cast<std::size_t>(fetch.along)]);
     }
   }
 
   void emit_innermost(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
-    if (s_.fused.schedule.prefetch && s_.layout.nests.size() > 1 && &nest == &s_.layout.prefetching_nest())
+    const int fetching = s_.layout.fetch.nest;
+    if (s_.fused.schedule.prefetch && fetching >= 0 && &nest == &s_.layout.nests[static_cast<std::size_t>(fetching)])
       emit_prefetch();
     for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations)
       accumulate_.step(nest, reduction, registers, lanes_apart);

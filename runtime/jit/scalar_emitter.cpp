@@ -64,7 +64,8 @@ llvm::Value* emit_abs(llvm::IRBuilder<>& b, DType dtype, llvm::Value* x) {
   return is_signed(dtype) ? b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b.getFalse()) : x;
 }
 
-/// Of two f32 or f64 `maximum` asks whether x is NaN, y's comes out of the processor's own.
+/// LLVM asks of x alone whether it is NaN: the processor's instruction gives its second operand, y, if either is. Zeros
+/// have no sign in nnc (docs/semantics.md); to give it one takes instructions more.
 llvm::Value* emit_extremum(llvm::IRBuilder<>& b, DType dtype, ID real, ID with_sign, ID plain, llvm::Value* x,
                            llvm::Value* y) {
   if (!ir::is_float(dtype)) return b.CreateBinaryIntrinsic(is_signed(dtype) ? with_sign : plain, x, y);

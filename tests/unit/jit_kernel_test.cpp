@@ -228,6 +228,58 @@ TEST_CASE("functions come from tables on CPUs with AVX-512 alone") {
   }
 }
 
+std::string llvm_text(const FusedOp& op, const Schedule& schedule) {
+  REQUIRE(op.fault(schedule) == "");
+  const Kernel kernel = op.kernel(schedule);
+  return runtime::jit::code_text(std::span(&kernel, 1), runtime::jit::avx512_cpu(), runtime::jit::CodeText::llvm);
+}
+
+TEST_CASE("of three nests the first one fetches ahead, of two the second") {
+  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .prefetch = true};
+  const std::string fetch = "call void @llvm.prefetch";
+  FusedOp two({64, 96});
+  Builder& b = two.builder();
+  const Expr x = two.read(DType::f32, at({96, 1}));
+  const Expr gain = two.read(DType::f32, at({0, 1}), {1, 96});
+  two.write(x * b.sum(x, {1}, true) * gain);
+  const std::string text = llvm_text(two, schedule);
+  CHECK(text.find(fetch) != std::string::npos);
+  CHECK(text.find(fetch) > text.rfind("fadd <16 x float>"));
+  CHECK(text.find(fetch) == text.rfind(fetch));  // the gain is the same for all positions
+
+  FusedOp three({64, 96});
+  Builder& c = three.builder();
+  const Expr y = three.read(DType::f32, at({96, 1}));
+  const Expr most = c.op("max", {y}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+  const Expr e = apply("exp", y - most);
+  three.write(e / c.sum(e, {1}, true));
+  const std::string softmax = llvm_text(three, schedule);
+  CHECK(softmax.find(fetch) < softmax.find("@llvm.maximum"));
+  CHECK(softmax.find(fetch) == softmax.rfind(fetch));
+  CHECK(llvm_text(three, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16}).find(fetch) == std::string::npos);
+}
+
+TEST_CASE("a tile fetches the lines of the next one, in its order") {
+  const auto count = [](DType dtype, const Schedule& schedule) {
+    FusedOp op({96, 80});
+    op.write(op.read(dtype, at({80, 1})), {1, 96});
+    const std::string text = llvm_text(op, schedule);
+    std::size_t found = 0;
+    for (std::size_t i = text.find("call void @llvm.prefetch"); i != std::string::npos;
+         i = text.find("call void @llvm.prefetch", i + 1))
+      ++found;
+    return found;
+  };
+  // Whole vectors of positions, and a masked one.
+  Schedule schedule{.parallel = {0}, .chunk = 64, .vector = 0, .lanes = 16, .tile = 1, .prefetch = true};
+  CHECK(count(DType::f32, schedule) == 32);
+  CHECK(count(DType::u8, schedule) == 0);  // less than a line
+  schedule.tile_outside = true;
+  CHECK(count(DType::f32, schedule) == 32);
+  schedule.prefetch = false;
+  CHECK(count(DType::f32, schedule) == 0);
+}
+
 TEST_CASE("AVX2 and AVX-512 give the same bits") {
   REQUIRE(runtime::jit::host_cpu().lanes >= 8);
   FusedOp op({23, 45});
@@ -330,6 +382,10 @@ TEST_CASE("the loop of the tile is outside that of the vectors") {
                             .tile_outside = true,
                             .streamed = {0},
                             .prefetch = prefetch});
+      const Schedule inside{.parallel = {0, 1}, .chunk = 48, .vector = 1, .lanes = 16, .tile = 2};
+      Schedule outside = inside;
+      outside.tile_outside = true;
+      CHECK((llvm_text(op, outside) == llvm_text(op, inside)) == (columns == 16));  // a single tile has no loop
     }
 }
 
@@ -359,6 +415,29 @@ TEST_CASE("a schedule with a tile or streams that cannot be is refused") {
   CHECK_THAT(with([](Schedule& s) { s.tile = 0; }), Catch::Contains("no inner dimension"));
   CHECK_THAT(with([](Schedule& s) { s.unroll = 2; }), Catch::Contains("no inner dimension"));
   CHECK_THAT(with([](Schedule& s) { s.vector = -1; }), Catch::Contains("no inner dimension"));
+  const char* const not_outside = "a tile outside that is not the only loop within a position";
+  CHECK(with([](Schedule& s) { s.tile_outside = true; }) == "");
+  CHECK_THAT(
+      with([](Schedule& s) { s = {.parallel = {0}, .chunk = 8, .vector = 1, .lanes = 8, .tile_outside = true}; }),
+      Catch::Contains(not_outside));
+  CHECK_THAT(with([](Schedule& s) {
+               s = {.parallel = {}, .chunk = 1, .vector = 0, .lanes = 8, .tile = 1, .tile_outside = true};
+             }),
+             Catch::Contains(not_outside));
+  FusedOp reduces({8, 16});
+  const Expr x = reduces.read(DType::f32, at({16, 1}));
+  reduces.write(reduces.builder().sum(x, {1}, true));
+  FusedOp has_less({8, 16});
+  has_less.write(has_less.read(DType::f32, at({16, 1})));
+  has_less.write(has_less.read(DType::f32, at({1, 0}), {8, 1}));
+  FusedOp has_more({8, 16, 3});
+  has_more.write(has_more.read(DType::f32, at({48, 3, 1})));
+  for (const FusedOp* const other : {&reduces, &has_less, &has_more}) {
+    CHECK(other->fault(tiled) == "");
+    Schedule outside = tiled;
+    outside.tile_outside = true;
+    CHECK_THAT(other->fault(outside), Catch::Contains(not_outside));
+  }
   CHECK_THAT(with([](Schedule& s) { s.streamed = {1}; }), Catch::Contains("streams what is no write"));
   CHECK_THAT(with([](Schedule& s) { s.streamed = {0, 0}; }), Catch::Contains("not in ascending order"));
 }
