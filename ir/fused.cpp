@@ -235,7 +235,7 @@ class Checker {
           fused_.is_parallel(schedule.tile))
         return "`schedule` has a tile that is no inner dimension beside the vectors of a turn of one";
     }
-    if (schedule.tile_outside && !tile_may_be_outside())
+    if (schedule.tile_outside && !tile_may_be_outside(fused_))
       return "`schedule` has a tile outside that is not the only loop within a position, for all that is written";
     for (std::size_t i = 0; i < schedule.streamed.size(); ++i)
       if (schedule.streamed[i] < 0 || schedule.streamed[i] >= std::ssize(fused_.writes) ||
@@ -251,15 +251,6 @@ class Checker {
       if (std::string fault = complete(fused_.body.results[i]); !fault.empty())
         return fmt::format("write {} {}", i, fault);
     return "";
-  }
-
-  bool tile_may_be_outside() const {
-    const Schedule& schedule = fused_.schedule;
-    if (schedule.tile < 0 || !fused_.is_parallel(schedule.vector)) return false;
-    for (int d = 0; d < fused_.rank(); ++d)
-      if (d != schedule.tile && !fused_.is_parallel(d) && fused_.domain[static_cast<std::size_t>(d)] > 1) return false;
-    return std::ranges::none_of(fused_.body.ops(), [](const Op& op) { return op.def->as<Reduction>() != nullptr; }) &&
-           std::ranges::all_of(fused_.body.results, [&](ValueId v) { return fused_.varies(v, schedule.tile); });
   }
 
   bool is_used(const Op& op) const {
@@ -344,6 +335,15 @@ std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction)
 }
 
 std::string check_fused(const OpView& op) { return Checker(op).run(); }
+
+bool tile_may_be_outside(const FusedView& fused) {
+  const Schedule& schedule = fused.schedule;
+  if (schedule.tile < 0 || !fused.is_parallel(schedule.vector)) return false;
+  for (int d = 0; d < fused.rank(); ++d)
+    if (d != schedule.tile && !fused.is_parallel(d) && fused.domain[static_cast<std::size_t>(d)] > 1) return false;
+  return std::ranges::none_of(fused.body.ops(), [](const Op& op) { return op.def->as<Reduction>() != nullptr; }) &&
+         std::ranges::all_of(fused.body.results, [&](ValueId v) { return fused.varies(v, schedule.tile); });
+}
 
 bool same_place(const FusedView& fused, std::size_t read, std::size_t write) {
   const Access &from = fused.reads[read], &to = fused.writes[write];

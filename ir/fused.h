@@ -91,6 +91,9 @@ std::vector<int> reduced_dimensions(const FusedView& fused, const Op& reduction)
 /// once everywhere, a schedule that is not legal.
 std::string check_fused(const OpView& op);
 
+/// Whether the tile of a schedule may be outside (schedule.h).
+bool tile_may_be_outside(const FusedView& fused);
+
 /// Positions of the flattened parallel dimensions; with another extent of the outermost one.
 std::int64_t parallel_positions(const FusedView& fused);
 std::int64_t parallel_positions(const FusedView& fused, std::int64_t outer_extent);

@@ -366,7 +366,8 @@ class Planner {
         return false;
     if (layout_.tile < 0) return stride(layout_.vector) == 1;
     const std::int64_t bytes = layout_.lanes * size_of(body().type(body().params()[operand]).dtype);
-    return stride(layout_.tile) == 1 && stride(layout_.vector) != 0 && bytes % memory_alignment == 0;
+    return stride(layout_.tile) == 1 && stride(layout_.vector) != 0 && stride(layout_.vector) != 1 &&
+           bytes % memory_alignment == 0;
   }
 
   FusedView fused_;

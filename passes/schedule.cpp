@@ -109,7 +109,8 @@ class Chooser {
     }
     plan.chunk = chunk(plan);
     plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
-    plan.tile_outside = plan.tile >= 0 && !reduces_ && (!plan.streamed.empty() || writes_apart(plan));
+    const ir::Op planned = with(plan);
+    plan.tile_outside = ir::tile_may_be_outside(FusedView(planned)) && (!plan.streamed.empty() || writes_apart(plan));
     plan.prefetch = prefetches(plan);
     return plan;
   }
@@ -319,12 +320,17 @@ class Chooser {
     return false;
   }
 
-  /// Whether to fetch ahead pays.
-  bool prefetches(const Schedule& plan) const {
-    if (traffic() <= l2_bytes_) return false;
+  ir::Op with(const Schedule& plan) const {
     ir::Op planned = op_;
     for (ir::Attr& attr : planned.attrs)
       if (auto* schedule = std::get_if<Schedule>(&attr)) *schedule = plan;
+    return planned;
+  }
+
+  /// Whether to fetch ahead pays.
+  bool prefetches(const Schedule& plan) const {
+    if (traffic() <= l2_bytes_) return false;
+    const ir::Op planned = with(plan);
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
     if (layout.fetch.operands.size() != 1) return false;
     if (plan.tile >= 0) return !plan.streamed.empty();
