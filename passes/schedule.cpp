@@ -49,8 +49,8 @@ using ir::ValueId;
 // Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
-// Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once the
-// processor fetches enough ahead by itself), and
+// Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once
+// the processor fetches enough ahead by itself), and
 //  * there is a tile, and writes pass the caches by; or
 //  * of at least three nests the first two write nothing: what is fetched does not get in the way of stores; or
 //  * of two nests the first writes nothing, and the rows are a page or more: the processor stops at the end of a page.
