@@ -343,6 +343,7 @@ class Planner {
         return std::ranges::find(nest.loops, layout_.tile) != nest.loops.end();
       };
       fetch.along = layout_.tile;
+      fetch.step = layout_.lanes;
       fetch.nest = static_cast<int>(std::ranges::find_if(layout_.nests, has_tile) - layout_.nests.begin());
     } else {
       for (const int d : fused_.schedule.parallel)
@@ -366,8 +367,7 @@ class Planner {
         return false;
     if (layout_.tile < 0) return stride(layout_.vector) == 1;
     const std::int64_t bytes = layout_.lanes * size_of(body().type(body().params()[operand]).dtype);
-    return stride(layout_.tile) == 1 && stride(layout_.vector) != 0 && stride(layout_.vector) != 1 &&
-           bytes % memory_alignment == 0;
+    return lies_along_tile(layout_, access) && bytes % memory_alignment == 0;
   }
 
   FusedView fused_;
@@ -381,6 +381,12 @@ class Planner {
 };
 
 }  // namespace
+
+bool lies_along_tile(const KernelLayout& layout, const Access& access) {
+  if (layout.tile < 0 || access.index >= 0 || access.is_bounded()) return false;
+  const std::int64_t lanes = access.strides[static_cast<std::size_t>(layout.vector)];
+  return access.strides[static_cast<std::size_t>(layout.tile)] == 1 && lanes != 0 && lanes != 1;
+}
 
 KernelLayout kernel_layout(const FusedView& fused) { return Planner(fused).run(); }
 

@@ -63,8 +63,9 @@ struct KernelNest {
 /// Without tiles the first of several nests does it, so that the others hide the rest of the wait; but of two the second,
 /// as the first one waits for memory itself.
 struct KernelFetch {
-  int nest = -1;   // -1: there is nothing to fetch
-  int along = -1;  // the dimension along which the next position, or tile, lies
+  int nest = -1;          // -1: there is nothing to fetch
+  int along = -1;         // the dimension along which the next position, or tile, lies
+  std::int64_t step = 1;  // how far, in elements of that dimension
   std::vector<int> operands = {};
 };
 
@@ -95,6 +96,9 @@ struct KernelLayout {
   KernelFetch fetch;
   KernelScratch scratch;
 };
+
+/// Whether what an access reaches lies in vectors along the tile, not along the dimension in the lanes: it is transposed.
+bool lies_along_tile(const KernelLayout& layout, const Access& access);
 
 /// Of a fused op with a schedule.
 KernelLayout kernel_layout(const FusedView& fused);

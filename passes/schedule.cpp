@@ -109,8 +109,7 @@ class Chooser {
     }
     plan.chunk = chunk(plan);
     plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
-    const ir::Op planned = with(plan);
-    plan.tile_outside = ir::tile_may_be_outside(FusedView(planned)) && (!plan.streamed.empty() || writes_apart(plan));
+    plan.tile_outside = plan.tile >= 0 && takes_tile_outside(plan);
     plan.prefetch = prefetches(plan);
     return plan;
   }
@@ -306,6 +305,11 @@ class Chooser {
     int unroll = 1;
     while (2 * unroll <= most && 2 * unroll <= turns) unroll *= 2;
     return unroll;
+  }
+
+  bool takes_tile_outside(const Schedule& plan) const {
+    const ir::Op planned = with(plan);
+    return ir::tile_may_be_outside(FusedView(planned)) && (!plan.streamed.empty() || writes_apart(plan));
   }
 
   /// Whether the pieces that vectors store at a tile's positions are so far apart that few of them fit the first cache.

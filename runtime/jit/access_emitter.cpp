@@ -65,10 +65,7 @@ std::int64_t AccessEmitter::lane_stride(const Access& access) const {
 }
 
 bool AccessEmitter::is_tiled(const Access& access, Spread spread) const {
-  if (!spread.in_lanes || spread.copies < 2 || !is_tile() || access.index >= 0) return false;
-  const std::int64_t lanes = lane_stride(access);
-  return access.strides[static_cast<std::size_t>(layout_.tile)] == 1 && lanes != 0 && lanes != 1 &&
-         !access.is_bounded();
+  return spread.in_lanes && spread.copies > 1 && is_tile() && lies_along_tile(layout_, access);
 }
 
 bool AccessEmitter::is_aligned(const Access& access, DType dtype, int contiguous) const {

@@ -249,13 +249,13 @@ class RunEmitter {
 
   void emit_prefetch() {
     const ir::KernelFetch& fetch = s_.layout.fetch;
-    const bool tiled = s_.layout.tile >= 0;
-    if (!s_.place.in_lanes || (tiled && s_.place.copies < s_.lanes())) return;
+    const bool is_part = s_.layout.tile >= 0 && s_.place.copies < s_.lanes();  // of a tile, behind which there is none
+    if (!s_.place.in_lanes || is_part) return;
     for (const int operand : fetch.operands) {
       const auto r = static_cast<std::size_t>(operand);
       const ir::Access& access = s_.fused.reads[r];
       s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), access,
-                         tiled ? s_.lanes() : access.strides[static_cast<std::size_t>(fetch.along)]);
+                         fetch.step * access.strides[static_cast<std::size_t>(fetch.along)]);
     }
   }
 

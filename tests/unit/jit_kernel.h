@@ -19,6 +19,10 @@
 
 namespace nnc::tests {
 
+inline ir::Access at(std::vector<std::int64_t> strides, std::int64_t offset = 0) {
+  return {.offset = offset, .strides = std::move(strides)};
+}
+
 class FusedOp {
  public:
   explicit FusedOp(ir::Shape domain) : domain_(std::move(domain)), builder_(body_) {}

@@ -9,12 +9,11 @@
 
 using namespace nnc;
 using namespace nnc::ir;
+using tests::at;
 using tests::check_kernel;
 using tests::FusedOp;
 
 namespace {
-
-Access at(std::vector<std::int64_t> strides) { return {.offset = 0, .strides = std::move(strides)}; }
 
 /// Rows to chunks with columns in the lanes, rows in the lanes, one after another.
 std::vector<Schedule> row_schedules() {

@@ -59,8 +59,9 @@ class RandomOp {
         schedule.unroll = chance(2) ? 1 : 1 + below(4);
         if (const int tile = below(rank); chance(2) && tile != schedule.vector && !is_in(schedule.parallel, tile)) {
           schedule.tile = tile;
-          schedule.tile_outside = chance(2);
           schedule.unroll = 1;
+          schedule.tile_outside = chance(2);
+          if (!op_.fault(schedule).empty()) schedule.tile_outside = false;
         }
         for (int r = 0; r < static_cast<int>(op_.writes().size()); ++r)
           if (chance(3)) schedule.streamed.push_back(r);

@@ -1,0 +1,167 @@
+// Tiles, whose elements are transposed in registers, and what kernels fetch ahead.
+#include "tests/unit/jit_kernel.h"
+
+#include <catch2/catch.hpp>
+
+using namespace nnc;
+using namespace nnc::ir;
+using tests::at;
+using tests::check_kernel;
+using tests::FusedOp;
+
+namespace {
+
+std::string llvm_text(const FusedOp& op, const Schedule& schedule) {
+  REQUIRE(op.fault(schedule) == "");
+  const Kernel kernel = op.kernel(schedule);
+  return runtime::jit::code_text(std::span(&kernel, 1), runtime::jit::avx512_cpu(), runtime::jit::CodeText::llvm);
+}
+
+}  // namespace
+
+TEST_CASE("tiles are transposed in registers") {
+  for (const std::int64_t rows : {8, 16, 37})
+    for (const std::int64_t columns : {16, 50}) {
+      INFO(rows << " x " << columns);
+      FusedOp op({rows, columns});
+      const Expr x = op.read(DType::f32, at({columns, 1}));
+      const Expr y = op.read(DType::f32, at({1, rows}));
+      const Expr bias = op.read(DType::f32, at({0, 1}), {1, columns});
+      op.write(x + y * bias, {1, rows});
+      op.write(x - y);
+      op.write(op.builder().cast(x, DType::u8), {1, rows});
+      op.write(op.builder().sum(x + y, {0}, true));
+      op.write(op.builder().sum(x * y, {1}, true));
+      for (const int lanes : {4, 8, 16}) {
+        // Either one in the lanes; what is in them parallel, or a loop within a position.
+        check_kernel(op,
+                     {.parallel = {0}, .chunk = lanes * 2, .vector = 0, .lanes = lanes, .tile = 1, .streamed = {0, 1}});
+        check_kernel(op, {.parallel = {1}, .chunk = lanes, .vector = 1, .lanes = lanes, .tile = 0, .streamed = {0, 2}});
+        check_kernel(op, {.parallel = {}, .chunk = 1, .vector = 1, .lanes = lanes, .tile = 0});
+      }
+    }
+}
+
+TEST_CASE("the loop of the tile is outside that of the vectors") {
+  for (const std::int64_t rows : {16, 37, 200})
+    for (const std::int64_t columns : {16, 50}) {
+      INFO(rows << " x " << columns);
+      FusedOp op({3, rows, columns});
+      const Expr x = op.read(DType::f32, at({rows * columns, columns, 1}));
+      const Expr bias = op.read(DType::f32, at({0, 1, 0}), {1, rows, 1});
+      op.write(x * bias, {rows * columns, 1, rows});
+      for (const int lanes : {4, 8, 16})
+        for (const bool prefetch : {false, true})
+          check_kernel(op, {.parallel = {0, 1},
+                            .chunk = lanes * 3,
+                            .vector = 1,
+                            .lanes = lanes,
+                            .tile = 2,
+                            .tile_outside = true,
+                            .streamed = {0},
+                            .prefetch = prefetch});
+      const Schedule inside{.parallel = {0, 1}, .chunk = 48, .vector = 1, .lanes = 16, .tile = 2};
+      Schedule outside = inside;
+      outside.tile_outside = true;
+      CHECK((llvm_text(op, outside) == llvm_text(op, inside)) == (columns == 16));  // a single tile has no loop
+    }
+}
+
+TEST_CASE("rows are normalized over the dimension that is the tile") {
+  FusedOp op({37, 50});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({50, 1}));
+  const Expr most = b.op("max", {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+  const Expr e = apply("exp", x - most);
+  op.write(e / b.sum(e, {1}, true), {1, 37});
+  op.write(b.op("argmax", {x}, {{"axis", std::int64_t{1}}, {"keepdim", true}}));
+  for (const int lanes : {8, 16})
+    check_kernel(op, {.parallel = {0}, .chunk = 32, .vector = 0, .lanes = lanes, .tile = 1}, {.tolerance = 2e-6});
+}
+
+TEST_CASE("a schedule with a tile or streams that cannot be is refused") {
+  FusedOp op({8, 16});
+  op.write(op.read(DType::f32, at({16, 1})));
+  const Schedule tiled{.parallel = {0}, .chunk = 8, .vector = 0, .lanes = 8, .tile = 1};
+  CHECK(op.fault(tiled) == "");
+  const auto with = [&](auto change) {
+    Schedule schedule = tiled;
+    change(schedule);
+    return op.fault(schedule);
+  };
+  CHECK_THAT(with([](Schedule& s) { s.tile = 2; }), Catch::Contains("that the domain has not"));
+  CHECK_THAT(with([](Schedule& s) { s.tile = 0; }), Catch::Contains("no inner dimension"));
+  CHECK_THAT(with([](Schedule& s) { s.unroll = 2; }), Catch::Contains("no inner dimension"));
+  CHECK_THAT(with([](Schedule& s) { s.vector = -1; }), Catch::Contains("no inner dimension"));
+  const char* const not_outside = "a tile outside that is not the only loop within a position";
+  CHECK(with([](Schedule& s) { s.tile_outside = true; }) == "");
+  CHECK_THAT(
+      with([](Schedule& s) { s = {.parallel = {0}, .chunk = 8, .vector = 1, .lanes = 8, .tile_outside = true}; }),
+      Catch::Contains(not_outside));
+  CHECK_THAT(with([](Schedule& s) {
+               s = {.parallel = {}, .chunk = 1, .vector = 0, .lanes = 8, .tile = 1, .tile_outside = true};
+             }),
+             Catch::Contains(not_outside));
+  FusedOp reduces({8, 16});
+  const Expr x = reduces.read(DType::f32, at({16, 1}));
+  reduces.write(reduces.builder().sum(x, {1}, true));
+  FusedOp has_less({8, 16});
+  has_less.write(has_less.read(DType::f32, at({16, 1})));
+  has_less.write(has_less.read(DType::f32, at({1, 0}), {8, 1}));
+  FusedOp has_more({8, 16, 3});
+  has_more.write(has_more.read(DType::f32, at({48, 3, 1})));
+  for (const FusedOp* const other : {&reduces, &has_less, &has_more}) {
+    CHECK(other->fault(tiled) == "");
+    Schedule outside = tiled;
+    outside.tile_outside = true;
+    CHECK_THAT(other->fault(outside), Catch::Contains(not_outside));
+  }
+  CHECK_THAT(with([](Schedule& s) { s.streamed = {1}; }), Catch::Contains("streams what is no write"));
+  CHECK_THAT(with([](Schedule& s) { s.streamed = {0, 0}; }), Catch::Contains("not in ascending order"));
+}
+
+TEST_CASE("of three nests the first one fetches ahead, of two the second") {
+  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .prefetch = true};
+  const std::string fetch = "call void @llvm.prefetch";
+  FusedOp two({64, 96});
+  Builder& b = two.builder();
+  const Expr x = two.read(DType::f32, at({96, 1}));
+  const Expr gain = two.read(DType::f32, at({0, 1}), {1, 96});
+  two.write(x * b.sum(x, {1}, true) * gain);
+  const std::string text = llvm_text(two, schedule);
+  CHECK(text.find(fetch) != std::string::npos);
+  CHECK(text.find(fetch) > text.rfind("fadd <16 x float>"));
+  CHECK(text.find(fetch) == text.rfind(fetch));  // the gain is the same for all positions
+
+  FusedOp three({64, 96});
+  Builder& c = three.builder();
+  const Expr y = three.read(DType::f32, at({96, 1}));
+  const Expr most = c.op("max", {y}, {{"axis", std::int64_t{1}}, {"keepdim", true}});
+  const Expr e = apply("exp", y - most);
+  three.write(e / c.sum(e, {1}, true));
+  const std::string softmax = llvm_text(three, schedule);
+  CHECK(softmax.find(fetch) < softmax.find("@llvm.maximum"));
+  CHECK(softmax.find(fetch) == softmax.rfind(fetch));
+  CHECK(llvm_text(three, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16}).find(fetch) == std::string::npos);
+}
+
+TEST_CASE("a tile fetches the lines of the next one, in its order") {
+  const auto count = [](DType dtype, const Schedule& schedule) {
+    FusedOp op({96, 80});
+    op.write(op.read(dtype, at({80, 1})), {1, 96});
+    const std::string text = llvm_text(op, schedule);
+    std::size_t found = 0;
+    for (std::size_t i = text.find("call void @llvm.prefetch"); i != std::string::npos;
+         i = text.find("call void @llvm.prefetch", i + 1))
+      ++found;
+    return found;
+  };
+  // Whole vectors of positions, and a masked one.
+  Schedule schedule{.parallel = {0}, .chunk = 64, .vector = 0, .lanes = 16, .tile = 1, .prefetch = true};
+  CHECK(count(DType::f32, schedule) == 32);
+  CHECK(count(DType::u8, schedule) == 0);  // less than a line
+  schedule.tile_outside = true;
+  CHECK(count(DType::f32, schedule) == 32);
+  schedule.prefetch = false;
+  CHECK(count(DType::f32, schedule) == 0);
+}
