@@ -13,10 +13,19 @@ namespace {
 
 /// Values are kept rather than computed again while a thread's rows stay within this: a part of a core's L2 cache.
 constexpr std::int64_t row_limit = std::int64_t{128} * 1024;
+/// How far ahead of rows is fetched, at least, and of tiles: what a core reads while it waits for memory. Twice as much of
+/// rows does not fit a first cache beside what is worked on.
+constexpr std::int64_t fetched_bytes = std::int64_t{8} * 1024;
+constexpr std::int64_t fetched_tiles = 2;
 
 std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
 
 DimensionSet bit(int dimension) { return DimensionSet{1} << static_cast<unsigned>(dimension); }
+DimensionSet set_of(const std::vector<int>& dimensions) {
+  DimensionSet set = 0;
+  for (const int d : dimensions) set |= bit(d);
+  return set;
+}
 bool has(DimensionSet set, int dimension) { return (set & bit(dimension)) != 0; }
 
 /// What takes longer than reading it back.
@@ -339,35 +348,58 @@ class Planner {
   void plan_fetch() {
     KernelFetch fetch;
     if (layout_.tile >= 0) {
-      const auto has_tile = [&](const KernelNest& nest) {
-        return std::ranges::find(nest.loops, layout_.tile) != nest.loops.end();
-      };
       fetch.along = layout_.tile;
-      fetch.step = layout_.lanes;
-      fetch.nest = static_cast<int>(std::ranges::find_if(layout_.nests, has_tile) - layout_.nests.begin());
+      fetch.step = fetched_tiles * layout_.lanes;
     } else {
       for (const int d : fused_.schedule.parallel)
         if (extent(d) > 1) fetch.along = d;
       if (layout_.vector < 0 || layout_.vector_is_parallel || fetch.along < 0 || layout_.nests.size() < 2) return;
-      fetch.nest = layout_.nests.size() > 2 ? 0 : 1;
     }
-    if (fetch.nest == std::ssize(layout_.nests)) return;
-    for (std::size_t r = 0; r < fused_.reads.size(); ++r)
-      if (can_fetch(r, fetch)) fetch.operands.push_back(static_cast<int>(r));
+    const auto nest = fetching_nest();
+    if (nest == layout_.nests.end()) return;
+    fetch.nest = static_cast<int>(nest - layout_.nests.begin());
+    for (std::size_t r = 0; r < fused_.reads.size(); ++r) {
+      if (!can_fetch(r, fetch.along, set_of(nest->loops))) continue;
+      fetch.operands.push_back(static_cast<int>(r));
+      fetch.row_bytes = std::max(fetch.row_bytes, row_bytes(r));
+    }
+    if (layout_.tile < 0 && !fetch.operands.empty())
+      fetch.step = (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes;
     layout_.fetch = std::move(fetch);
   }
 
-  bool can_fetch(std::size_t operand, const KernelFetch& fetch) const {
+  std::vector<KernelNest>::const_iterator fetching_nest() const {
+    const auto begin = layout_.nests.begin(), end = layout_.nests.end();
+    const auto stores = [](const KernelNest& nest) { return !nest.buffered.empty() || !nest.writes.empty(); };
+    if (layout_.tile >= 0)
+      return std::find_if(begin, end,
+                          [&](const KernelNest& n) { return has(set_of(n.loops), layout_.tile) && !n.writes.empty(); });
+    auto found = end;
+    for (auto nest = begin + 1; nest != end; ++nest) {
+      if (set_of(nest->loops) != inner_) continue;
+      found = nest;
+      if (stores(*nest)) break;
+    }
+    return found;
+  }
+
+  bool can_fetch(std::size_t operand, int along, DimensionSet loops) const {
     const Access& access = fused_.reads[operand];
-    const std::vector<int>& loops = layout_.nests[static_cast<std::size_t>(fetch.nest)].loops;
     const auto stride = [&](int d) { return access.strides[static_cast<std::size_t>(d)]; };
-    if (access.index >= 0 || access.is_bounded() || stride(fetch.along) == 0) return false;
-    for (int d = 0; d < fused_.rank(); ++d)
-      if (stride(d) != 0 && extent(d) > 1 && !fused_.is_parallel(d) && std::ranges::find(loops, d) == loops.end())
-        return false;
+    if (access.index >= 0 || access.is_bounded() || stride(along) == 0) return false;
+    if ((read_moves(operand) & inner_ & ~loops) != 0) return false;
     if (layout_.tile < 0) return stride(layout_.vector) == 1;
-    const std::int64_t bytes = layout_.lanes * size_of(body().type(body().params()[operand]).dtype);
-    return lies_along_tile(layout_, access) && bytes % memory_alignment == 0;
+    return lies_along_tile(layout_, access) && layout_.lanes * element_bytes(operand) % memory_alignment == 0;
+  }
+
+  std::int64_t element_bytes(std::size_t operand) const { return size_of(body().type(body().params()[operand]).dtype); }
+
+  /// Of what a position reads of an operand.
+  std::int64_t row_bytes(std::size_t operand) const {
+    std::int64_t bytes = element_bytes(operand);
+    for (int d = 0; d < fused_.rank(); ++d)
+      if ((read_moves(operand) & inner_ & bit(d)) != 0) bytes *= extent(d);
+    return bytes;
   }
 
   FusedView fused_;

@@ -57,16 +57,18 @@ struct KernelNest {
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
-/// What a nest fetches into the cache if the schedule has `prefetch`: of operands that lie in whole vectors there, what the
-/// next tile reads, or without tiles the next position, where that is a loop of vectors.
+/// What a nest fetches into the cache if the schedule has `prefetch`, of operands that lie in whole vectors there: what the
+/// next tile reads, or without tiles a later position, where that is a loop of vectors.
 ///
-/// Without tiles the first of several nests does it, so that the others hide the rest of the wait; but of two the second,
-/// as the first one waits for memory itself.
+/// Without tiles it is the first nest over the whole row, but for the one that waits for its own row, that stores vectors,
+/// in a row buffer or a result; a line is fetched beside each of them, as memory does not take many at once. If none
+/// stores it is the last one. The position is so far behind that its lines arrive in time.
 struct KernelFetch {
   int nest = -1;          // -1: there is nothing to fetch
-  int along = -1;         // the dimension along which the next position, or tile, lies
+  int along = -1;         // the dimension along which that position, or tile, lies
   std::int64_t step = 1;  // how far, in elements of that dimension
   std::vector<int> operands = {};
+  std::int64_t row_bytes = 0;  // what a position reads of the operand of which it reads most
 };
 
 /// The scratch of an instruction: the partial results of all chunks, then a row area for each thread, private to it while

@@ -51,9 +51,8 @@ using ir::ValueId;
 //
 // Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once
 // the processor fetches enough ahead by itself), and
-//  * there is a tile, and writes pass the caches by; or
-//  * of at least three nests the first two write nothing: what is fetched does not get in the way of stores; or
-//  * of two nests the first writes nothing, and the rows are a page or more: the processor stops at the end of a page.
+//  * a position has at least three nests: in all but one of them memory would wait; or
+//  * writes pass the caches by, and there is a tile, or the rows are a page or more: the processor stops at the end of one.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -337,19 +336,8 @@ class Chooser {
     const ir::Op planned = with(plan);
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
     if (layout.fetch.operands.size() != 1) return false;
-    if (plan.tile >= 0) return !plan.streamed.empty();
-    const ir::KernelNest &first = layout.nests[0], &second = layout.nests[1];
-    if (inner_.empty() || !first.writes.empty() || !second.splits.empty()) return false;
-    return layout.nests.size() == 2 ? row_bytes(plan, layout.fetch.operands[0]) >= page : second.writes.empty();
-  }
-
-  /// Of what an operand has for a position.
-  std::int64_t row_bytes(const Schedule& plan, int operand) const {
-    const auto r = static_cast<std::size_t>(operand);
-    std::int64_t bytes = ir::size_of(view_.operands[r].dtype);
-    for (int d = 0; d < fused_.rank(); ++d)
-      if (!contains(plan.parallel, d) && moves_along(fused_.reads[r], d)) bytes *= extent(d);
-    return bytes;
+    if (plan.tile < 0 && layout.nests.size() > 2) return true;
+    return !plan.streamed.empty() && (plan.tile >= 0 || layout.fetch.row_bytes >= page);
   }
 
   /// Several, of an element in the lanes.

@@ -232,8 +232,8 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
 }
 
 void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, Spread spread,
-                          bool stream) {
-  if (is_tiled(access, spread)) return store_tile(base, dtype, access, pack, spread.copies, stream);
+                          bool stream, Beside beside) {
+  if (is_tiled(access, spread)) return store_tile(base, dtype, access, pack, spread.copies, stream, beside);
   for (int copy = 0; copy < spread.copies; ++copy) {
     llvm::Value* const first = element_address(base, dtype, start(access, copy));
     if (!spread.in_lanes) {
@@ -248,25 +248,19 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
       llvm::Value* const mask = place_.mask == nullptr ? splat(b_, b_.getTrue(), layout_.lanes) : place_.mask;
       b_.CreateMaskedScatter(to_memory(b_, value, dtype), lane_addresses(first, dtype, stride), align_of(dtype), mask);
     }
+    if (beside) beside(copy);
   }
 }
 
-void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, std::int64_t elements) {
-  constexpr std::uint32_t to_read = 0, level2 = 2, data = 1;
-  const auto fetch = [&](llvm::Value* position, std::int64_t behind) {
-    position = b_.CreateAdd(position, b_.getInt64(static_cast<std::uint64_t>(behind + elements)));
-    b_.CreateIntrinsic(
-        llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-        {element_address(base, dtype, position), b_.getInt32(to_read), b_.getInt32(level2), b_.getInt32(data)});
-  };
-  if (is_tile()) {
-    llvm::Value* const first = start(access, 0);
-    for (int lane = 0; lane < layout_.lanes; ++lane) fetch(first, lane * lane_stride(access));
-    return;
-  }
-  const int copies = place_.along == layout_.vector ? place_.copies : 1;
-  for (int copy = 0; copy < copies; ++copy)
-    if (copy * layout_.lanes * ir::size_of(dtype) % ir::memory_alignment == 0) fetch(start(access, copy), 0);
+void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, std::int64_t elements, int copy) {
+  constexpr std::uint32_t to_read = 0, first_cache = 3, second_cache = 2, data = 1;
+  if (!is_tile() && copy * layout_.lanes * ir::size_of(dtype) % ir::memory_alignment != 0) return;
+  const std::int64_t behind = elements + (is_tile() ? copy * lane_stride(access) : 0);
+  llvm::Value* const first = start(access, is_tile() ? 0 : copy);
+  llvm::Value* const position = b_.CreateAdd(first, b_.getInt64(static_cast<std::uint64_t>(behind)));
+  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                     {element_address(base, dtype, position), b_.getInt32(to_read),
+                      b_.getInt32(is_tile() ? second_cache : first_cache), b_.getInt32(data)});
 }
 
 Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& access, int copies) {
@@ -286,7 +280,7 @@ Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& acce
 }
 
 void AccessEmitter::store_tile(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, int copies,
-                               bool stream) {
+                               bool stream, Beside beside) {
   llvm::Value* const first = element_address(base, dtype, start(access, 0));
   Pack columns;
   for (int copy = 0; copy < layout_.lanes; ++copy)
@@ -305,6 +299,7 @@ void AccessEmitter::store_tile(llvm::Value* base, DType dtype, const Access& acc
         mask = b_.CreateSelect(stored, mask, llvm::Constant::getNullValue(mask->getType()));
     }
     store_elements(address, dtype, rows[static_cast<std::size_t>(lane)], mask, stream);
+    if (beside) beside(lane);
   }
 }
 
@@ -330,10 +325,11 @@ Pack AccessEmitter::load_row(llvm::Value* base, DType dtype, const ir::KernelArr
 }
 
 void AccessEmitter::store_row(llvm::Value* base, DType dtype, const ir::KernelArray& array, const Pack& pack,
-                              Spread spread) {
+                              Spread spread, Beside beside) {
   for (int copy = 0; copy < spread.copies; ++copy) {
     llvm::Value* const value = at(pack, copy);
     store_elements(address(base, dtype, array, copy), dtype, spread.in_lanes ? splat(b_, value, layout_.lanes) : value);
+    if (beside) beside(copy);
   }
 }
 

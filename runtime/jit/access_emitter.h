@@ -11,6 +11,7 @@
 #include "ir/schedule.h"
 #include "runtime/jit/place.h"
 
+#include <llvm/ADT/STLFunctionalExtras.h>
 #include <llvm/IR/IRBuilder.h>
 
 namespace nnc::runtime::jit {
@@ -23,6 +24,9 @@ struct Spread {
 
 class AccessEmitter {
  public:
+  /// Emits what comes behind the store of a copy's vector.
+  using Beside = llvm::function_ref<void(int copy)>;
+
   AccessEmitter(llvm::IRBuilder<>& b, const ir::FusedView& fused, const ir::KernelLayout& layout, const Place& place)
       : b_(b), domain_(fused.domain), schedule_(fused.schedule), layout_(layout), place_(place) {}
 
@@ -31,18 +35,20 @@ class AccessEmitter {
   Pack load(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack* index, Spread spread);
   /// `stream`: past the caches, where all lanes are stored to whole cache lines.
   void store(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack& pack, Spread spread,
-             bool stream = false);
+             bool stream = false, Beside beside = {});
   /// Whether anything has been stored past the caches: it may not be seen by others before a fence.
   bool streams() const { return streams_; }
 
   /// The address of an element of an array of the kernel's own.
   llvm::Value* address(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, int copy,
                        std::int64_t scale = 1);
-  /// Fetches into the cache the vectors so many elements behind those that are read at the place, a tile's along the tile.
-  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, std::int64_t elements);
+  /// Fetches into the cache the line so many elements behind the one where a copy's vector begins, if it begins one; of a
+  /// tile's copies each the vector along it of the lane with that number.
+  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, std::int64_t elements, int copy);
   /// Elements of a row buffer, of whole vectors: without masks.
   Pack load_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, Spread spread);
-  void store_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, const Pack& pack, Spread spread);
+  void store_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, const Pack& pack, Spread spread,
+                 Beside beside = {});
 
   /// An aligned-by-element load or store of one element or a vector; masked by `mask` unless it is null.
   llvm::Value* load_elements(llvm::Value* address, ir::DType dtype, int lanes, llvm::Value* mask = nullptr);
@@ -74,7 +80,7 @@ class AccessEmitter {
                              llvm::Value* position, llvm::Value* row, llvm::Value* mask);
   Pack load_tile(llvm::Value* base, ir::DType dtype, const ir::Access& access, int copies);
   void store_tile(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack& pack, int copies,
-                  bool stream);
+                  bool stream, Beside beside);
   /// Of the first so many lanes; null: of all.
   llvm::Value* first_lanes(int count);
   llvm::Value* element_address(llvm::Value* base, ir::DType dtype, llvm::Value* position);

@@ -9,8 +9,10 @@
 #include "runtime/jit/value_emitter.h"
 
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace nnc::runtime::jit {
@@ -38,7 +40,7 @@ class RunEmitter {
         emit_nests();
       });
     splits_.end();
-    if (s_.access.streams()) b_.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
+    if (s_.access.streams()) b_.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
     b_.CreateRetVoid();
   }
 
@@ -244,41 +246,51 @@ class RunEmitter {
       return;
     }
     evaluate_.emit(value);
-    if (buffers) s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value));
+    if (!buffers) return;
+    s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value),
+                        beside(is_fetching(nest) && value == nest.buffered.back()));
   }
 
-  void emit_prefetch() {
-    const ir::KernelFetch& fetch = s_.layout.fetch;
-    const bool is_part = s_.layout.tile >= 0 && s_.place.copies < s_.lanes();  // of a tile, behind which there is none
-    if (!s_.place.in_lanes || is_part) return;
-    for (const int operand : fetch.operands) {
+  /// At the place; behind a part of a tile there is no next one.
+  bool is_fetching(const KernelNest& nest) const {
+    return s_.fused.schedule.prefetch && &nest - s_.layout.nests.data() == s_.layout.fetch.nest &&
+           (s_.layout.tile < 0 || s_.place.copies == s_.lanes());
+  }
+
+  AccessEmitter::Beside beside(bool fetches) const { return fetches ? AccessEmitter::Beside(emit_prefetch_) : nullptr; }
+
+  void emit_prefetch(int copy) {
+    for (const int operand : s_.layout.fetch.operands) {
       const auto r = static_cast<std::size_t>(operand);
       const ir::Access& access = s_.fused.reads[r];
       s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), access,
-                         fetch.step * access.strides[static_cast<std::size_t>(fetch.along)]);
+                         s_.layout.fetch.step * access.strides[static_cast<std::size_t>(s_.layout.fetch.along)], copy);
     }
   }
 
   void emit_innermost(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
-    const int fetching = s_.layout.fetch.nest;
-    if (s_.fused.schedule.prefetch && fetching >= 0 && &nest == &s_.layout.nests[static_cast<std::size_t>(fetching)])
-      emit_prefetch();
+    const bool stores_row = !nest.buffered.empty();
+    if (is_fetching(nest) && !stores_row && nest.writes.empty())
+      for (int copy = 0; copy < s_.place.copies; ++copy) emit_prefetch(copy);
     for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations)
       accumulate_.step(nest, reduction, registers, lanes_apart);
     for (const int split : nest.splits) splits_.step(nest, split);
     const std::vector<int>& streamed = s_.fused.schedule.streamed;
+    const bool fetches = is_fetching(nest) && !stores_row;
     for (const int write : nest.writes) {
       const auto w = static_cast<std::size_t>(write);
       const ValueId value = s_.fused.body.results[w];
       const bool in_lanes = s_.place.in_lanes && s_.fused.varies(value, s_.vector());
       s_.access.store(s_.args[s_.fused.reads.size() + s_.fused.result_of(w)], s_.dtype(value), s_.fused.writes[w],
                       s_.pack(value), {in_lanes, s_.copies_varied(value)},
-                      std::ranges::find(streamed, write) != streamed.end());
+                      std::ranges::find(streamed, write) != streamed.end(),
+                      beside(fetches && write == nest.writes.back()));
     }
   }
 
   KernelState s_;
   llvm::IRBuilder<>& b_;
+  const std::function<void(int)> emit_prefetch_ = [this](int copy) { emit_prefetch(copy); };
   ValueEmitter evaluate_;
   AccumulationEmitter accumulate_;
   SplitAccumulations splits_;

@@ -120,18 +120,30 @@ TEST_CASE("a schedule with a tile or streams that cannot be is refused") {
   CHECK_THAT(with([](Schedule& s) { s.streamed = {0, 0}; }), Catch::Contains("not in ascending order"));
 }
 
-TEST_CASE("of three nests the first one fetches ahead, of two the second") {
-  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .prefetch = true};
-  const std::string fetch = "call void @llvm.prefetch";
+std::vector<std::size_t> places_of(const std::string& text, const std::string& word) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = text.find(word); i != std::string::npos; i = text.find(word, i + 1)) places.push_back(i);
+  return places;
+}
+
+const std::string fetch = "call void @llvm.prefetch";
+
+TEST_CASE("a nest that stores a row fetches a later one, a line beside each vector") {
+  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .unroll = 2, .prefetch = true};
   FusedOp two({64, 96});
   Builder& b = two.builder();
   const Expr x = two.read(DType::f32, at({96, 1}));
   const Expr gain = two.read(DType::f32, at({0, 1}), {1, 96});
   two.write(x * b.sum(x, {1}, true) * gain);
   const std::string text = llvm_text(two, schedule);
-  CHECK(text.find(fetch) != std::string::npos);
-  CHECK(text.find(fetch) > text.rfind("fadd <16 x float>"));
-  CHECK(text.find(fetch) == text.rfind(fetch));  // the gain is the same for all positions
+  const std::vector<std::size_t> fetches = places_of(text, fetch);
+  const std::vector<std::size_t> stores = places_of(text, "store <16 x float>");
+  REQUIRE(fetches.size() == 2);  // the gain is the same for all positions
+  REQUIRE(stores.size() == 2);
+  CHECK(stores[0] < fetches[0]);
+  CHECK(fetches[0] < stores[1]);
+  CHECK(stores[1] < fetches[1]);
+  CHECK(text.find("i64 " + std::to_string(22 * 96 * 4)) != std::string::npos);  // of the rows of 384 bytes, for 8 KiB
 
   FusedOp three({64, 96});
   Builder& c = three.builder();
@@ -140,21 +152,44 @@ TEST_CASE("of three nests the first one fetches ahead, of two the second") {
   const Expr e = apply("exp", y - most);
   three.write(e / c.sum(e, {1}, true));
   const std::string softmax = llvm_text(three, schedule);
-  CHECK(softmax.find(fetch) < softmax.find("@llvm.maximum"));
-  CHECK(softmax.find(fetch) == softmax.rfind(fetch));
+  CHECK(places_of(softmax, fetch).size() == 2);
+  const std::vector<std::size_t> maxima = places_of(softmax, "call nsz <16 x float> @llvm.maximum");
+  REQUIRE(!maxima.empty());
+  CHECK(maxima.back() < softmax.find(fetch));
+  CHECK(softmax.rfind(fetch) < softmax.find("fdiv"));
   CHECK(llvm_text(three, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16}).find(fetch) == std::string::npos);
 }
 
-TEST_CASE("a tile fetches the lines of the next one, in its order") {
+TEST_CASE("where no nest stores a row the last one over it fetches") {
+  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .unroll = 2, .prefetch = true};
+  FusedOp variance({64, 96});
+  Builder& b = variance.builder();
+  const Expr x = variance.read(DType::f32, at({96, 1}));
+  const Expr centred = x - b.sum(x, {1}, true) / 96.0;
+  variance.write(b.sum(centred * centred, {1}, true), {1, 0});
+  const std::string text = llvm_text(variance, schedule);
+  REQUIRE(places_of(text, fetch).size() == 2);
+  CHECK(text.find("fsub <16 x float>") < text.find(fetch));
+}
+
+TEST_CASE("the nest that waits for its own row does not fetch another") {
+  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .prefetch = true};
+  FusedOp op({64, 96});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({96, 1}));
+  op.write(x * 2.0);
+  op.write(x - b.sum(x * 2.0, {1}, true));
+  const std::string text = llvm_text(op, schedule);
+  REQUIRE(places_of(text, "store <16 x float>").size() == 2);
+  CHECK(places_of(text, fetch).size() == 1);
+  CHECK(places_of(text, "store <16 x float>")[1] < text.find(fetch));
+}
+
+TEST_CASE("a tile fetches the lines of the next but one") {
   const auto count = [](DType dtype, const Schedule& schedule) {
     FusedOp op({96, 80});
     op.write(op.read(dtype, at({80, 1})), {1, 96});
-    const std::string text = llvm_text(op, schedule);
-    std::size_t found = 0;
-    for (std::size_t i = text.find("call void @llvm.prefetch"); i != std::string::npos;
-         i = text.find("call void @llvm.prefetch", i + 1))
-      ++found;
-    return found;
+    return places_of(llvm_text(op, schedule), fetch).size();
   };
   // Whole vectors of positions, and a masked one.
   Schedule schedule{.parallel = {0}, .chunk = 64, .vector = 0, .lanes = 16, .tile = 1, .prefetch = true};
