@@ -67,7 +67,7 @@ std::unique_ptr<llvm::Module> Compiler::module(std::string_view name) {
   auto module = std::make_unique<llvm::Module>(name, context_);
   module->setDataLayout(machine_->createDataLayout());
   module->setTargetTriple(machine_->getTargetTriple().str());
-  set_has_tables(*module, machine_->getMCSubtargetInfo()->checkFeatures("+avx512f"));
+  set_has_tables(*module, machine_->getMCSubtargetInfo()->checkFeatures("+avx512f,+avx512dq"));
   return module;
 }
 

@@ -117,6 +117,14 @@ llvm::Value* Lanes::scale(llvm::Value* x, llvm::Value* n) const {
   });
 }
 
+llvm::Value* Lanes::within(llvm::Value* x, double bound) const {
+  constexpr int less_magnitude = 2, sign_of_first = 0 << 2;
+  return in_sixteens({x, real(bound)}, [&](llvm::ArrayRef<llvm::Value*> sixteen) {
+    return all_lanes(builder_, llvm::Intrinsic::x86_avx512_mask_range_ps_512,
+                     {sixteen[0], sixteen[1], builder_.getInt32(less_magnitude | sign_of_first)});
+  });
+}
+
 llvm::Value* Lanes::exponent(llvm::Value* x) const {
   return in_sixteens({x}, [&](llvm::ArrayRef<llvm::Value*> sixteen) {
     return all_lanes(builder_, llvm::Intrinsic::x86_avx512_mask_getexp_ps_512, {sixteen[0]});

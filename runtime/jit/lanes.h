@@ -52,6 +52,8 @@ class Lanes {
   llvm::Value* lookup(std::span<const double, table_size> table, llvm::Value* index) const;
   /// x 2^floor(n), rounded once.
   llvm::Value* scale(llvm::Value* x, llvm::Value* n) const;
+  /// x where |x| is at most the bound, else the bound with x's sign; of NaN either bound.
+  llvm::Value* within(llvm::Value* x, double bound) const;
   /// floor(log2 |x|) as f32: of 0 -infinity, of infinity infinity.
   llvm::Value* exponent(llvm::Value* x) const;
   /// x 2^-exponent(x), from 1 to below 2; of 0 and infinity 1 but for its sign, of what is negative NaN.

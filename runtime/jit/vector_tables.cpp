@@ -361,10 +361,10 @@ Value* emit_exp_by_table(IRBuilder<>& b, const Lanes& l, Value* x) {
   static constexpr double high = 0x1.62e4p-1,
                           low = std::numbers::ln2 - high;  // n high is exact before the sum is rounded
   static constexpr double shift = 0x1.8p18;                // the last bits of a number plus this are 32nds
-  Value* const bounded = l.at_least(l.at_most(x, l.real(89)), l.real(-105));  // beyond: infinity, 0
-  Value* const shifted = l.fma(bounded, l.real(std::numbers::log2e), l.real(shift));
+  Value* const shifted = l.fma(x, l.real(std::numbers::log2e), l.real(shift));
   Value* const n = b.CreateFSub(shifted, l.real(shift));
-  Value* const r = l.fma(n, l.real(-low), l.fma(n, l.real(-high), bounded));
+  // Of x so large that r means nothing, n alone makes infinity or 0, and of NaN n is NaN.
+  Value* const r = l.within(l.fma(n, l.real(-low), l.fma(n, l.real(-high), x)), 0x1p-6);
   Value* const root = l.lookup(roots, l.bits(shifted));
   return l.scale(l.fma(root, b.CreateFMul(r, l.polynomial(r, slope)), root), n);
 }
