@@ -68,7 +68,7 @@ NAMED = {
 # Shapes that nobody tuned anything for.
 ODD = [
     Model("tiny", batch=1), Model("tiny", batch=1000),
-    Model("mlp", batch=1), Model("mlp", batch=7), Model("mlp", batch=1000),
+    Model("mlp", batch=1), Model("mlp", batch=7), Model("mlp", batch=1000, compared=10),
     Model("mlp", {"width": 7, "hidden": 7}), Model("mlp", {"width": 33, "hidden": 33}),
     Model("mlp", {"width": 511, "hidden": 255}), Model("mlp", {"width": 511, "hidden": 33}, batch=7),
     Model("cnn", batch=1, compared=6), Model("cnn", batch=5, compared=6), Model("cnn", {"width": 7}, batch=33, compared=6),
