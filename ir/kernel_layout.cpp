@@ -353,7 +353,8 @@ class Planner {
     } else {
       for (const int d : fused_.schedule.parallel)
         if (extent(d) > 1) fetch.along = d;
-      if (layout_.vector < 0 || layout_.vector_is_parallel || fetch.along < 0 || layout_.nests.size() < 2) return;
+      if (layout_.vector_is_parallel) fetch.along = layout_.vector;
+      if (layout_.vector < 0 || fetch.along < 0 || layout_.nests.empty()) return;
     }
     const auto nest = fetching_nest();
     if (nest == layout_.nests.end()) return;
@@ -375,7 +376,7 @@ class Planner {
       return std::find_if(begin, end,
                           [&](const KernelNest& n) { return has(set_of(n.loops), layout_.tile) && !n.writes.empty(); });
     auto found = end;
-    for (auto nest = begin + 1; nest != end; ++nest) {
+    for (auto nest = begin + (layout_.nests.size() > 1 ? 1 : 0); nest != end; ++nest) {
       if (set_of(nest->loops) != inner_) continue;
       found = nest;
       if (stores(*nest)) break;

@@ -57,12 +57,12 @@ struct KernelNest {
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
-/// What a nest fetches into the cache if the schedule has `prefetch`, of operands that lie in whole vectors there: what the
-/// next tile reads, or without tiles a later position, where that is a loop of vectors.
+/// What a nest fetches into the cache if the schedule has `prefetch`, of operands that lie in whole vectors there: what a
+/// later tile, or without tiles a later position, reads. It is so far behind that its lines arrive in time.
 ///
-/// Without tiles it is the first nest over the whole row, but for the one that waits for its own row, that stores vectors,
-/// in a row buffer or a result; a line is fetched beside each of them, as memory does not take many at once. If none
-/// stores it is the last one. The position is so far behind that its lines arrive in time.
+/// Without tiles it is the first nest over the whole row that stores vectors, in a row buffer or a result, but for the
+/// first of several, which waits for its own row; a line is fetched beside each vector, as memory does not take many at
+/// once. If none stores it is the last one.
 struct KernelFetch {
   int nest = -1;          // -1: there is nothing to fetch
   int along = -1;         // the dimension along which that position, or tile, lies

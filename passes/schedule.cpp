@@ -51,8 +51,11 @@ using ir::ValueId;
 //
 // Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once
 // the processor fetches enough ahead by itself), and
+//  * there is a tile, and writes pass the caches by; or
+//  * there is one nest, with a function of an element, so that few turns of the loop are begun before the first is done,
+//    and it is flat, or no write passes the caches by; or
 //  * a position has at least three nests: in all but one of them memory would wait; or
-//  * writes pass the caches by, and there is a tile, or the rows are a page or more: the processor stops at the end of one.
+//  * it has two, writes pass the caches by, and the rows are a page or more: the processor stops at the end of one.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -295,7 +298,7 @@ class Chooser {
     if (is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
-    if (!reduces_ && ops <= small_body && takes_functions(plan))
+    if (!reduces_ && ops <= small_body && functions(plan) > 1)
       most = ir::vector_registers(lanes_) / long_unroll_registers;
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
@@ -336,19 +339,22 @@ class Chooser {
     const ir::Op planned = with(plan);
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
     if (layout.fetch.operands.size() != 1) return false;
-    if (plan.tile < 0 && layout.nests.size() > 2) return true;
-    return !plan.streamed.empty() && (plan.tile >= 0 || layout.fetch.row_bytes >= page);
+    if (plan.tile >= 0) return !plan.streamed.empty();
+    const bool in_rows = !contains(plan.parallel, plan.vector);
+    if (layout.nests.size() == 1) return functions(plan) > 0 && !(in_rows && !plan.streamed.empty());
+    if (!in_rows) return false;
+    return layout.nests.size() > 2 || (!plan.streamed.empty() && layout.fetch.row_bytes >= page);
   }
 
-  /// Several, of an element in the lanes.
-  bool takes_functions(const Schedule& plan) const {
+  /// Of an element in the lanes.
+  std::ptrdiff_t functions(const Schedule& plan) const {
     std::ptrdiff_t functions = 0;
     for (const ir::Op& op : fused_.body.ops()) {
       if (op.def->as<ir::Elementwise>() == nullptr || !fused_.varies(op.results[0], plan.vector)) continue;
       const ir::ScalarProgram program = ir::scalar_program(ir::view(fused_.body, op));
       functions += std::ranges::count_if(program.instrs, ir::is_function, &ir::ScalarInstr::op);
     }
-    return functions > 1;
+    return functions;
   }
 
   bool draws_random() const {

@@ -172,6 +172,17 @@ TEST_CASE("where no nest stores a row the last one over it fetches") {
   CHECK(text.find("fsub <16 x float>") < text.find(fetch));
 }
 
+TEST_CASE("a flat loop fetches what comes, of operands that lie in vectors") {
+  FusedOp op({9600});
+  const Expr x = op.read(DType::f32, at({1}));
+  const Expr backwards = op.read(DType::f32, at({-1}, 9599));
+  op.write(x * backwards);
+  const std::string text =
+      llvm_text(op, {.parallel = {0}, .chunk = 4800, .vector = 0, .lanes = 16, .unroll = 2, .prefetch = true});
+  CHECK(places_of(text, fetch).size() == 3);  // beside the two vectors of a turn, and the masked one at the end
+  CHECK(text.find("i64 " + std::to_string(8 * 1024)) != std::string::npos);
+}
+
 TEST_CASE("the nest that waits for its own row does not fetch another") {
   const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .prefetch = true};
   FusedOp op({64, 96});
