@@ -350,47 +350,55 @@ class Planner {
     if (layout_.tile >= 0) {
       fetch.along = layout_.tile;
       fetch.step = fetched_tiles * layout_.lanes;
+      if (fetch.step >= extent(layout_.tile)) return;
+    } else if (layout_.vector_is_parallel) {
+      if (inner_ != 0) return;
+      fetch.along = layout_.vector;
     } else {
       for (const int d : fused_.schedule.parallel)
         if (extent(d) > 1) fetch.along = d;
-      if (layout_.vector_is_parallel) fetch.along = layout_.vector;
-      if (layout_.vector < 0 || fetch.along < 0 || layout_.nests.empty()) return;
+      if (layout_.vector < 0 || fetch.along < 0) return;
     }
-    const auto nest = fetching_nest();
-    if (nest == layout_.nests.end()) return;
-    fetch.nest = static_cast<int>(nest - layout_.nests.begin());
+    choose_fetching_nest(fetch);
+    if (fetch.nest < 0) return;
     for (std::size_t r = 0; r < fused_.reads.size(); ++r) {
-      if (!can_fetch(r, fetch.along, set_of(nest->loops))) continue;
+      if (!can_fetch(r, fetch)) continue;
       fetch.operands.push_back(static_cast<int>(r));
       fetch.row_bytes = std::max(fetch.row_bytes, row_bytes(r));
     }
-    if (layout_.tile < 0 && !fetch.operands.empty())
-      fetch.step = (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes;
+    if (fetch.operands.empty()) return;
+    if (layout_.tile < 0) fetch.step = (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes;
     layout_.fetch = std::move(fetch);
   }
 
-  std::vector<KernelNest>::const_iterator fetching_nest() const {
-    const auto begin = layout_.nests.begin(), end = layout_.nests.end();
-    const auto stores = [](const KernelNest& nest) { return !nest.buffered.empty() || !nest.writes.empty(); };
-    if (layout_.tile >= 0)
-      return std::find_if(begin, end,
-                          [&](const KernelNest& n) { return has(set_of(n.loops), layout_.tile) && !n.writes.empty(); });
-    auto found = end;
-    for (auto nest = begin + (layout_.nests.size() > 1 ? 1 : 0); nest != end; ++nest) {
-      if (set_of(nest->loops) != inner_) continue;
-      found = nest;
-      if (stores(*nest)) break;
+  void choose_fetching_nest(KernelFetch& fetch) const {
+    std::vector<int> over_row;
+    for (std::size_t n = 0; n < layout_.nests.size(); ++n) {
+      const DimensionSet loops = set_of(layout_.nests[n].loops);
+      if (layout_.tile >= 0 ? has(loops, layout_.tile) : loops == inner_) over_row.push_back(static_cast<int>(n));
     }
-    return found;
+    fetch.row_nests = static_cast<int>(std::ssize(over_row));
+    const bool skips_first = layout_.tile < 0 && over_row.size() > 1;
+    for (std::size_t i = skips_first ? 1 : 0; i < over_row.size() && fetch.beside == KernelFetch::Beside::nothing;
+         ++i) {
+      const KernelNest& nest = layout_.nests[static_cast<std::size_t>(over_row[i])];
+      fetch.nest = over_row[i];
+      if (!nest.buffered.empty())
+        fetch.beside = KernelFetch::Beside::row;
+      else if (!nest.writes.empty())
+        fetch.beside = KernelFetch::Beside::write;
+    }
   }
 
-  bool can_fetch(std::size_t operand, int along, DimensionSet loops) const {
+  bool can_fetch(std::size_t operand, const KernelFetch& fetch) const {
     const Access& access = fused_.reads[operand];
     const auto stride = [&](int d) { return access.strides[static_cast<std::size_t>(d)]; };
-    if (access.index >= 0 || access.is_bounded() || stride(along) == 0) return false;
+    if (access.index >= 0 || access.is_bounded() || stride(fetch.along) == 0) return false;
+    const DimensionSet loops = set_of(layout_.nests[static_cast<std::size_t>(fetch.nest)].loops);
     if ((read_moves(operand) & inner_ & ~loops) != 0) return false;
-    if (layout_.tile < 0) return stride(layout_.vector) == 1;
-    return lies_along_tile(layout_, access) && layout_.lanes * element_bytes(operand) % memory_alignment == 0;
+    const std::int64_t vector_bytes = layout_.lanes * element_bytes(operand);
+    if (layout_.tile >= 0) return lies_along_tile(layout_, access) && vector_bytes % memory_alignment == 0;
+    return stride(layout_.vector) == 1 && fused_.schedule.unroll * vector_bytes % memory_alignment == 0;
   }
 
   std::int64_t element_bytes(std::size_t operand) const { return size_of(body().type(body().params()[operand]).dtype); }

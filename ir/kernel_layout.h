@@ -57,18 +57,23 @@ struct KernelNest {
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
-/// What a nest fetches into the cache if the schedule has `prefetch`, of operands that lie in whole vectors there: what a
-/// later tile, or without tiles a later position, reads. It is so far behind that its lines arrive in time.
+/// What a nest fetches into the cache if the schedule has `prefetch`: of operands of which a turn reads whole lines, what a
+/// later tile, or without tiles a later position, reads. That is so far behind that its lines arrive in time.
 ///
-/// Without tiles it is the first nest over the whole row that stores vectors, in a row buffer or a result, but for the
-/// first of several, which waits for its own row; a line is fetched beside each vector, as memory does not take many at
-/// once. If none stores it is the last one.
+/// Without tiles it is the first of the nests over the whole row that stores vectors, but for the first of several, which
+/// waits for its own row; if none stores it is the last one. Lines are fetched beside the vectors that are stored, as
+/// memory does not take many at once.
 struct KernelFetch {
-  int nest = -1;          // -1: there is nothing to fetch
+  /// The last of the nest's row buffers, the last of its writes, or none: then all lines of a turn are fetched at once.
+  enum class Beside : std::uint8_t { row, write, nothing };
+
+  int nest = -1;  // -1: there is nothing to fetch
+  Beside beside = Beside::nothing;
   int along = -1;         // the dimension along which that position, or tile, lies
   std::int64_t step = 1;  // how far, in elements of that dimension
   std::vector<int> operands = {};
   std::int64_t row_bytes = 0;  // what a position reads of the operand of which it reads most
+  int row_nests = 0;           // how many nests are over the whole row
 };
 
 /// The scratch of an instruction: the partial results of all chunks, then a row area for each thread, private to it while

@@ -39,7 +39,7 @@ struct Schedule {
   bool tile_outside = false;
   /// Writes, in ascending order, that go past the caches: into results larger than these are, and not read again soon.
   std::vector<int> streamed = {};
-  /// While a position, or a tile, is worked on, operands of the next one are fetched into the cache (kernel_layout.h).
+  /// While a position, or a tile, is worked on, operands of a later one are fetched into the cache (kernel_layout.h).
   bool prefetch = false;
 
   bool operator==(const Schedule&) const = default;

@@ -51,11 +51,12 @@ using ir::ValueId;
 //
 // Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once
 // the processor fetches enough ahead by itself), and
-//  * there is a tile, and writes pass the caches by; or
-//  * there is one nest, with a function of an element, so that few turns of the loop are begun before the first is done,
-//    and it is flat, or no write passes the caches by; or
-//  * a position has at least three nests: in all but one of them memory would wait; or
-//  * it has two, writes pass the caches by, and the rows are a page or more: the processor stops at the end of one.
+//  * there is a tile, most of whose turns have one to fetch, and writes pass the caches by; or
+//  * it is a flat loop whose elements take a function, and writes pass the caches by: a function takes so many
+//    instructions that the processor begins few elements before it is done with the first; or
+//  * a position has at least three nests over the row: in all but one of them memory would wait; or
+//  * it has two, the caches do not hold all, and the rows are a page or more, at whose end the processor stops, but few
+//    enough for the first cache.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -74,7 +75,7 @@ constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr int long_unroll_registers = 4;                                 // of an element of a turn
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t tiled_share = 8;
-constexpr std::int64_t page = 4096;
+constexpr std::int64_t page = 4096, long_row = 16 << 10;
 
 bool contains(const std::vector<int>& dimensions, int d) {
   return std::ranges::find(dimensions, d) != dimensions.end();
@@ -337,13 +338,13 @@ class Chooser {
   bool prefetches(const Schedule& plan) const {
     if (traffic() <= l2_bytes_) return false;
     const ir::Op planned = with(plan);
-    const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
-    if (layout.fetch.operands.size() != 1) return false;
-    if (plan.tile >= 0) return !plan.streamed.empty();
-    const bool in_rows = !contains(plan.parallel, plan.vector);
-    if (layout.nests.size() == 1) return functions(plan) > 0 && !(in_rows && !plan.streamed.empty());
-    if (!in_rows) return false;
-    return layout.nests.size() > 2 || (!plan.streamed.empty() && layout.fetch.row_bytes >= page);
+    const ir::KernelFetch fetch = ir::kernel_layout(FusedView(planned)).fetch;
+    if (fetch.operands.size() != 1) return false;
+    if (plan.tile >= 0) return !plan.streamed.empty() && extent(plan.tile) > 2 * fetch.step;
+    if (contains(plan.parallel, plan.vector)) return functions(plan) > 0 && !plan.streamed.empty();
+    if (fetch.row_nests > 2) return true;
+    const bool in_reach = page <= fetch.row_bytes && fetch.row_bytes <= long_row;
+    return fetch.row_nests == 2 && traffic() > l3_bytes_ && in_reach;
   }
 
   /// Of an element in the lanes.

@@ -254,13 +254,17 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
 
 void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, std::int64_t elements, int copy) {
   constexpr std::uint32_t to_read = 0, first_cache = 3, second_cache = 2, data = 1;
-  if (!is_tile() && copy * layout_.lanes * ir::size_of(dtype) % ir::memory_alignment != 0) return;
-  const std::int64_t behind = elements + (is_tile() ? copy * lane_stride(access) : 0);
+  constexpr std::int64_t line = ir::memory_alignment;
+  const std::int64_t element = ir::size_of(dtype), vector = layout_.lanes * element;
+  if (!is_tile() && copy * vector % line != 0) return;
   llvm::Value* const first = start(access, is_tile() ? 0 : copy);
-  llvm::Value* const position = b_.CreateAdd(first, b_.getInt64(static_cast<std::uint64_t>(behind)));
-  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-                     {element_address(base, dtype, position), b_.getInt32(to_read),
-                      b_.getInt32(is_tile() ? second_cache : first_cache), b_.getInt32(data)});
+  for (std::int64_t behind = 0; behind < vector; behind += line) {
+    const std::int64_t offset = elements + behind / element + (is_tile() ? copy * lane_stride(access) : 0);
+    llvm::Value* const position = b_.CreateAdd(first, b_.getInt64(static_cast<std::uint64_t>(offset)));
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                       {element_address(base, dtype, position), b_.getInt32(to_read),
+                        b_.getInt32(is_tile() ? second_cache : first_cache), b_.getInt32(data)});
+  }
 }
 
 Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& access, int copies) {

@@ -67,7 +67,9 @@ std::unique_ptr<llvm::Module> Compiler::module(std::string_view name) {
   auto module = std::make_unique<llvm::Module>(name, context_);
   module->setDataLayout(machine_->createDataLayout());
   module->setTargetTriple(machine_->getTargetTriple().str());
-  set_has_tables(*module, machine_->getMCSubtargetInfo()->checkFeatures("+avx512f,+avx512dq"));
+  set_has_tables(*module, std::ranges::all_of(table_features, [&](const std::string& feature) {
+    return machine_->getMCSubtargetInfo()->checkFeatures("+" + feature);
+  }));
   return module;
 }
 

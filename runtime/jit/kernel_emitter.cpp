@@ -23,6 +23,8 @@ using ir::ValueId;
 
 namespace {
 
+using Beside = ir::KernelFetch::Beside;
+
 class RunEmitter {
  public:
   RunEmitter(llvm::Module& module, const std::string& name, const ir::FusedView& fused,
@@ -248,16 +250,19 @@ class RunEmitter {
     evaluate_.emit(value);
     if (!buffers) return;
     s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value),
-                        beside(is_fetching(nest) && value == nest.buffered.back()));
+                        fetching(is_fetching(nest, Beside::row) && value == nest.buffered.back()));
   }
 
   /// At the place; behind a part of a tile there is no next one.
-  bool is_fetching(const KernelNest& nest) const {
-    return s_.fused.schedule.prefetch && &nest - s_.layout.nests.data() == s_.layout.fetch.nest &&
+  bool is_fetching(const KernelNest& nest, Beside beside) const {
+    const ir::KernelFetch& fetch = s_.layout.fetch;
+    return s_.fused.schedule.prefetch && &nest - s_.layout.nests.data() == fetch.nest && fetch.beside == beside &&
            (s_.layout.tile < 0 || s_.place.copies == s_.lanes());
   }
 
-  AccessEmitter::Beside beside(bool fetches) const { return fetches ? AccessEmitter::Beside(emit_prefetch_) : nullptr; }
+  AccessEmitter::Beside fetching(bool fetches) const {
+    return fetches ? AccessEmitter::Beside(emit_prefetch_) : nullptr;
+  }
 
   void emit_prefetch(int copy) {
     for (const int operand : s_.layout.fetch.operands) {
@@ -269,14 +274,12 @@ class RunEmitter {
   }
 
   void emit_innermost(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
-    const bool stores_row = !nest.buffered.empty();
-    if (is_fetching(nest) && !stores_row && nest.writes.empty())
+    if (is_fetching(nest, Beside::nothing))
       for (int copy = 0; copy < s_.place.copies; ++copy) emit_prefetch(copy);
     for (const auto& [reduction, registers, lanes_apart, copies_apart] : accumulations)
       accumulate_.step(nest, reduction, registers, lanes_apart);
     for (const int split : nest.splits) splits_.step(nest, split);
     const std::vector<int>& streamed = s_.fused.schedule.streamed;
-    const bool fetches = is_fetching(nest) && !stores_row;
     for (const int write : nest.writes) {
       const auto w = static_cast<std::size_t>(write);
       const ValueId value = s_.fused.body.results[w];
@@ -284,13 +287,13 @@ class RunEmitter {
       s_.access.store(s_.args[s_.fused.reads.size() + s_.fused.result_of(w)], s_.dtype(value), s_.fused.writes[w],
                       s_.pack(value), {in_lanes, s_.copies_varied(value)},
                       std::ranges::find(streamed, write) != streamed.end(),
-                      beside(fetches && write == nest.writes.back()));
+                      fetching(is_fetching(nest, Beside::write) && write == nest.writes.back()));
     }
   }
 
   KernelState s_;
   llvm::IRBuilder<>& b_;
-  const std::function<void(int)> emit_prefetch_ = [this](int copy) { emit_prefetch(copy); };
+  const std::function<void(int copy)> emit_prefetch_ = [this](int copy) { emit_prefetch(copy); };
   ValueEmitter evaluate_;
   AccumulationEmitter accumulate_;
   SplitAccumulations splits_;

@@ -13,7 +13,9 @@
 
 namespace nnc::runtime::jit {
 
-/// Says in a module whether its CPU has what `lookup` and what follows it below need, which is AVX-512.
+/// What a CPU has to have, as LLVM names it, for Lanes::lookup and what follows it.
+inline constexpr const char* table_features[] = {"avx512f", "avx512dq"};
+/// Says in a module whether its CPU has them.
 void set_has_tables(llvm::Module& module, bool has_tables);
 
 class Lanes {
@@ -45,7 +47,7 @@ class Lanes {
   llvm::Value* from_bits(llvm::Value* x) const { return builder_.CreateBitCast(x, f32()); }
   llvm::Value* from_bits64(llvm::Value* x) const { return builder_.CreateBitCast(x, f64()); }
 
-  /// Whether the module's CPU has the instructions below, with AVX-512.
+  /// Whether the module's CPU has the instructions below.
   bool has_tables() const;
   static constexpr std::size_t table_size = 32;
   /// In each lane, the number of a table at the last five bits of an index, i32.

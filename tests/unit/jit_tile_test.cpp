@@ -183,6 +183,27 @@ TEST_CASE("a flat loop fetches what comes, of operands that lie in vectors") {
   CHECK(text.find("i64 " + std::to_string(8 * 1024)) != std::string::npos);
 }
 
+TEST_CASE("all lines of which a turn reads the whole are fetched") {
+  const auto count = [](DType dtype, int unroll) {
+    FusedOp op({64, 128});
+    Builder& b = op.builder();
+    const Expr x = b.op("cast", {op.read(dtype, at({128, 1}))}, {{"dtype", DType::f32}});
+    op.write(x * b.sum(x, {1}, true));
+    return places_of(llvm_text(op, {.parallel = {0},
+                                    .chunk = 4,
+                                    .vector = 1,
+                                    .lanes = 16,
+                                    .unroll = unroll,
+                                    .prefetch = true}),
+                     fetch)
+        .size();
+  };
+  CHECK(count(DType::i64, 1) == 2);
+  CHECK(count(DType::f32, 4) == 4);
+  CHECK(count(DType::u8, 4) == 1);
+  CHECK(count(DType::u8, 2) == 0);
+}
+
 TEST_CASE("the nest that waits for its own row does not fetch another") {
   const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .prefetch = true};
   FusedOp op({64, 96});

@@ -156,8 +156,9 @@ const Function functions[] = {
 
 /// Without tables, and with them where this CPU has the instructions.
 const std::vector<bool>& with_tables() {
+  const auto has = [](const char* feature) { return llvm::sys::getHostCPUFeatures().lookup(feature); };
   static const std::vector<bool> both =
-      llvm::sys::getHostCPUFeatures().lookup("avx512f") ? std::vector{false, true} : std::vector{false};
+      std::ranges::all_of(runtime::jit::table_features, has) ? std::vector{false, true} : std::vector{false};
   return both;
 }
 
