@@ -57,12 +57,12 @@ struct KernelNest {
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
 };
 
-/// What a nest fetches into the cache if the schedule has `prefetch`: of operands of which a turn reads whole lines, what a
-/// later tile, or without tiles a later position, reads. That is so far behind that its lines arrive in time.
+/// What a nest fetches into the cache if the schedule has `prefetch`: of operands of which a turn reads whole lines, what
+/// a later tile, or without tiles a later position, reads. That is so far behind that its lines arrive in time.
 ///
-/// Without tiles it is the first of the nests over the whole row that stores vectors, but for the first of several, which
-/// waits for its own row; if none stores it is the last one. Lines are fetched beside the vectors that are stored, as
-/// memory does not take many at once.
+/// Without tiles it is the first of the nests over the whole row that stores vectors, but for the first of several,
+/// which waits for its own row; if none stores it is the last one. Lines are fetched beside the vectors that are stored,
+/// as memory does not take many at once.
 struct KernelFetch {
   /// The last of the nest's row buffers, the last of its writes, or none: then all lines of a turn are fetched at once.
   enum class Beside : std::uint8_t { row, write, nothing };

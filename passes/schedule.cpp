@@ -49,8 +49,8 @@ using ir::ValueId;
 // Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
-// Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at once
-// the processor fetches enough ahead by itself), and
+// Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at
+// once the processor fetches enough ahead by itself), and
 //  * there is a tile, most of whose turns have one to fetch, and writes pass the caches by; or
 //  * it is a flat loop whose elements take a function, and writes pass the caches by: a function takes so many
 //    instructions that the processor begins few elements before it is done with the first; or

@@ -42,8 +42,8 @@ class AccessEmitter {
   /// The address of an element of an array of the kernel's own.
   llvm::Value* address(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, int copy,
                        std::int64_t scale = 1);
-  /// Fetches into the cache the lines so many elements behind those that begin with a copy's vector, or in it; of a tile's
-  /// copies each the vector along it of the lane with that number.
+  /// Fetches into the cache the lines so many elements behind those that begin with a copy's vector, or in it; of a
+  /// tile's copies each the vector along it of the lane with that number.
   void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, std::int64_t elements, int copy);
   /// Elements of a row buffer, of whole vectors: without masks.
   Pack load_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, Spread spread);
