@@ -13,9 +13,9 @@ namespace {
 
 /// Values are kept rather than computed again while a thread's rows stay within this: a part of a core's L2 cache.
 constexpr std::int64_t row_limit = std::int64_t{128} * 1024;
-/// How far ahead of rows is fetched, at least, and of tiles: what a core reads while it waits for memory. Twice as much
-/// of rows does not fit a first cache beside what is worked on.
-constexpr std::int64_t fetched_bytes = std::int64_t{8} * 1024;
+/// How far ahead of rows is fetched, at least, and of tiles: what a core reads while it waits for memory. The next row but
+/// one is as long as two of them are about half a first cache, the other half of which is for what is worked on.
+constexpr std::int64_t fetched_bytes = std::int64_t{8} * 1024, most_fetched_bytes = std::int64_t{24} * 1024;
 constexpr std::int64_t fetched_tiles = 2;
 
 std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
@@ -367,7 +367,8 @@ class Planner {
       fetch.row_bytes = std::max(fetch.row_bytes, row_bytes(r));
     }
     if (fetch.operands.empty()) return;
-    if (layout_.tile < 0) fetch.step = (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes;
+    if (layout_.tile < 0 && 2 * fetch.row_bytes <= most_fetched_bytes)
+      fetch.step = std::max<std::int64_t>(2, (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes);
     layout_.fetch = std::move(fetch);
   }
 

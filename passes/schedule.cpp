@@ -49,14 +49,16 @@ using ir::ValueId;
 // Large bodies have fewer: their values would not fit the registers.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
-// Prefetch. Where all positions are more than the second cache holds, a single operand can be fetched (of several at
-// once the processor fetches enough ahead by itself), and
-//  * there is a tile, most of whose turns have one to fetch, and writes pass the caches by; or
-//  * it is a flat loop whose elements take a function, and writes pass the caches by: a function takes so many
-//    instructions that the processor begins few elements before it is done with the first; or
-//  * a position has at least three nests over the row: in all but one of them memory would wait; or
-//  * it has two, the caches do not hold all, and the rows are a page or more, at whose end the processor stops, but few
-//    enough for the first cache.
+// Prefetch. Where all positions are more than the second cache holds, and
+//  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
+//  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes so
+//    many instructions that the processor begins few elements before it is done with the first; or
+//  * a position has at least three nests over the row of one operand: in all but one of them memory would wait; or
+//  * the caches do not hold all, and
+//     - one nest over a wide row takes functions, where rows of several operands and partial results push out of the
+//       first cache what the processor itself fetches; or
+//     - several nests are over a row of a page or more, at whose end the processor stops, or a wide one of several
+//       operands, but no longer one than the first cache holds.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
@@ -75,7 +77,7 @@ constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
 constexpr int long_unroll_registers = 4;                                 // of an element of a turn
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t tiled_share = 8;
-constexpr std::int64_t page = 4096, long_row = 16 << 10;
+constexpr std::int64_t page = 4096, wide_row = 8 << 10, long_row = 32 << 10;
 
 bool contains(const std::vector<int>& dimensions, int d) {
   return std::ranges::find(dimensions, d) != dimensions.end();
@@ -339,12 +341,14 @@ class Chooser {
     if (traffic() <= l2_bytes_) return false;
     const ir::Op planned = with(plan);
     const ir::KernelFetch fetch = ir::kernel_layout(FusedView(planned)).fetch;
-    if (fetch.operands.size() != 1) return false;
-    if (plan.tile >= 0) return !plan.streamed.empty() && extent(plan.tile) > 2 * fetch.step;
-    if (contains(plan.parallel, plan.vector)) return functions(plan) > 0 && !plan.streamed.empty();
-    if (fetch.row_nests > 2) return true;
-    const bool in_reach = page <= fetch.row_bytes && fetch.row_bytes <= long_row;
-    return fetch.row_nests == 2 && traffic() > l3_bytes_ && in_reach;
+    const std::size_t operands = fetch.operands.size();
+    if (operands == 0) return false;
+    if (plan.tile >= 0) return operands == 1 && !plan.streamed.empty() && extent(plan.tile) > 2 * fetch.step;
+    if (contains(plan.parallel, plan.vector)) return operands == 1 && functions(plan) > 0 && !plan.streamed.empty();
+    if (operands == 1 && fetch.row_nests > 2) return true;
+    if (traffic() <= l3_bytes_) return false;
+    if (fetch.row_nests == 1) return fetch.row_bytes >= wide_row && functions(plan) > 0;
+    return fetch.row_bytes >= (operands == 1 ? page : wide_row) && fetch.row_bytes <= long_row;
   }
 
   /// Of an element in the lanes.

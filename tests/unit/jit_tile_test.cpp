@@ -1,4 +1,5 @@
 // Tiles, whose elements are transposed in registers, and what kernels fetch ahead.
+#include "ir/kernel_layout.h"
 #include "tests/unit/jit_kernel.h"
 
 #include <catch2/catch.hpp>
@@ -160,6 +161,21 @@ TEST_CASE("a nest that stores a row fetches a later one, a line beside each vect
   CHECK(llvm_text(three, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16}).find(fetch) == std::string::npos);
 }
 
+TEST_CASE("of long rows the next but one is fetched, of longer ones the next") {
+  const auto step = [](std::int64_t length) {
+    FusedOp op({64, length});
+    Builder& b = op.builder();
+    const Expr x = op.read(DType::f32, at({length, 1}));
+    op.write(x * b.sum(x, {1}, true));
+    const ir::Block block = op.block({.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16});
+    return ir::kernel_layout(ir::FusedView(block.ops()[0])).fetch.step;
+  };
+  CHECK(step(64) == 32);
+  CHECK(step(1024) == 2);
+  CHECK(step(3072) == 2);
+  CHECK(step(3088) == 1);
+}
+
 TEST_CASE("where no nest stores a row the last one over it fetches") {
   const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .unroll = 2, .prefetch = true};
   FusedOp variance({64, 96});
@@ -189,13 +205,10 @@ TEST_CASE("all lines of which a turn reads the whole are fetched") {
     Builder& b = op.builder();
     const Expr x = b.op("cast", {op.read(dtype, at({128, 1}))}, {{"dtype", DType::f32}});
     op.write(x * b.sum(x, {1}, true));
-    return places_of(llvm_text(op, {.parallel = {0},
-                                    .chunk = 4,
-                                    .vector = 1,
-                                    .lanes = 16,
-                                    .unroll = unroll,
-                                    .prefetch = true}),
-                     fetch)
+    return places_of(
+               llvm_text(op,
+                         {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .unroll = unroll, .prefetch = true}),
+               fetch)
         .size();
   };
   CHECK(count(DType::i64, 1) == 2);
