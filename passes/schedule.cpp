@@ -51,8 +51,8 @@ using ir::ValueId;
 //
 // Prefetch. Where all positions are more than the second cache holds, and
 //  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
-//  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes so
-//    many instructions that the processor begins few elements before it is done with the first; or
+//  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes
+//    so many instructions that the processor begins few elements before it is done with the first; or
 //  * a position has at least three nests over the row of one operand: in all but one of them memory would wait; or
 //  * the caches do not hold all, and
 //     - one nest over a wide row takes functions, where rows of several operands and partial results push out of the
