@@ -232,8 +232,8 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
 }
 
 void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, Spread spread,
-                          bool stream, Beside beside) {
-  if (is_tiled(access, spread)) return store_tile(base, dtype, access, pack, spread.copies, stream, beside);
+                          bool stream, AfterStore after) {
+  if (is_tiled(access, spread)) return store_tile(base, dtype, access, pack, spread.copies, stream, after);
   for (int copy = 0; copy < spread.copies; ++copy) {
     llvm::Value* const first = element_address(base, dtype, start(access, copy));
     if (!spread.in_lanes) {
@@ -248,7 +248,7 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
       llvm::Value* const mask = place_.mask == nullptr ? splat(b_, b_.getTrue(), layout_.lanes) : place_.mask;
       b_.CreateMaskedScatter(to_memory(b_, value, dtype), lane_addresses(first, dtype, stride), align_of(dtype), mask);
     }
-    if (beside) beside(copy);
+    if (after) after(copy);
   }
 }
 
@@ -284,7 +284,7 @@ Pack AccessEmitter::load_tile(llvm::Value* base, DType dtype, const Access& acce
 }
 
 void AccessEmitter::store_tile(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, int copies,
-                               bool stream, Beside beside) {
+                               bool stream, AfterStore after) {
   llvm::Value* const first = element_address(base, dtype, start(access, 0));
   Pack columns;
   for (int copy = 0; copy < layout_.lanes; ++copy)
@@ -303,7 +303,7 @@ void AccessEmitter::store_tile(llvm::Value* base, DType dtype, const Access& acc
         mask = b_.CreateSelect(stored, mask, llvm::Constant::getNullValue(mask->getType()));
     }
     store_elements(address, dtype, rows[static_cast<std::size_t>(lane)], mask, stream);
-    if (beside) beside(lane);
+    if (after) after(lane);
   }
 }
 
@@ -329,11 +329,11 @@ Pack AccessEmitter::load_row(llvm::Value* base, DType dtype, const ir::KernelArr
 }
 
 void AccessEmitter::store_row(llvm::Value* base, DType dtype, const ir::KernelArray& array, const Pack& pack,
-                              Spread spread, Beside beside) {
+                              Spread spread, AfterStore after) {
   for (int copy = 0; copy < spread.copies; ++copy) {
     llvm::Value* const value = at(pack, copy);
     store_elements(address(base, dtype, array, copy), dtype, spread.in_lanes ? splat(b_, value, layout_.lanes) : value);
-    if (beside) beside(copy);
+    if (after) after(copy);
   }
 }
 

@@ -25,7 +25,7 @@ struct Spread {
 class AccessEmitter {
  public:
   /// Emits what comes behind the store of a copy's vector.
-  using Beside = llvm::function_ref<void(int copy)>;
+  using AfterStore = llvm::function_ref<void(int copy)>;
 
   AccessEmitter(llvm::IRBuilder<>& b, const ir::FusedView& fused, const ir::KernelLayout& layout, const Place& place)
       : b_(b), domain_(fused.domain), schedule_(fused.schedule), layout_(layout), place_(place) {}
@@ -35,7 +35,7 @@ class AccessEmitter {
   Pack load(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack* index, Spread spread);
   /// `stream`: past the caches, where all lanes are stored to whole cache lines.
   void store(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack& pack, Spread spread,
-             bool stream = false, Beside beside = {});
+             bool stream = false, AfterStore after = {});
   /// Whether anything has been stored past the caches: it may not be seen by others before a fence.
   bool streams() const { return streams_; }
 
@@ -48,7 +48,7 @@ class AccessEmitter {
   /// Elements of a row buffer, of whole vectors: without masks.
   Pack load_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, Spread spread);
   void store_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, const Pack& pack, Spread spread,
-                 Beside beside = {});
+                 AfterStore after = {});
 
   /// An aligned-by-element load or store of one element or a vector; masked by `mask` unless it is null.
   llvm::Value* load_elements(llvm::Value* address, ir::DType dtype, int lanes, llvm::Value* mask = nullptr);
@@ -80,7 +80,7 @@ class AccessEmitter {
                              llvm::Value* position, llvm::Value* row, llvm::Value* mask);
   Pack load_tile(llvm::Value* base, ir::DType dtype, const ir::Access& access, int copies);
   void store_tile(llvm::Value* base, ir::DType dtype, const ir::Access& access, const Pack& pack, int copies,
-                  bool stream, Beside beside);
+                  bool stream, AfterStore after);
   /// Of the first so many lanes; null: of all.
   llvm::Value* first_lanes(int count);
   llvm::Value* element_address(llvm::Value* base, ir::DType dtype, llvm::Value* position);

@@ -260,8 +260,8 @@ class RunEmitter {
            (s_.layout.tile < 0 || s_.place.copies == s_.lanes());
   }
 
-  AccessEmitter::Beside fetching(bool fetches) const {
-    return fetches ? AccessEmitter::Beside(emit_prefetch_) : nullptr;
+  AccessEmitter::AfterStore fetching(bool fetches) const {
+    return fetches ? AccessEmitter::AfterStore(emit_prefetch_) : nullptr;
   }
 
   void emit_prefetch(int copy) {
