@@ -211,6 +211,32 @@ TEST_CASE("code has no calls, and the CPU's vectors") {
     }
 }
 
+TEST_CASE("what is chosen by lanes does not come from memory") {
+  FusedOp op({64, 256});
+  Builder& b = op.builder();
+  const Expr x = op.read(DType::f32, at({256, 1}));
+  const Expr y = op.read(DType::f32, at({256, 1}));
+  const Expr row = op.read(DType::f32, at({1, 0}), {64, 1});
+  const Expr chosen = b.op("gt", {x, row});
+  op.write(b.op("where", {chosen, y * 3.0, y}));
+  op.write(b.op("where", {chosen, -y, x + row}));
+  op.write(b.op("where", {chosen, y, x * 0.0}));
+  const Schedule schedule{.parallel = {0}, .chunk = 8, .vector = 1, .lanes = 16, .unroll = 2};
+  check_kernel(op, schedule);
+  const Kernel kernel = op.kernel(schedule);
+  const std::string text =
+      runtime::jit::code_text(std::span(&kernel, 1), runtime::jit::avx512_cpu(), runtime::jit::CodeText::assembly);
+  int masked = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("{%k") == std::string::npos) continue;
+    ++masked;
+    INFO(line);
+    CHECK((line.find('(') == std::string::npos || line.find("\tvmov") == 0));
+  }
+  CHECK(masked >= 6);
+}
+
 TEST_CASE("functions come from tables on CPUs with AVX-512 alone") {
   for (const char* const function : {"exp", "log", "tanh", "erf"}) {
     FusedOp op({64});
