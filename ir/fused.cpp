@@ -237,6 +237,8 @@ class Checker {
     }
     if (schedule.tile_outside && !tile_may_be_outside(fused_))
       return "`schedule` has a tile outside that is not the only loop within a position, for all that is written";
+    if (schedule.pipelined && !may_be_pipelined(fused_))
+      return "`schedule` pipelines loops that are not all over one row of vectors";
     for (std::size_t i = 0; i < schedule.streamed.size(); ++i)
       if (schedule.streamed[i] < 0 || schedule.streamed[i] >= std::ssize(fused_.writes) ||
           (i > 0 && schedule.streamed[i] <= schedule.streamed[i - 1]))
@@ -343,6 +345,20 @@ bool tile_may_be_outside(const FusedView& fused) {
     if (d != schedule.tile && !fused.is_parallel(d) && fused.domain[static_cast<std::size_t>(d)] > 1) return false;
   return std::ranges::none_of(fused.body.ops(), [](const Op& op) { return op.def->as<Reduction>() != nullptr; }) &&
          std::ranges::all_of(fused.body.results, [&](ValueId v) { return fused.varies(v, schedule.tile); });
+}
+
+bool may_be_pipelined(const FusedView& fused) {
+  const Schedule& schedule = fused.schedule;
+  if (schedule.vector < 0 || schedule.lanes == 1 || schedule.tile >= 0 || fused.is_parallel(schedule.vector))
+    return false;
+  for (int d = 0; d < fused.rank(); ++d)
+    if ((d == schedule.vector) != (!fused.is_parallel(d) && fused.domain[static_cast<std::size_t>(d)] > 1))
+      return false;
+  // A reduction that keeps the row is for all its positions a loop of its own.
+  return std::ranges::none_of(fused.body.ops(), [&](const Op& op) {
+    return op.def->as<Reduction>() != nullptr && fused.varies(op.results[0], schedule.vector) &&
+           std::ranges::none_of(reduced_dimensions(fused, op), [&](int d) { return fused.is_parallel(d); });
+  });
 }
 
 bool same_place(const FusedView& fused, std::size_t read, std::size_t write) {

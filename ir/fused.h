@@ -94,6 +94,9 @@ std::string check_fused(const OpView& op);
 /// Whether the tile of a schedule may be outside (schedule.h).
 bool tile_may_be_outside(const FusedView& fused);
 
+/// Whether the loops over a row may be pipelined (schedule.h).
+bool may_be_pipelined(const FusedView& fused);
+
 /// Positions of the flattened parallel dimensions; with another extent of the outermost one.
 std::int64_t parallel_positions(const FusedView& fused);
 std::int64_t parallel_positions(const FusedView& fused, std::int64_t outer_extent);

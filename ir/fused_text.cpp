@@ -122,7 +122,7 @@ bool parse_access(Cursor& cursor, Access& access) {
 
 /// schedule = "plan" "(" [ "parallel" dimension { "," dimension } "by" integer ]
 ///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] [ "," "tile" dimension [ "outside" ] ]
-///              [ "," "stream" integer { "," integer } ] [ "," "prefetch" ] ] ")"
+///              [ "," "pipelined" ] [ "," "stream" integer { "," integer } ] [ "," "prefetch" ] ] ")"
 bool parse_schedule(Cursor& cursor, Schedule& schedule) {
   cursor.advance();
   if (!cursor.expect("(") || !cursor.expect_word("parallel")) return false;
@@ -149,6 +149,10 @@ bool parse_schedule(Cursor& cursor, Schedule& schedule) {
       if (!parse_dimension(cursor, dimension)) return false;
       schedule.tile = static_cast<int>(dimension);
       schedule.tile_outside = cursor.accept_word("outside");
+      more = cursor.accept(",");
+    }
+    if (more && cursor.accept_word("pipelined")) {
+      schedule.pipelined = true;
       more = cursor.accept(",");
     }
     if (more && cursor.accept_word("stream")) {
@@ -192,6 +196,7 @@ std::string print_schedule(const Schedule& schedule) {
     if (schedule.tile >= 0)
       text += fmt::format(", tile {}{}", dimension_name(static_cast<std::size_t>(schedule.tile)),
                           schedule.tile_outside ? " outside" : "");
+    if (schedule.pipelined) text += ", pipelined";
     if (!schedule.streamed.empty()) text += fmt::format(", stream {}", fmt::join(schedule.streamed, ", "));
     if (schedule.prefetch) text += ", prefetch";
   }

@@ -68,6 +68,7 @@ class Planner {
       place_results();
       order();
     }
+    if (fused_.schedule.pipelined) choose_lags();
     choose_rows();
     note_needs();
     lay_out();
@@ -278,37 +279,47 @@ class Planner {
     return aligned(array.elements * size_of(body().type(value).dtype));
   }
 
+  /// A nest is behind all loops over the row that an earlier stage has.
+  void choose_lags() {
+    for (KernelNest& nest : layout_.nests)
+      nest.lag = static_cast<int>(std::ranges::count_if(
+          layout_.nests, [&](const KernelNest& other) { return !other.loops.empty() && other.stage < nest.stage; }));
+  }
+
   /// A value is kept where several nests need it, and the first of them runs over exactly its dimensions.
   void choose_rows() {
     layout_.rows.resize(static_cast<std::size_t>(body().value_count()));
     for (const KernelNest& nest : layout_.nests)
       for (const int op : nest.reductions)
         for (const ValueId result : body().ops()[static_cast<std::size_t>(op)].results)
-          if (live_[at(result)] && inner(result) != 0) keep(result, row_array(result, inner(result)));
+          if (live_[at(result)] && inner(result) != 0) keep(result, row_array(result, inner(result)), 1);
     for (int v = body().value_count(); v-- > 0;) {
       const ValueId value{v};
       if (!expensive_[at(value)] || !live_[at(value)]) continue;
       std::optional<std::size_t> first;
       bool several = false;
-      for (std::size_t n = 0; n < layout_.nests.size(); ++n)
-        if (needs(n)[at(value)]) {
-          several = first.has_value();
-          if (several) break;
+      std::int64_t slots = 1;
+      for (std::size_t n = 0; n < layout_.nests.size(); ++n) {
+        if (!needs(n)[at(value)]) continue;
+        if (first)
+          several = true;
+        else
           first = n;
-        }
+        slots = std::max<std::int64_t>(slots, layout_.nests[n].lag - layout_.nests[*first].lag);
+      }
       const DimensionSet moves = layout_.moves[at(value)] & inner_;
       if (!several || moves == 0 || moves != dimensions_[*first]) continue;
       const KernelArray array = row_array(value, moves);
-      if (layout_.scratch.row_bytes + bytes(array, value) > row_limit) continue;
-      keep(value, array);
+      if (layout_.scratch.row_bytes + slots * bytes(array, value) > row_limit) continue;
+      keep(value, array, slots);
       keepers_[value] = *first;
       layout_.nests[*first].buffered.push_back(value);
     }
   }
 
-  void keep(ValueId value, const KernelArray& array) {
-    layout_.rows[at(value)] = RowBuffer{array, layout_.scratch.row_bytes};
-    layout_.scratch.row_bytes += bytes(array, value);
+  void keep(ValueId value, const KernelArray& array, std::int64_t slots) {
+    layout_.rows[at(value)] = RowBuffer{array, layout_.scratch.row_bytes, slots, bytes(array, value)};
+    layout_.scratch.row_bytes += slots * bytes(array, value);
   }
 
   void note_needs() {
@@ -367,7 +378,9 @@ class Planner {
       fetch.row_bytes = std::max(fetch.row_bytes, row_bytes(r));
     }
     if (fetch.operands.empty()) return;
-    if (layout_.tile < 0 && 2 * fetch.row_bytes <= most_fetched_bytes)
+    if (fused_.schedule.pipelined)
+      fetch.step = (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes;
+    else if (layout_.tile < 0 && 2 * fetch.row_bytes <= most_fetched_bytes)
       fetch.step = std::max<std::int64_t>(2, (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes);
     layout_.fetch = std::move(fetch);
   }
@@ -379,6 +392,10 @@ class Planner {
       if (layout_.tile >= 0 ? has(loops, layout_.tile) : loops == inner_) over_row.push_back(static_cast<int>(n));
     }
     fetch.row_nests = static_cast<int>(std::ssize(over_row));
+    if (fused_.schedule.pipelined) {
+      if (!over_row.empty()) fetch.nest = over_row.front();
+      return;
+    }
     const bool skips_first = layout_.tile < 0 && over_row.size() > 1;
     for (std::size_t i = skips_first ? 1 : 0; i < over_row.size() && fetch.beside == KernelFetch::Beside::nothing;
          ++i) {

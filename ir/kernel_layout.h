@@ -34,6 +34,10 @@ struct KernelArray {
 struct RowBuffer {
   KernelArray array;
   std::int64_t offset = 0;  // in the row area, bytes
+  /// Of how many positions there are rows, one behind the other: a pipelined nest writes that of a later position while
+  /// another one still has an earlier one to read.
+  std::int64_t slots = 1;
+  std::int64_t slot_bytes = 0;
 };
 
 /// A reduction over parallel dimensions: each chunk leaves accumulators, `finish` merges them in chunk order.
@@ -48,6 +52,7 @@ struct SplitReduction {
 /// Loops over inner dimensions. Everything in `reductions`, `splits`, `writes` varies along exactly these dimensions.
 struct KernelNest {
   int stage = 0;
+  int lag = 0;                    // positions that it is behind the first nest, if pipelined
   std::vector<int> loops;         // outermost first: the dimensions that `reductions` keep, then those they remove
   int kept = 0;                   // how many they keep
   std::vector<int> reductions;    // ops of the body, complete at its end

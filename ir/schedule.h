@@ -2,7 +2,7 @@
 //
 //   plan(parallel i, j by 32, vector k of 16, unroll 4)
 //   plan(parallel i, j by 32, vector j of 16, tile k outside, stream 0)
-//   plan(parallel i by 32, vector j of 16, unroll 4, stream 0, prefetch)
+//   plan(parallel i by 32, vector j of 16, unroll 2, pipelined, stream 0, prefetch)
 //
 // The parallel dimensions are flattened in the order given, the last one fastest, and cut into chunks of `chunk`
 // positions: the last chunk has what is left. The number of chunks depends on the shape alone. Everything else follows
@@ -37,6 +37,9 @@ struct Schedule {
   /// contiguous along them is written in longer pieces. Nothing is reduced then, and all writes vary along the tile, which
   /// is the only loop within a position.
   bool tile_outside = false;
+  /// Loops over a row share one: a turn takes a position through the first, the one before it through the second, and so
+  /// on. Then the row is the only loop within a position.
+  bool pipelined = false;
   /// Writes, in ascending order, that go past the caches: into results larger than these are, and not read again soon.
   std::vector<int> streamed = {};
   /// While a position, or a tile, is worked on, operands of a later one are fetched into the cache (kernel_layout.h).

@@ -47,12 +47,19 @@ using ir::ValueId;
 // latency; else up to 2. In a small body that reduces nothing and takes several functions of an element up to 8, as
 // their latency is longer than what else a turn has to do, or half as many where there are half as many registers.
 // Large bodies have fewer: their values would not fit the registers.
+// A pipeline has 2, as its loop is long by itself.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
+//
+// Pipelined. Where a position has at least three loops over its row, and no others, and the last cache holds all positions,
+// the first one what is between the first and the last of the loops, or elements take functions: while the sum of one row
+// is merged there are others to work on. What memory has to bring comes earlier in loops of its own, unless elements take
+// functions, and of one operand only; then where writes pass the caches by, or rows are no longer than a page.
 //
 // Prefetch. Where all positions are more than the second cache holds, and
 //  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
 //  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes
 //    so many instructions that the processor begins few elements before it is done with the first; or
+//  * it is a pipeline, and the last cache does not hold all; or
 //  * a position has at least three nests over the row of one operand: in all but one of them memory would wait; or
 //  * the caches do not hold all, and
 //     - one nest over a wide row takes functions, where rows of several operands and partial results push out of the
@@ -61,7 +68,8 @@ using ir::ValueId;
 //       operands, but no longer one than the first cache holds.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
-// the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines.
+// the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines. A pipeline, which is not full
+// where a chunk begins and ends, has 32 positions at least if that leaves 16 chunks.
 //
 // Flat loops of an update, and of clipping, have one size of chunks and one unroll, so that parameters of all sizes
 // share a kernel.
@@ -73,9 +81,10 @@ constexpr std::int64_t most_partial_chunks = 32;
 constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
-constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2;
+constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2, pipeline_unroll = 2;
 constexpr int long_unroll_registers = 4;                                 // of an element of a turn
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
+constexpr std::int64_t pipeline_chunk = 32;
 constexpr std::int64_t tiled_share = 8;
 constexpr std::int64_t page = 4096, wide_row = 8 << 10, long_row = 32 << 10;
 
@@ -89,6 +98,7 @@ class Chooser {
       : block_(block),
         bound_(bound),
         op_(op),
+        l1_bytes_(target.l1_bytes()),
         l2_bytes_(target.l2_bytes()),
         l3_bytes_(target.l3_bytes()),
         view_(ir::view(block, op)),
@@ -108,12 +118,15 @@ class Chooser {
   Schedule run() {
     Schedule plan;
     plan.lanes = lanes_;
-    if (!choose_tile(plan)) {
+    if (choose_tile(plan)) {
+      plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
+    } else {
       choose_dimensions(plan);
+      plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
+      plan.pipelined = pipelines(plan);
       plan.unroll = unroll(plan);
     }
     plan.chunk = chunk(plan);
-    plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
     plan.tile_outside = plan.tile >= 0 && takes_tile_outside(plan);
     plan.prefetch = prefetches(plan);
     return plan;
@@ -301,6 +314,7 @@ class Chooser {
     if (is_for_all_parameters()) return flat_unroll;
     int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
+    if (plan.pipelined) most = pipeline_unroll;
     if (!reduces_ && ops <= small_body && functions(plan) > 1)
       most = ir::vector_registers(lanes_) / long_unroll_registers;
     if (is_flat()) return most;
@@ -311,6 +325,53 @@ class Chooser {
     while (2 * unroll <= most && 2 * unroll <= turns) unroll *= 2;
     return unroll;
   }
+
+  /// Whether a position has loops over its row that are better one.
+  bool pipelines(Schedule plan) const {
+    constexpr std::ptrdiff_t enough_loops = 3;
+    plan.chunk = 1;
+    plan.pipelined = true;
+    plan.unroll = pipeline_unroll;
+    const ir::Op planned = with(plan);
+    const FusedView fused(planned);
+    if (!ir::may_be_pipelined(fused)) return false;
+    const ir::KernelLayout layout = ir::kernel_layout(fused);
+    if (std::ranges::count_if(layout.nests, [](const auto& nest) { return !nest.loops.empty(); }) < enough_loops)
+      return false;
+    if (traffic() <= held_bytes()) return functions(plan) > 0 || pipelined_bytes(fused, layout) <= l1_bytes_;
+    return functions(plan) > 0 && layout.fetch.operands.size() == 1 &&
+           (!plan.streamed.empty() || layout.fetch.row_bytes <= page);
+  }
+
+  /// The rows between the first and the last nest that reads them, and all other memory that a turn goes over.
+  std::int64_t pipelined_bytes(const FusedView& fused, const ir::KernelLayout& layout) const {
+    std::int64_t bytes = layout.scratch.row_bytes + layout.scratch.partial_bytes;
+    for (std::size_t p = 0; p < fused.reads.size(); ++p) {
+      int first = -1, last = 0;
+      for (const ir::KernelNest& nest : layout.nests) {
+        if (std::ranges::find(nest.needed, fused.body.params()[p]) == nest.needed.end()) continue;
+        if (first < 0) first = nest.lag;
+        last = nest.lag;
+      }
+      const bool is_row_of_each =
+          std::ranges::any_of(fused.schedule.parallel, [&](int d) { return moves_along(fused.reads[p], d); });
+      bytes += row_bytes(fused.reads[p], view_.operands[p]) * (is_row_of_each ? last - first + 1 : 1);
+    }
+    for (std::size_t i = 0; i < fused.writes.size(); ++i)
+      bytes += row_bytes(fused.writes[i], view_.results[fused.result_of(i)]);
+    return bytes;
+  }
+
+  /// What a position has of an operand or a result.
+  std::int64_t row_bytes(const Access& access, const ir::Type& type) const {
+    std::int64_t bytes = ir::size_of(type.dtype);
+    for (int d = 0; d < fused_.rank(); ++d)
+      if (contains(inner_, d) && moves_along(access, d)) bytes *= extent(d);
+    return bytes;
+  }
+
+  /// What the last cache holds for sure, beside what others have in it.
+  std::int64_t held_bytes() const { return l3_bytes_ / 4; }
 
   bool takes_tile_outside(const Schedule& plan) const {
     const ir::Op planned = with(plan);
@@ -343,6 +404,7 @@ class Chooser {
     const ir::KernelFetch fetch = ir::kernel_layout(FusedView(planned)).fetch;
     const std::size_t operands = fetch.operands.size();
     if (operands == 0) return false;
+    if (plan.pipelined) return traffic() > held_bytes();
     if (plan.tile >= 0) return operands == 1 && !plan.streamed.empty() && extent(plan.tile) > 2 * fetch.step;
     if (contains(plan.parallel, plan.vector)) return operands == 1 && functions(plan) > 0 && !plan.streamed.empty();
     if (operands == 1 && fetch.row_nests > 2) return true;
@@ -384,13 +446,14 @@ class Chooser {
       const std::int64_t granule = std::max<std::int64_t>(ir::chunk_granule, std::int64_t{plan.lanes} * plan.unroll);
       size = (size + granule - 1) / granule * granule;
     }
+    if (plan.pipelined) size = std::max(size, std::min(pipeline_chunk, positions(plan.parallel) / chunks_wanted));
     return size;
   }
 
   const ir::Block& block_;
   std::span<const ir::GraphResult> bound_;
   const ir::Op& op_;
-  std::int64_t l2_bytes_, l3_bytes_;
+  std::int64_t l1_bytes_, l2_bytes_, l3_bytes_;
   ir::OpView view_;
   FusedView fused_;
   int lanes_;

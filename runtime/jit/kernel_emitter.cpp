@@ -36,6 +36,8 @@ class RunEmitter {
     emit_early(Level::function);
     if (s_.layout.vector_is_parallel)
       vector_positions();
+    else if (s_.fused.schedule.pipelined)
+      emit_pipeline();
     else
       emit_loop(b_, s_.begin(), s_.end(), 1, [&](llvm::Value* position) {
         place_position(position, s_.fused.schedule.parallel.size());
@@ -160,14 +162,146 @@ class RunEmitter {
     const auto outside = s_.values;
     std::vector<char> done(s_.values.size(), 0);
     for (const KernelNest& nest : s_.layout.nests) {
-      for (const ValueId value : nest.needed)
-        if (earliest(value) == Level::position && depth(nest, value) == 0 && !s_.is_reduction(value) &&
-            !std::exchange(done[index_of(value)], 1))
-          evaluate_.emit(value);
+      emit_position_values(nest, done);
       std::vector<Accumulation> accumulations;
       emit_level(nest, 0, accumulations);
     }
     s_.values = outside;
+  }
+
+  /// Of what the nest needs, all that its loops have equal.
+  void emit_position_values(const KernelNest& nest, std::vector<char>& done) {
+    for (const ValueId value : nest.needed)
+      if (earliest(value) == Level::position && depth(nest, value) == 0 && !s_.is_reduction(value) &&
+          !std::exchange(done[index_of(value)], 1))
+        evaluate_.emit(value);
+  }
+
+  // --- a pipeline of nests ------------------------------------------------------------------------------------------
+
+  /// A reduction's result, for the nests of later turns that need it.
+  struct Passed {
+    ValueId value;
+    int lag = 0;                           // of the nest that makes it
+    std::vector<llvm::AllocaInst*> turns;  // of so many turns before, the last one first
+  };
+  /// What the nests of a lag work on in a turn.
+  struct Step {
+    std::vector<Pack> values;
+    std::vector<llvm::Value*> coordinates;
+    llvm::Value* position = nullptr;
+    llvm::Value* runs = nullptr;  // whether the chunk has that position; null: always
+    std::vector<Accumulation> accumulations;
+    const KernelNest* row = nullptr;  // the nest over the row
+  };
+
+  void emit_pipeline() {
+    const int last = std::ranges::max(s_.layout.nests, {}, &KernelNest::lag).lag;
+    std::vector<Passed> passed = passed_on();
+    emit_loop(b_, s_.begin(), b_.CreateNSWAdd(s_.end(), s_.constant(last)), 1, [&](llvm::Value* turn) {
+      const auto outside = s_.values;
+      std::vector<Step> steps;
+      for (int lag = 0; lag <= last; ++lag) {
+        s_.values = outside;
+        steps.push_back(begin_step(turn, lag, last, passed));
+      }
+      emit_rows(steps);
+      for (Passed& result : passed) {
+        for (std::size_t i = result.turns.size(); i-- > 1;) {
+          llvm::AllocaInst* const from = result.turns[i - 1];
+          b_.CreateStore(b_.CreateLoad(from->getAllocatedType(), from), result.turns[i]);
+        }
+        b_.CreateStore(steps[static_cast<std::size_t>(result.lag)].values[index_of(result.value)][0], result.turns[0]);
+      }
+      s_.values = outside;
+    });
+  }
+
+  std::vector<Passed> passed_on() {
+    std::vector<Passed> passed;
+    for (const KernelNest& nest : s_.layout.nests)
+      for (const int i : nest.reductions)
+        for (const ValueId value : s_.op(i).results) {
+          int turns = 0;
+          for (const KernelNest& later : s_.layout.nests)
+            if (std::ranges::find(later.needed, value) != later.needed.end())
+              turns = std::max(turns, later.lag - nest.lag);
+          if (turns == 0) continue;
+          Passed& made = passed.emplace_back(Passed{value, nest.lag, {}});
+          llvm::Type* const type = register_type(b_.getContext(), s_.dtype(value));
+          for (int turn = 0; turn < turns; ++turn) {
+            made.turns.push_back(emit_variable(b_, type));
+            b_.CreateStore(llvm::Constant::getNullValue(type), made.turns.back());
+          }
+        }
+    return passed;
+  }
+
+  /// All but the loop over the row. Where the chunk has no such position, values are those of another one, or none.
+  Step begin_step(llvm::Value* turn, int lag, int last, const std::vector<Passed>& passed) {
+    Step step;
+    for (const Passed& result : passed) {
+      const int turns = lag - result.lag;
+      if (turns < 1 || turns > std::ssize(result.turns)) continue;
+      llvm::AllocaInst* const from = result.turns[static_cast<std::size_t>(turns - 1)];
+      s_.pack(result.value) = {b_.CreateLoad(from->getAllocatedType(), from)};
+    }
+    step.position = b_.CreateNSWSub(turn, s_.constant(lag));
+    if (last > 0) {
+      step.runs = b_.CreateICmpULT(b_.CreateSub(step.position, s_.begin()), b_.CreateSub(s_.end(), s_.begin()));
+      step.position = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, step.position, s_.begin());
+      step.position =
+          b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, step.position, b_.CreateNSWSub(s_.end(), s_.constant(1)));
+    }
+    place_position(step.position, s_.fused.schedule.parallel.size());
+    step.coordinates = s_.place.coordinates;
+    std::vector<char> done(s_.values.size(), 0);
+    for (const KernelNest& nest : s_.layout.nests) {
+      if (nest.lag != lag) continue;
+      emit_position_values(nest, done);
+      std::vector<Accumulation> accumulations = accumulate_.start(nest);
+      if (nest.loops.empty()) {
+        emit_if_any(step.runs, [&] { emit_innermost(nest, accumulations); });
+        accumulate_.finish(nest, accumulations);
+      } else {
+        step.row = &nest;
+        step.accumulations = std::move(accumulations);
+      }
+    }
+    step.values = s_.values;
+    return step;
+  }
+
+  /// The loop that the nests share. Those behind come first: they read a row before it is written for a later position.
+  void emit_rows(std::vector<Step>& steps) {
+    const auto resume = [&](const Step& step) {
+      s_.values = step.values;
+      for (const int d : s_.fused.schedule.parallel) s_.coordinate(d) = step.coordinates[static_cast<std::size_t>(d)];
+      position_ = step.position;
+    };
+    emit_vector_loop([&] {
+      for (std::size_t i = steps.size(); i-- > 0;) {
+        if (steps[i].row == nullptr) continue;
+        resume(steps[i]);
+        emit_if_any(steps[i].runs, [&] {
+          for (const ValueId value : steps[i].row->needed)
+            if (depth(*steps[i].row, value) == 1) emit_inner_value(*steps[i].row, value);
+          emit_innermost(*steps[i].row, steps[i].accumulations);
+        });
+      }
+    });
+    for (Step& step : steps) {
+      if (step.row == nullptr) continue;
+      resume(step);
+      accumulate_.finish(*step.row, step.accumulations);
+      step.values = s_.values;
+    }
+  }
+
+  template <class F>
+  void emit_if_any(llvm::Value* condition, const F& body) {
+    if (condition == nullptr) return body();
+    emit_if(b_, condition, body);
   }
 
   /// How many of the nest's loops a value needs.
@@ -242,7 +376,7 @@ class RunEmitter {
   void emit_inner_value(const KernelNest& nest, ValueId value) {
     const auto& row = s_.layout.rows[index_of(value)];
     const bool buffers = std::ranges::find(nest.buffered, value) != nest.buffered.end();
-    llvm::Value* const base = row ? s_.behind(s_.rows(), row->offset) : nullptr;
+    llvm::Value* const base = row ? row_base(*row) : nullptr;
     if (row && !buffers) {
       s_.pack(value) = s_.access.load_row(base, s_.dtype(value), row->array, s_.spread(value));
       return;
@@ -251,6 +385,13 @@ class RunEmitter {
     if (!buffers) return;
     s_.access.store_row(base, s_.dtype(value), row->array, s_.pack(value), s_.spread(value),
                         fetching(is_fetching(nest, Beside::row) && value == nest.buffered.back()));
+  }
+
+  llvm::Value* row_base(const ir::RowBuffer& row) {
+    llvm::Value* const first = s_.behind(s_.rows(), row.offset);
+    if (row.slots == 1) return first;
+    llvm::Value* const slot = b_.CreateURem(position_, s_.constant(row.slots));
+    return b_.CreateGEP(b_.getInt8Ty(), first, b_.CreateNSWMul(slot, s_.constant(row.slot_bytes)));
   }
 
   /// At the place; behind a part of a tile there is no next one.
@@ -294,6 +435,7 @@ class RunEmitter {
   KernelState s_;
   llvm::IRBuilder<>& b_;
   const std::function<void(int copy)> emit_prefetch_ = [this](int copy) { emit_prefetch(copy); };
+  llvm::Value* position_ = nullptr;  // of the nest that is emitted, in a pipeline
   ValueEmitter evaluate_;
   AccumulationEmitter accumulate_;
   SplitAccumulations splits_;

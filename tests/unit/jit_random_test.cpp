@@ -63,6 +63,8 @@ class RandomOp {
           schedule.tile_outside = chance(2);
           if (!op_.fault(schedule).empty()) schedule.tile_outside = false;
         }
+        schedule.pipelined = true;
+        if (!op_.fault(schedule).empty() || chance(4)) schedule.pipelined = false;
         for (int r = 0; r < static_cast<int>(op_.writes().size()); ++r)
           if (chance(3)) schedule.streamed.push_back(r);
         schedule.prefetch = chance(2);
