@@ -14,7 +14,7 @@ namespace {
 /// Values are kept rather than computed again while a thread's rows stay within this: a part of a core's L2 cache.
 constexpr std::int64_t row_limit = std::int64_t{128} * 1024;
 /// How far ahead of rows is fetched, at least, and of tiles: what a core reads while it waits for memory. Of rows it is
-/// the next but one while two of them leave half of a first cache to what is worked on.
+/// the next but one while two of them leave half of a first cache to what is worked on, unless it is a pipeline.
 constexpr std::int64_t fetched_bytes = std::int64_t{8} * 1024, most_fetched_bytes = std::int64_t{24} * 1024;
 constexpr std::int64_t fetched_tiles = 2;
 

@@ -65,7 +65,8 @@ struct KernelNest {
 /// What a nest fetches into the cache if the schedule has `prefetch`: of operands of which a turn reads whole lines, what
 /// a later tile, or without tiles a later position, reads. That is so far behind that its lines arrive in time.
 ///
-/// Without tiles it is the first of the nests over the whole row that stores vectors, but for the first of several,
+/// In a pipeline it is the first nest over the row, which reads it before the others, the lines of a turn at once. Without
+/// a pipeline and tiles it is the first of the nests over the whole row that stores vectors, but for the first of several,
 /// which waits for its own row; if none stores it is the last one. Lines are fetched beside the vectors that are stored,
 /// as memory does not take many at once.
 struct KernelFetch {

@@ -50,16 +50,17 @@ using ir::ValueId;
 // A pipeline has 2, as its loop is long by itself.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
-// Pipelined. Where a position has at least three loops over its row, and no others, and the last cache holds all positions,
-// the first one what is between the first and the last of the loops, or elements take functions: while the sum of one row
-// is merged there are others to work on. What memory has to bring comes earlier in loops of its own, unless elements take
-// functions, and of one operand only; then where writes pass the caches by, or rows are no longer than a page.
+// Pipelined. Where a position has three or four loops over its row, and no others, chunks are long enough for it to be
+// full most of the time, and a quarter of the last cache holds all positions, the first cache what is between the first
+// and the last of the loops: while the sum of one row is merged there are others to work on. What memory has to bring
+// comes earlier in loops of its own, unless elements take functions, and of one operand only; then where writes pass the
+// caches by, or rows are no longer than a page.
 //
 // Prefetch. Where all positions are more than the second cache holds, and
 //  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
 //  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes
 //    so many instructions that the processor begins few elements before it is done with the first; or
-//  * it is a pipeline, and the last cache does not hold all; or
+//  * it is a pipeline, and a quarter of the last cache does not hold all; or
 //  * a position has at least three nests over the row of one operand: in all but one of them memory would wait; or
 //  * the caches do not hold all, and
 //     - one nest over a wide row takes functions, where rows of several operands and partial results push out of the
@@ -328,17 +329,19 @@ class Chooser {
 
   /// Whether a position has loops over its row that are better one.
   bool pipelines(Schedule plan) const {
-    constexpr std::ptrdiff_t enough_loops = 3;
-    plan.chunk = 1;
+    constexpr std::ptrdiff_t enough_loops = 3, most_loops = 4;
+    constexpr std::int64_t full_turns = 4;  // of the chunk, for each in which the pipeline fills, or drains
     plan.pipelined = true;
     plan.unroll = pipeline_unroll;
+    plan.chunk = chunk(plan);
     const ir::Op planned = with(plan);
     const FusedView fused(planned);
     if (!ir::may_be_pipelined(fused)) return false;
     const ir::KernelLayout layout = ir::kernel_layout(fused);
-    if (std::ranges::count_if(layout.nests, [](const auto& nest) { return !nest.loops.empty(); }) < enough_loops)
-      return false;
-    if (traffic() <= held_bytes()) return functions(plan) > 0 || pipelined_bytes(fused, layout) <= l1_bytes_;
+    const std::ptrdiff_t loops =
+        std::ranges::count_if(layout.nests, [](const auto& nest) { return !nest.loops.empty(); });
+    if (loops < enough_loops || loops > most_loops || plan.chunk < full_turns * (loops - 1)) return false;
+    if (traffic() <= held_bytes()) return pipelined_bytes(fused, layout) <= l1_bytes_;
     return functions(plan) > 0 && layout.fetch.operands.size() == 1 &&
            (!plan.streamed.empty() || layout.fetch.row_bytes <= page);
   }

@@ -97,9 +97,11 @@ bool AccumulationEmitter::is_in_order(const ir::KernelNest& nest, const Reductio
   for (const std::vector<int>* loops : {&s_.fused.schedule.parallel, &nest.loops})
     for (const int d : *loops)
       if (std::ranges::find(reduction.reduced(), d) != reduction.reduced().end()) met.push_back(d);
-  // Positions of a tile are met one after another within the loops inside of it.
-  const bool tiled = s_.layout.tile >= 0 && std::ranges::find(met, s_.layout.tile) != met.end();
-  return std::ranges::is_sorted(met) && !(tiled && met.size() > 1);
+  // Copies, and positions of a tile, are met one after another within the loops inside of them.
+  const auto has_met = [&](int d) { return d >= 0 && std::ranges::find(met, d) != met.end(); };
+  const bool tiled = has_met(s_.layout.tile) && met.size() > 1;
+  const bool jumps = has_met(s_.place.along) && met.back() != s_.place.along;
+  return std::ranges::is_sorted(met) && !tiled && !jumps;
 }
 
 llvm::Value* AccumulationEmitter::reduced_position(const ReductionEmitter& reduction, int copy) {

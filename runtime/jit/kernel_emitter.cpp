@@ -237,7 +237,7 @@ class RunEmitter {
     return passed;
   }
 
-  /// All but the loop over the row. Where the chunk has no such position, values are those of another one, or none.
+  /// All but the loop over the row. Nothing is read, or done, where the chunk has no such position: the values then are 0.
   Step begin_step(llvm::Value* turn, int lag, int last, const std::vector<Passed>& passed) {
     Step step;
     for (const Passed& result : passed) {
@@ -247,27 +247,24 @@ class RunEmitter {
       s_.pack(result.value) = {b_.CreateLoad(from->getAllocatedType(), from)};
     }
     step.position = b_.CreateNSWSub(turn, s_.constant(lag));
-    if (last > 0) {
+    if (last > 0)
       step.runs = b_.CreateICmpULT(b_.CreateSub(step.position, s_.begin()), b_.CreateSub(s_.end(), s_.begin()));
-      step.position = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, step.position, s_.begin());
-      step.position =
-          b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, step.position, b_.CreateNSWSub(s_.end(), s_.constant(1)));
-    }
     place_position(step.position, s_.fused.schedule.parallel.size());
     step.coordinates = s_.place.coordinates;
-    std::vector<char> done(s_.values.size(), 0);
-    for (const KernelNest& nest : s_.layout.nests) {
-      if (nest.lag != lag) continue;
-      emit_position_values(nest, done);
-      std::vector<Accumulation> accumulations = accumulate_.start(nest);
-      if (nest.loops.empty()) {
-        emit_if_any(step.runs, [&] { emit_innermost(nest, accumulations); });
-        accumulate_.finish(nest, accumulations);
-      } else {
-        step.row = &nest;
-        step.accumulations = std::move(accumulations);
+    emit_if_any(step.runs, [&] {
+      std::vector<char> done(s_.values.size(), 0);
+      for (const KernelNest& nest : s_.layout.nests) {
+        if (nest.lag != lag) continue;
+        emit_position_values(nest, done);
+        if (!nest.loops.empty()) {
+          step.row = &nest;
+          continue;
+        }
+        std::vector<Accumulation> accumulations;
+        emit_level(nest, 0, accumulations);
       }
-    }
+    });
+    if (step.row != nullptr) step.accumulations = accumulate_.start(*step.row);
     step.values = s_.values;
     return step;
   }
@@ -283,11 +280,15 @@ class RunEmitter {
       for (std::size_t i = steps.size(); i-- > 0;) {
         if (steps[i].row == nullptr) continue;
         resume(steps[i]);
-        emit_if_any(steps[i].runs, [&] {
+        const auto body = [&] {
           for (const ValueId value : steps[i].row->needed)
             if (depth(*steps[i].row, value) == 1) emit_inner_value(*steps[i].row, value);
           emit_innermost(*steps[i].row, steps[i].accumulations);
-        });
+        };
+        if (steps[i].runs == nullptr)
+          body();
+        else
+          emit_if(b_, steps[i].runs, body);
       }
     });
     for (Step& step : steps) {
@@ -298,10 +299,28 @@ class RunEmitter {
     }
   }
 
+  /// What becomes known in the body is a value behind it too: 0 where the condition does not hold. Null always holds.
   template <class F>
   void emit_if_any(llvm::Value* condition, const F& body) {
     if (condition == nullptr) return body();
-    emit_if(b_, condition, body);
+    const std::vector<Pack> before = s_.values;
+    std::vector<std::pair<llvm::Value**, llvm::AllocaInst*>> known;
+    llvm::BasicBlock* const outside = b_.GetInsertBlock();
+    emit_if(b_, condition, [&] {
+      body();
+      for (std::size_t v = 0; v < s_.values.size(); ++v) {
+        if (s_.values[v] == before[v]) continue;
+        for (llvm::Value*& value : s_.values[v]) {
+          if (llvm::isa<llvm::Constant>(value)) continue;
+          llvm::AllocaInst* const variable = emit_variable(b_, value->getType());
+          llvm::IRBuilder<>(outside->getTerminator())
+              .CreateStore(llvm::Constant::getNullValue(value->getType()), variable);
+          b_.CreateStore(value, variable);
+          known.emplace_back(&value, variable);
+        }
+      }
+    });
+    for (const auto& [value, variable] : known) *value = b_.CreateLoad(variable->getAllocatedType(), variable);
   }
 
   /// How many of the nest's loops a value needs.

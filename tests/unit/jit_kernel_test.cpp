@@ -90,6 +90,21 @@ TEST_CASE("positions of extrema, along rows, columns and over everything") {
   for (const Schedule& schedule : row_schedules()) check_kernel(op, schedule);
 }
 
+TEST_CASE("of equal extrema the first counts, where vectors of a turn are apart in the order of elements") {
+  FusedOp op({7, 8, 15});
+  const Expr x = op.read(DType::f32, at({120, 15, 1}));
+  op.write(op.builder().op("argmin", {x}, {{"axis", std::vector<std::int64_t>{1, 2}}, {"keepdim", true}}));
+  tests::Random random(1);
+  const std::vector<Tensor> operands = tests::whole_operands(op, 0, 3, random);
+  const Schedule schedule{.parallel = {0, 1}, .chunk = 17, .vector = 1, .lanes = 4, .unroll = 2};
+  const Tensor found = tests::run_kernel(op, schedule, operands)[0];
+  for (std::int64_t i = 0; i < 7; ++i) {
+    std::int64_t first = 0;
+    while (operands[0].real(120 * i + first) != 0) ++first;
+    CHECK(found.integer(i) == first);
+  }
+}
+
 TEST_CASE("reductions in the middle of a position keep their other dimensions") {
   FusedOp op({3, 4, 5, 18});  // sums over j and k, for each i and l
   Builder& b = op.builder();
