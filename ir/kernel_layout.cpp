@@ -73,6 +73,7 @@ class Planner {
     note_needs();
     lay_out();
     plan_fetch();
+    if (fused_.schedule.pipelined) measure_turn();
     return std::move(layout_);
   }
 
@@ -301,11 +302,10 @@ class Planner {
       std::int64_t slots = 1;
       for (std::size_t n = 0; n < layout_.nests.size(); ++n) {
         if (!needs(n)[at(value)]) continue;
-        if (first)
-          several = true;
-        else
-          first = n;
+        several = first.has_value();
+        if (!first) first = n;
         slots = std::max<std::int64_t>(slots, layout_.nests[n].lag - layout_.nests[*first].lag);
+        if (several && !fused_.schedule.pipelined) break;
       }
       const DimensionSet moves = layout_.moves[at(value)] & inner_;
       if (!several || moves == 0 || moves != dimensions_[*first]) continue;
@@ -423,10 +423,31 @@ class Planner {
 
   /// Of what a position reads of an operand.
   std::int64_t row_bytes(std::size_t operand) const {
-    std::int64_t bytes = element_bytes(operand);
+    return element_bytes(operand) * positions(read_moves(operand) & inner_);
+  }
+
+  std::int64_t positions(DimensionSet dimensions) const {
+    std::int64_t product = 1;
     for (int d = 0; d < fused_.rank(); ++d)
-      if ((read_moves(operand) & inner_ & bit(d)) != 0) bytes *= extent(d);
-    return bytes;
+      if (has(dimensions, d)) product *= extent(d);
+    return product;
+  }
+
+  void measure_turn() {
+    layout_.turn_bytes = layout_.scratch.row_bytes + layout_.scratch.partial_bytes;
+    for (std::size_t r = 0; r < fused_.reads.size(); ++r) {
+      std::optional<int> first;
+      int last = 0;
+      for (const KernelNest& nest : layout_.nests) {
+        if (std::ranges::find(nest.needed, body().params()[r]) == nest.needed.end()) continue;
+        if (!first) first = nest.lag;
+        last = nest.lag;
+      }
+      const bool is_of_position = (read_moves(r) & ~inner_) != 0;
+      layout_.turn_bytes += row_bytes(r) * (first && is_of_position ? last - *first + 1 : 1);
+    }
+    for (const ValueId result : body().results)
+      layout_.turn_bytes += size_of(body().type(result).dtype) * positions(frame(result) & inner_);
   }
 
   FusedView fused_;

@@ -108,6 +108,8 @@ struct KernelLayout {
   std::vector<SplitReduction> splits;
   KernelFetch fetch;
   KernelScratch scratch;
+  /// What a turn of a pipeline goes over: of an operand the rows from the first nest that reads it to the last.
+  std::int64_t turn_bytes = 0;
 };
 
 /// Whether what an access reaches lies in vectors along the tile, not along the dimension in the lanes: it is transposed.

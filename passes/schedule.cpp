@@ -119,11 +119,9 @@ class Chooser {
   Schedule run() {
     Schedule plan;
     plan.lanes = lanes_;
-    if (choose_tile(plan)) {
-      plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
-    } else {
+    plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
+    if (!choose_tile(plan)) {
       choose_dimensions(plan);
-      plan.streamed = streamed_writes(block_, bound_, op_, l3_bytes_);
       plan.pipelined = pipelines(plan);
       plan.unroll = unroll(plan);
     }
@@ -331,6 +329,7 @@ class Chooser {
   bool pipelines(Schedule plan) const {
     constexpr std::ptrdiff_t enough_loops = 3, most_loops = 4;
     constexpr std::int64_t full_turns = 4;  // of the chunk, for each in which the pipeline fills, or drains
+    if (inner_.empty()) return false;
     plan.pipelined = true;
     plan.unroll = pipeline_unroll;
     plan.chunk = chunk(plan);
@@ -341,36 +340,9 @@ class Chooser {
     const std::ptrdiff_t loops =
         std::ranges::count_if(layout.nests, [](const auto& nest) { return !nest.loops.empty(); });
     if (loops < enough_loops || loops > most_loops || plan.chunk < full_turns * (loops - 1)) return false;
-    if (traffic() <= held_bytes()) return pipelined_bytes(fused, layout) <= l1_bytes_;
+    if (traffic() <= held_bytes()) return layout.turn_bytes <= l1_bytes_;
     return functions(plan) > 0 && layout.fetch.operands.size() == 1 &&
            (!plan.streamed.empty() || layout.fetch.row_bytes <= page);
-  }
-
-  /// The rows between the first and the last nest that reads them, and all other memory that a turn goes over.
-  std::int64_t pipelined_bytes(const FusedView& fused, const ir::KernelLayout& layout) const {
-    std::int64_t bytes = layout.scratch.row_bytes + layout.scratch.partial_bytes;
-    for (std::size_t p = 0; p < fused.reads.size(); ++p) {
-      int first = -1, last = 0;
-      for (const ir::KernelNest& nest : layout.nests) {
-        if (std::ranges::find(nest.needed, fused.body.params()[p]) == nest.needed.end()) continue;
-        if (first < 0) first = nest.lag;
-        last = nest.lag;
-      }
-      const bool is_row_of_each =
-          std::ranges::any_of(fused.schedule.parallel, [&](int d) { return moves_along(fused.reads[p], d); });
-      bytes += row_bytes(fused.reads[p], view_.operands[p]) * (is_row_of_each ? last - first + 1 : 1);
-    }
-    for (std::size_t i = 0; i < fused.writes.size(); ++i)
-      bytes += row_bytes(fused.writes[i], view_.results[fused.result_of(i)]);
-    return bytes;
-  }
-
-  /// What a position has of an operand or a result.
-  std::int64_t row_bytes(const Access& access, const ir::Type& type) const {
-    std::int64_t bytes = ir::size_of(type.dtype);
-    for (int d = 0; d < fused_.rank(); ++d)
-      if (contains(inner_, d) && moves_along(access, d)) bytes *= extent(d);
-    return bytes;
   }
 
   /// What the last cache holds for sure, beside what others have in it.

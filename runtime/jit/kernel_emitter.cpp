@@ -190,7 +190,7 @@ class RunEmitter {
     std::vector<Pack> values;
     std::vector<llvm::Value*> coordinates;
     llvm::Value* position = nullptr;
-    llvm::Value* runs = nullptr;  // whether the chunk has that position; null: always
+    llvm::Value* runs = nullptr;  // whether the chunk has that position
     std::vector<Accumulation> accumulations;
     const KernelNest* row = nullptr;  // the nest over the row
   };
@@ -203,7 +203,7 @@ class RunEmitter {
       std::vector<Step> steps;
       for (int lag = 0; lag <= last; ++lag) {
         s_.values = outside;
-        steps.push_back(begin_step(turn, lag, last, passed));
+        steps.push_back(begin_step(turn, lag, passed));
       }
       emit_rows(steps);
       for (Passed& result : passed) {
@@ -238,7 +238,7 @@ class RunEmitter {
   }
 
   /// All but the loop over the row. Nothing is read, or done, where the chunk has no such position: the values then are 0.
-  Step begin_step(llvm::Value* turn, int lag, int last, const std::vector<Passed>& passed) {
+  Step begin_step(llvm::Value* turn, int lag, const std::vector<Passed>& passed) {
     Step step;
     for (const Passed& result : passed) {
       const int turns = lag - result.lag;
@@ -247,11 +247,10 @@ class RunEmitter {
       s_.pack(result.value) = {b_.CreateLoad(from->getAllocatedType(), from)};
     }
     step.position = b_.CreateNSWSub(turn, s_.constant(lag));
-    if (last > 0)
-      step.runs = b_.CreateICmpULT(b_.CreateSub(step.position, s_.begin()), b_.CreateSub(s_.end(), s_.begin()));
+    step.runs = b_.CreateICmpULT(b_.CreateSub(step.position, s_.begin()), b_.CreateSub(s_.end(), s_.begin()));
     place_position(step.position, s_.fused.schedule.parallel.size());
     step.coordinates = s_.place.coordinates;
-    emit_if_any(step.runs, [&] {
+    emit_known_if(step.runs, [&] {
       std::vector<char> done(s_.values.size(), 0);
       for (const KernelNest& nest : s_.layout.nests) {
         if (nest.lag != lag) continue;
@@ -280,15 +279,11 @@ class RunEmitter {
       for (std::size_t i = steps.size(); i-- > 0;) {
         if (steps[i].row == nullptr) continue;
         resume(steps[i]);
-        const auto body = [&] {
+        emit_if(b_, steps[i].runs, [&] {
           for (const ValueId value : steps[i].row->needed)
             if (depth(*steps[i].row, value) == 1) emit_inner_value(*steps[i].row, value);
           emit_innermost(*steps[i].row, steps[i].accumulations);
-        };
-        if (steps[i].runs == nullptr)
-          body();
-        else
-          emit_if(b_, steps[i].runs, body);
+        });
       }
     });
     for (Step& step : steps) {
@@ -299,10 +294,9 @@ class RunEmitter {
     }
   }
 
-  /// What becomes known in the body is a value behind it too: 0 where the condition does not hold. Null always holds.
+  /// What becomes known in the body is a value behind it too: 0 where the condition does not hold.
   template <class F>
-  void emit_if_any(llvm::Value* condition, const F& body) {
-    if (condition == nullptr) return body();
+  void emit_known_if(llvm::Value* condition, const F& body) {
     const std::vector<Pack> before = s_.values;
     std::vector<std::pair<llvm::Value**, llvm::AllocaInst*>> known;
     llvm::BasicBlock* const outside = b_.GetInsertBlock();

@@ -95,8 +95,8 @@ llvm::Value* emit_arithmetic(llvm::IRBuilder<>& b, ScalarOp op, DType dtype, llv
   }
 }
 
-/// LLVM would make one masked instruction of a choice of lanes and of what comes from memory: out of the caches the
-/// processor then reads half as fast, or less. So what is chosen is in registers. A masked load alone does no harm.
+/// LLVM would make one masked instruction of a choice of lanes and of what comes from memory: a Zen 5 then
+/// reads beyond its caches half as fast, or less. So what is chosen is in registers. A masked load alone does no harm.
 llvm::Value* emit_select(llvm::IRBuilder<>& b, llvm::Value* condition, llvm::Value* x, llvm::Value* y) {
   const auto is_load = [](const llvm::Value* value) { return llvm::isa<llvm::LoadInst>(value); };
   const auto is_zero = [](const llvm::Value* value) {

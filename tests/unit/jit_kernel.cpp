@@ -188,6 +188,13 @@ std::vector<Tensor> run_kernel(const FusedOp& op, const Schedule& schedule, cons
   return results;
 }
 
+std::string code_of(const FusedOp& op, const Schedule& schedule, runtime::jit::CodeText form,
+                    const runtime::jit::Cpu& cpu) {
+  REQUIRE(op.fault(schedule) == "");
+  const Kernel kernel = op.kernel(schedule);
+  return runtime::jit::code_text(std::span(&kernel, 1), cpu, form);
+}
+
 void check_kernel(const FusedOp& op, const Schedule& schedule, const CheckOptions& options) {
   REQUIRE(op.fault(schedule) == "");
   Random random(options.seed);

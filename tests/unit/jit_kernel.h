@@ -82,6 +82,10 @@ struct CheckOptions {
 };
 void check_kernel(const FusedOp& op, const ir::Schedule& schedule, const CheckOptions& options = {});
 
+/// What the kernel of the op is compiled to; the schedule has to be legal.
+std::string code_of(const FusedOp& op, const ir::Schedule& schedule, runtime::jit::CodeText form,
+                    const runtime::jit::Cpu& cpu = runtime::jit::avx512_cpu());
+
 /// Random elements, whole numbers, of each operand.
 std::vector<ir::Tensor> whole_operands(const FusedOp& op, double low, double high, Random& random);
 

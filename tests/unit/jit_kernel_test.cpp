@@ -218,8 +218,7 @@ TEST_CASE("code has no calls, and the CPU's vectors") {
   for (const auto& [cpu, registers] :
        {std::pair(runtime::jit::avx2_cpu(), "%ymm"), {runtime::jit::avx512_cpu(), "%zmm"}})
     for (const Schedule& schedule : row_schedules(cpu.lanes)) {
-      const Kernel kernel = op.kernel(schedule);
-      const std::string text = runtime::jit::code_text(std::span(&kernel, 1), cpu, runtime::jit::CodeText::assembly);
+      const std::string text = tests::code_of(op, schedule, runtime::jit::CodeText::assembly, cpu);
       INFO(cpu.name);
       CHECK(text.find("\tcall") == std::string::npos);
       if (schedule.lanes == cpu.lanes) CHECK(text.find(registers) != std::string::npos);
@@ -241,11 +240,8 @@ TEST_CASE("what is chosen by lanes does not come from memory") {
   op.write(b.op("where", {chosen, memory(), b.constant(0, DType::f32)}));
   const Schedule schedule{.parallel = {0}, .chunk = 8, .vector = 1, .lanes = 16, .unroll = 2};
   check_kernel(op, schedule);
-  const Kernel kernel = op.kernel(schedule);
-  const std::string text =
-      runtime::jit::code_text(std::span(&kernel, 1), runtime::jit::avx512_cpu(), runtime::jit::CodeText::assembly);
   int masked = 0;
-  std::istringstream lines(text);
+  std::istringstream lines(tests::code_of(op, schedule, runtime::jit::CodeText::assembly));
   for (std::string line; std::getline(lines, line);) {
     if (line.find("{%k") == std::string::npos) continue;
     ++masked;
@@ -260,8 +256,8 @@ TEST_CASE("functions come from tables on CPUs with AVX-512 alone") {
     FusedOp op({64});
     op.write(apply(function, op.read(DType::f32, at({1}))));
     for (const auto& cpu : {runtime::jit::avx2_cpu(), runtime::jit::avx512_cpu()}) {
-      const Kernel kernel = op.kernel({.parallel = {0}, .chunk = 64, .vector = 0, .lanes = cpu.lanes});
-      const std::string text = runtime::jit::code_text(std::span(&kernel, 1), cpu, runtime::jit::CodeText::assembly);
+      const std::string text = tests::code_of(op, {.parallel = {0}, .chunk = 64, .vector = 0, .lanes = cpu.lanes},
+                                              runtime::jit::CodeText::assembly, cpu);
       INFO(function << " on " << cpu.name);
       const bool looks_up = text.find("vpermi2ps") != std::string::npos || text.find("vpermt2ps") != std::string::npos;
       CHECK(looks_up == (cpu.lanes == 16));

@@ -28,11 +28,6 @@ KernelLayout layout(const FusedOp& op, const Schedule& schedule) {
   return kernel_layout(FusedView(block.ops()[0]));
 }
 
-std::string code(const FusedOp& op, const Schedule& schedule, runtime::jit::CodeText form) {
-  const Kernel kernel = op.kernel(schedule);
-  return runtime::jit::code_text(std::span(&kernel, 1), runtime::jit::avx512_cpu(), form);
-}
-
 Schedule pipelined(std::int64_t chunk, int lanes, int unroll) {
   return {.parallel = {0}, .chunk = chunk, .vector = 1, .lanes = lanes, .unroll = unroll, .pipelined = true};
 }
@@ -156,9 +151,9 @@ TEST_CASE("in the loop of a pipeline the last nest comes first, and the first on
   const Expr e = apply("floor", x - op.builder().op("max", {x}, over_row));
   op.write(e / op.builder().sum(e, {1}, true));
   Schedule schedule = pipelined(4, 16, 2);
-  CHECK(code(op, schedule, runtime::jit::CodeText::llvm).find("llvm.prefetch") == std::string::npos);
+  CHECK(tests::code_of(op, schedule, runtime::jit::CodeText::llvm).find("llvm.prefetch") == std::string::npos);
   schedule.prefetch = true;
-  const std::string text = code(op, schedule, runtime::jit::CodeText::llvm);
+  const std::string text = tests::code_of(op, schedule, runtime::jit::CodeText::llvm);
   std::size_t last = 0;
   for (const char* const part : {"fdiv <16 x float>", "@llvm.floor.v16f32(<16 x float> %", "call void @llvm.prefetch",
                                  "@llvm.maximum.v16f32(<16 x float> %"}) {
@@ -169,7 +164,7 @@ TEST_CASE("in the loop of a pipeline the last nest comes first, and the first on
   const KernelFetch plan = layout(op, schedule).fetch;
   CHECK(plan.nest == 0);
   CHECK(plan.step == 22);  // of the rows of 384 bytes, for 8 KiB
-  const std::string assembly = code(op, schedule, runtime::jit::CodeText::assembly);
+  const std::string assembly = tests::code_of(op, schedule, runtime::jit::CodeText::assembly);
   CHECK(assembly.find("\tcall") == std::string::npos);
 }
 

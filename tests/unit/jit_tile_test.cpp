@@ -13,9 +13,7 @@ using tests::FusedOp;
 namespace {
 
 std::string llvm_text(const FusedOp& op, const Schedule& schedule) {
-  REQUIRE(op.fault(schedule) == "");
-  const Kernel kernel = op.kernel(schedule);
-  return runtime::jit::code_text(std::span(&kernel, 1), runtime::jit::avx512_cpu(), runtime::jit::CodeText::llvm);
+  return tests::code_of(op, schedule, runtime::jit::CodeText::llvm);
 }
 
 }  // namespace
