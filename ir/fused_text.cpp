@@ -122,7 +122,7 @@ bool parse_access(Cursor& cursor, Access& access) {
 
 /// schedule = "plan" "(" [ "parallel" dimension { "," dimension } "by" integer ]
 ///            [ "," "vector" dimension "of" integer [ "," "unroll" integer ] [ "," "tile" dimension [ "outside" ] ]
-///              [ "," "pipelined" ] [ "," "stream" integer { "," integer } ] [ "," "prefetch" ] ] ")"
+///              [ "," "pipelined" ] [ "," "split" "late" ] [ "," "stream" integer { "," integer } ] [ "," "prefetch" ] ] ")"
 bool parse_schedule(Cursor& cursor, Schedule& schedule) {
   cursor.advance();
   if (!cursor.expect("(") || !cursor.expect_word("parallel")) return false;
@@ -153,6 +153,11 @@ bool parse_schedule(Cursor& cursor, Schedule& schedule) {
     }
     if (more && cursor.accept_word("pipelined")) {
       schedule.pipelined = true;
+      more = cursor.accept(",");
+    }
+    if (more && cursor.accept_word("split")) {
+      if (!cursor.expect_word("late")) return false;
+      schedule.split_late = true;
       more = cursor.accept(",");
     }
     if (more && cursor.accept_word("stream")) {
@@ -197,6 +202,7 @@ std::string print_schedule(const Schedule& schedule) {
       text += fmt::format(", tile {}{}", dimension_name(static_cast<std::size_t>(schedule.tile)),
                           schedule.tile_outside ? " outside" : "");
     if (schedule.pipelined) text += ", pipelined";
+    if (schedule.split_late) text += ", split late";
     if (!schedule.streamed.empty()) text += fmt::format(", stream {}", fmt::join(schedule.streamed, ", "));
     if (schedule.prefetch) text += ", prefetch";
   }

@@ -2,6 +2,7 @@
 
 #include "ir/alignment.h"
 #include "ir/check.h"
+#include "ir/kernel_fetch.h"
 
 #include <algorithm>
 #include <map>
@@ -13,21 +14,10 @@ namespace {
 
 /// Values are kept rather than computed again while a thread's rows stay within this: a part of a core's L2 cache.
 constexpr std::int64_t row_limit = std::int64_t{128} * 1024;
-/// How far ahead of rows is fetched, at least, and of tiles: what a core reads while it waits for memory. Of rows it is
-/// the next but one while two of them leave half of a first cache to what is worked on, unless it is a pipeline.
-constexpr std::int64_t fetched_bytes = std::int64_t{8} * 1024, most_fetched_bytes = std::int64_t{24} * 1024;
-constexpr std::int64_t fetched_tiles = 2;
 
 std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
 
 DimensionSet bit(int dimension) { return DimensionSet{1} << static_cast<unsigned>(dimension); }
-DimensionSet set_of(const std::vector<int>& dimensions) {
-  DimensionSet set = 0;
-  for (const int d : dimensions) set |= bit(d);
-  return set;
-}
-bool has(DimensionSet set, int dimension) { return (set & bit(dimension)) != 0; }
-
 /// What takes longer than reading it back.
 bool is_expensive(const ScalarProgram& program) {
   constexpr int reading_back = 6;
@@ -50,7 +40,7 @@ class Planner {
       if (schedule.tile >= 0 && extent(schedule.tile) > 1) layout_.tile = schedule.tile;
     }
     for (int d = 0; d < fused.rank(); ++d)
-      if (!fused.is_parallel(d) && extent(d) > 1) inner_ |= bit(d);
+      if (!fused.is_parallel(d) && extent(d) > 1) layout_.inner |= bit(d);
   }
 
   KernelLayout run() {
@@ -59,21 +49,20 @@ class Planner {
     place_reductions();
     place_results();
     order();
+    if (fused_.schedule.split_late) defer_splits();
     if (overwrites_early()) {
       for (KernelNest& nest : layout_.nests) nest.writes.clear();
-      std::erase_if(layout_.nests,
-                    [](const KernelNest& nest) { return nest.reductions.empty() && nest.splits.empty(); });
-      order();
+      drop_empty_nests();
       last_stage_ = true;
       place_results();
       order();
+      if (fused_.schedule.split_late) defer_splits();
     }
     if (fused_.schedule.pipelined) choose_lags();
     choose_rows();
     note_needs();
     lay_out();
-    plan_fetch();
-    if (fused_.schedule.pipelined) measure_turn();
+    plan_fetch(fused_, layout_);
     return std::move(layout_);
   }
 
@@ -87,7 +76,7 @@ class Planner {
       if (fused_.varies(value, d)) set |= bit(d);
     return set;
   }
-  DimensionSet inner(ValueId value) const { return frame(value) & inner_; }
+  DimensionSet inner(ValueId value) const { return frame(value) & layout_.inner; }
 
   static bool is_reduction(const Op* op) { return op != nullptr && op->def->as<Reduction>() != nullptr; }
 
@@ -187,6 +176,41 @@ class Planner {
           .splits.push_back(static_cast<int>(layout_.splits.size()));
       layout_.splits.push_back({.op = static_cast<int>(i), .array = {}, .lanes_apart = false, .offsets = {}});
     }
+  }
+
+  /// To the last nest that reads what a split reduction needs, as long as that takes no function there.
+  void defer_splits() {
+    for (std::size_t n = 0; n < layout_.nests.size(); ++n)
+      std::erase_if(layout_.nests[n].splits, [&](int split) {
+        for (std::size_t later = layout_.nests.size(); later-- > n + 1;) {
+          if (dimensions_[later] != dimensions_[n]) continue;
+          const std::vector<bool> before = needs(later);
+          layout_.nests[later].splits.push_back(split);
+          const std::vector<bool> after = needs(later);
+          if (!takes_more(before, after)) return true;
+          layout_.nests[later].splits.pop_back();
+        }
+        return false;
+      });
+    drop_empty_nests();
+  }
+
+  /// Whether operands or functions are needed that were not.
+  bool takes_more(const std::vector<bool>& before, const std::vector<bool>& after) const {
+    for (int v = 0; v < body().value_count(); ++v) {
+      const ValueId value{v};
+      if (after[at(value)] && !before[at(value)] && (body().definer(value) == nullptr || expensive_[at(value)]))
+        return true;
+    }
+    return false;
+  }
+
+  /// Those without anything to do.
+  void drop_empty_nests() {
+    std::erase_if(layout_.nests, [](const KernelNest& nest) {
+      return nest.reductions.empty() && nest.splits.empty() && nest.writes.empty();
+    });
+    order();
   }
 
   bool is_written_here(ValueId result) const {
@@ -307,7 +331,7 @@ class Planner {
         slots = std::max<std::int64_t>(slots, layout_.nests[n].lag - layout_.nests[*first].lag);
         if (several && !fused_.schedule.pipelined) break;
       }
-      const DimensionSet moves = layout_.moves[at(value)] & inner_;
+      const DimensionSet moves = layout_.moves[at(value)] & layout_.inner;
       if (!several || moves == 0 || moves != dimensions_[*first]) continue;
       const KernelArray array = row_array(value, moves);
       if (layout_.scratch.row_bytes + slots * bytes(array, value) > row_limit) continue;
@@ -356,103 +380,8 @@ class Planner {
     }
   }
 
-  void plan_fetch() {
-    KernelFetch fetch;
-    if (layout_.tile >= 0) {
-      fetch.along = layout_.tile;
-      fetch.step = fetched_tiles * layout_.lanes;
-      if (fetch.step >= extent(layout_.tile)) return;
-    } else if (layout_.vector_is_parallel) {
-      if (inner_ != 0) return;
-      fetch.along = layout_.vector;
-    } else {
-      for (const int d : fused_.schedule.parallel)
-        if (extent(d) > 1) fetch.along = d;
-      if (layout_.vector < 0 || fetch.along < 0) return;
-    }
-    choose_fetching_nest(fetch);
-    if (fetch.nest < 0) return;
-    for (std::size_t r = 0; r < fused_.reads.size(); ++r) {
-      if (!can_fetch(r, fetch)) continue;
-      fetch.operands.push_back(static_cast<int>(r));
-      fetch.row_bytes = std::max(fetch.row_bytes, row_bytes(r));
-    }
-    if (fetch.operands.empty()) return;
-    if (fused_.schedule.pipelined)
-      fetch.step = (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes;
-    else if (layout_.tile < 0 && 2 * fetch.row_bytes <= most_fetched_bytes)
-      fetch.step = std::max<std::int64_t>(2, (fetched_bytes + fetch.row_bytes - 1) / fetch.row_bytes);
-    layout_.fetch = std::move(fetch);
-  }
-
-  void choose_fetching_nest(KernelFetch& fetch) const {
-    std::vector<int> over_row;
-    for (std::size_t n = 0; n < layout_.nests.size(); ++n) {
-      const DimensionSet loops = set_of(layout_.nests[n].loops);
-      if (layout_.tile >= 0 ? has(loops, layout_.tile) : loops == inner_) over_row.push_back(static_cast<int>(n));
-    }
-    fetch.row_nests = static_cast<int>(std::ssize(over_row));
-    if (fused_.schedule.pipelined) {
-      if (!over_row.empty()) fetch.nest = over_row.front();
-      return;
-    }
-    const bool skips_first = layout_.tile < 0 && over_row.size() > 1;
-    for (std::size_t i = skips_first ? 1 : 0; i < over_row.size() && fetch.beside == KernelFetch::Beside::nothing;
-         ++i) {
-      const KernelNest& nest = layout_.nests[static_cast<std::size_t>(over_row[i])];
-      fetch.nest = over_row[i];
-      if (!nest.buffered.empty())
-        fetch.beside = KernelFetch::Beside::row;
-      else if (!nest.writes.empty())
-        fetch.beside = KernelFetch::Beside::write;
-    }
-  }
-
-  bool can_fetch(std::size_t operand, const KernelFetch& fetch) const {
-    const Access& access = fused_.reads[operand];
-    const auto stride = [&](int d) { return access.strides[static_cast<std::size_t>(d)]; };
-    if (access.index >= 0 || access.is_bounded() || stride(fetch.along) == 0) return false;
-    const DimensionSet loops = set_of(layout_.nests[static_cast<std::size_t>(fetch.nest)].loops);
-    if ((read_moves(operand) & inner_ & ~loops) != 0) return false;
-    const std::int64_t vector_bytes = layout_.lanes * element_bytes(operand);
-    if (layout_.tile >= 0) return lies_along_tile(layout_, access) && vector_bytes % memory_alignment == 0;
-    return stride(layout_.vector) == 1 && fused_.schedule.unroll * vector_bytes % memory_alignment == 0;
-  }
-
-  std::int64_t element_bytes(std::size_t operand) const { return size_of(body().type(body().params()[operand]).dtype); }
-
-  /// Of what a position reads of an operand.
-  std::int64_t row_bytes(std::size_t operand) const {
-    return element_bytes(operand) * positions(read_moves(operand) & inner_);
-  }
-
-  std::int64_t positions(DimensionSet dimensions) const {
-    std::int64_t product = 1;
-    for (int d = 0; d < fused_.rank(); ++d)
-      if (has(dimensions, d)) product *= extent(d);
-    return product;
-  }
-
-  void measure_turn() {
-    layout_.turn_bytes = layout_.scratch.row_bytes + layout_.scratch.partial_bytes;
-    for (std::size_t r = 0; r < fused_.reads.size(); ++r) {
-      std::optional<int> first;
-      int last = 0;
-      for (const KernelNest& nest : layout_.nests) {
-        if (std::ranges::find(nest.needed, body().params()[r]) == nest.needed.end()) continue;
-        if (!first) first = nest.lag;
-        last = nest.lag;
-      }
-      const bool is_of_position = (read_moves(r) & ~inner_) != 0;
-      layout_.turn_bytes += row_bytes(r) * (first && is_of_position ? last - *first + 1 : 1);
-    }
-    for (const ValueId result : body().results)
-      layout_.turn_bytes += size_of(body().type(result).dtype) * positions(frame(result) & inner_);
-  }
-
   FusedView fused_;
   KernelLayout layout_;
-  DimensionSet inner_ = 0;
   std::vector<int> known_;  // the first stage in which a value may be used
   std::vector<bool> expensive_, live_;
   std::vector<DimensionSet> dimensions_, kept_;  // of each nest

@@ -22,6 +22,9 @@ namespace nnc::ir {
 
 /// Dimensions of a domain, bit d for dimension d.
 using DimensionSet = std::uint32_t;
+inline bool has(DimensionSet set, int dimension) {
+  return dimension >= 0 && (set >> static_cast<unsigned>(dimension) & 1U) != 0;
+}
 
 /// An array over some of the domain's dimensions.
 struct KernelArray {
@@ -60,6 +63,8 @@ struct KernelNest {
   std::vector<int> writes;        // of the fused op, done in it
   std::vector<ValueId> needed;    // what it computes, reads or takes from a position or a row, in the body's order
   std::vector<ValueId> buffered;  // those of them that it leaves in row buffers
+
+  bool operator==(const KernelNest&) const = default;
 };
 
 /// What a nest fetches into the cache if the schedule has `prefetch`: of operands of which a turn reads whole lines, what
@@ -97,7 +102,8 @@ struct KernelLayout {
   int vector = -1;  // the dimension in the lanes; -1: none has more than one element
   int lanes = 1;
   bool vector_is_parallel = false;
-  int tile = -1;  // the dimension of which a turn takes as many positions as there are lanes; -1: none
+  int tile = -1;           // the dimension of which a turn takes as many positions as there are lanes; -1: none
+  DimensionSet inner = 0;  // those of loops within a position
 
   /// For each value of the body, the stage in which it is first known; a reduction is at the end of it.
   std::vector<int> stage;
@@ -108,7 +114,8 @@ struct KernelLayout {
   std::vector<SplitReduction> splits;
   KernelFetch fetch;
   KernelScratch scratch;
-  /// What a turn of a pipeline goes over: of an operand the rows from the first nest that reads it to the last.
+  /// What a position goes over but for what passes the caches by; in a pipeline what a turn does: of an operand the rows from
+  /// the first nest that reads it to the last.
   std::int64_t turn_bytes = 0;
 };
 

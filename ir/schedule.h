@@ -3,6 +3,7 @@
 //   plan(parallel i, j by 32, vector k of 16, unroll 4)
 //   plan(parallel i, j by 32, vector j of 16, tile k outside, stream 0)
 //   plan(parallel i by 32, vector j of 16, unroll 2, pipelined, stream 0, prefetch)
+//   plan(parallel i by 128, vector j of 16, unroll 4, split late, stream 2)
 //
 // The parallel dimensions are flattened in the order given, the last one fastest, and cut into chunks of `chunk`
 // positions: the last chunk has what is left. The number of chunks depends on the shape alone. Everything else follows
@@ -40,6 +41,8 @@ struct Schedule {
   /// Loops over a row share one: a turn takes a position through the first, the one before it through the second, and so
   /// on. Then the row is the only loop within a position.
   bool pipelined = false;
+  /// Split reductions take their steps in the last of the loops that read what they need, not in the first.
+  bool split_late = false;
   /// Writes, in ascending order, that go past the caches: into results larger than these are, and not read again soon.
   std::vector<int> streamed = {};
   /// While a position, or a tile, is worked on, operands of a later one are fetched into the cache (kernel_layout.h).

@@ -56,6 +56,9 @@ using ir::ValueId;
 // comes earlier in loops of its own, unless elements take functions, and of one operand only; then where writes pass the
 // caches by, or rows are no longer than a page.
 //
+// Split late. Where the caches do not hold all, in rows of two pages or more: the first loop over a row waits for memory, the
+// last one has what it reads in a cache, and room for the partial results, which it shares with nothing that comes.
+//
 // Prefetch. Where all positions are more than the second cache holds, and
 //  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
 //  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes
@@ -66,7 +69,8 @@ using ir::ValueId;
 //     - one nest over a wide row takes functions, where rows of several operands and partial results push out of the
 //       first cache what the processor itself fetches; or
 //     - several nests are over a row of a page or more, at whose end the processor stops, or a wide one of several
-//       operands, but no longer one than the first cache holds.
+//       operands, but no longer one than the first cache holds; with partial results in the last nest, if that cache holds
+//       these, too.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines. A pipeline, which is not full
@@ -127,6 +131,7 @@ class Chooser {
     }
     plan.chunk = chunk(plan);
     plan.tile_outside = plan.tile >= 0 && takes_tile_outside(plan);
+    plan.split_late = splits_late(plan);
     plan.prefetch = prefetches(plan);
     return plan;
   }
@@ -365,6 +370,16 @@ class Chooser {
     return false;
   }
 
+  /// Whether a wide row has split reductions that can wait for its last loop.
+  bool splits_late(Schedule plan) const {
+    if (plan.pipelined || !leaves_partial_results(plan) || traffic() <= l3_bytes_) return false;
+    const ir::Op early = with(plan);
+    plan.split_late = true;
+    const ir::Op late = with(plan);
+    const ir::KernelLayout first = ir::kernel_layout(FusedView(early)), last = ir::kernel_layout(FusedView(late));
+    return last.nests != first.nests && first.fetch.row_bytes >= wide_row;
+  }
+
   ir::Op with(const Schedule& plan) const {
     ir::Op planned = op_;
     for (ir::Attr& attr : planned.attrs)
@@ -376,7 +391,8 @@ class Chooser {
   bool prefetches(const Schedule& plan) const {
     if (traffic() <= l2_bytes_) return false;
     const ir::Op planned = with(plan);
-    const ir::KernelFetch fetch = ir::kernel_layout(FusedView(planned)).fetch;
+    const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
+    const ir::KernelFetch& fetch = layout.fetch;
     const std::size_t operands = fetch.operands.size();
     if (operands == 0) return false;
     if (plan.pipelined) return traffic() > held_bytes();
@@ -385,6 +401,7 @@ class Chooser {
     if (operands == 1 && fetch.row_nests > 2) return true;
     if (traffic() <= l3_bytes_) return false;
     if (fetch.row_nests == 1) return fetch.row_bytes >= wide_row && functions(plan) > 0;
+    if (plan.split_late) return layout.turn_bytes <= l1_bytes_;
     return fetch.row_bytes >= (operands == 1 ? page : wide_row) && fetch.row_bytes <= long_row;
   }
 

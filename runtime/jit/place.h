@@ -29,8 +29,6 @@ struct Place {
 };
 
 inline std::size_t index_of(ir::ValueId value) { return static_cast<std::size_t>(value.index); }
-inline bool has(ir::DimensionSet set, int dimension) {
-  return dimension >= 0 && (set >> static_cast<unsigned>(dimension) & 1U) != 0;
-}
+using ir::has;
 
 }  // namespace nnc::runtime::jit
