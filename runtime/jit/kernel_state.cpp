@@ -37,6 +37,18 @@ llvm::Value* KernelState::parameter(const ir::Op& op) {
   return behind(args.back(), 8 * (found - parameters.begin()));
 }
 
+void KernelState::place_position(llvm::Value* position, std::size_t count) {
+  const std::vector<int>& parallel = fused.schedule.parallel;
+  for (std::size_t i = count; i-- > 0;) {
+    if (extent(parallel[i]) <= 1) continue;
+    const bool outermost = std::all_of(parallel.begin(), parallel.begin() + static_cast<std::ptrdiff_t>(i),
+                                       [&](int d) { return extent(d) <= 1; });
+    llvm::Value* const length = constant(extent(parallel[i]));
+    coordinate(parallel[i]) = outermost ? position : b.CreateURem(position, length);
+    if (!outermost) position = b.CreateUDiv(position, length);
+  }
+}
+
 bool KernelState::is_reduction(ir::ValueId value) const {
   const ir::Op* op = fused.body.definer(value);
   return op != nullptr && op->def->as<ir::Reduction>() != nullptr;

@@ -44,6 +44,9 @@ struct KernelState {
   /// Where the table has the number or the stream of an op of the body; null if the code has it.
   llvm::Value* parameter(const ir::Op& op);
   llvm::Value*& coordinate(int d) { return place.coordinates[static_cast<std::size_t>(d)]; }
+  /// Sets the coordinates of the first `count` parallel dimensions to those of a position, flattened.
+  void place_position(llvm::Value* position, std::size_t count);
+  void place_position(llvm::Value* position) { place_position(position, fused.schedule.parallel.size()); }
   int vector() const { return layout.vector; }
   int lanes() const { return layout.lanes; }
   ir::DType dtype(ir::ValueId value) const { return fused.body.type(value).dtype; }

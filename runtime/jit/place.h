@@ -21,7 +21,8 @@ inline llvm::Value* at(const Pack& pack, int copy) {
 struct Place {
   /// i64, by dimension of the domain; null outside of its loop. For the vector dimension that of the first lane.
   std::vector<llvm::Value*> coordinates;
-  bool in_lanes = false;  // the vector dimension's loop is open
+  llvm::Value* position = nullptr;  // of the nest that is emitted, flattened, in a pipeline
+  bool in_lanes = false;            // the vector dimension's loop is open
   /// Copies at a time: vectors one behind the other along the vector dimension, or positions of the tile's dimension.
   int copies = 1;
   int along = -1;               // the dimension that copies lie along; -1: there is one copy
