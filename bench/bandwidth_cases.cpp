@@ -113,6 +113,51 @@ const std::vector<Case>& cases() {
   %u = sub %t, %nb : MAT
   %y = mul %u, %r : MAT
   return @y = %y, @gamma = %dgamma, @bias = %dbeta)"},
+      {"layer_norm, loss, gradients", R"(
+  %x = slot @x : MAT
+  %target = slot @b : MAT
+  %gamma = slot @gamma : ROW
+  %beta = slot @bias : ROW
+  %m, %v = moments %x {axis = [1], keepdim = true} : COL, COL
+  %d = sub %x, %m : MAT
+  %eps = constant 1e-05 : f32[]
+  %v1 = add %v, %eps : COL
+  %r = rsqrt %v1 : COL
+  %n = mul %d, %r : MAT
+  %g = mul %n, %gamma : MAT
+  %h = add %g, %beta : MAT
+  %dy = sub %h, %target : MAT
+  %dg = mul %dy, %n : MAT
+  %dgamma = sum %dg {axis = [0], keepdim = false} : ROW
+  %dbeta = sum %dy {axis = [0], keepdim = false} : ROW
+  %dn = mul %dy, %gamma : MAT
+  %a = mean %dn {axis = [1], keepdim = true} : COL
+  %dnn = mul %dn, %n : MAT
+  %b = mean %dnn {axis = [1], keepdim = true} : COL
+  %nb = mul %n, %b : MAT
+  %t = sub %dn, %a : MAT
+  %u = sub %t, %nb : MAT
+  %y = mul %u, %r : MAT
+  return @y = %y, @gamma = %dgamma, @bias = %dbeta)"},
+      {"softmax, loss, gradients", R"(
+  %x = slot @x : MAT
+  %target = slot @b : MAT
+  %gamma = slot @gamma : ROW
+  %s = mul %x, %gamma : MAT
+  %m = max %s {axis = [1], keepdim = true} : COL
+  %d = sub %s, %m : MAT
+  %e = exp %d : MAT
+  %sum = sum %e {axis = [1], keepdim = true} : COL
+  %p = div %e, %sum : MAT
+  %dp = sub %p, %target : MAT
+  %dpp = mul %dp, %p : MAT
+  %a = sum %dpp {axis = [1], keepdim = true} : COL
+  %c = sub %dp, %a : MAT
+  %ds = mul %c, %p : MAT
+  %y = mul %ds, %gamma : MAT
+  %dsx = mul %ds, %x : MAT
+  %dgamma = sum %dsx {axis = [0], keepdim = false} : ROW
+  return @y = %y, @gamma = %dgamma)"},
       {"adam",
        R"(
   %w = slot @x : MAT

@@ -47,8 +47,8 @@ class FetchPlanner {
     layout_.fetch = std::move(fetch);
   }
 
-  void measure_turn() {
-    layout_.turn_bytes = layout_.scratch.row_bytes + layout_.scratch.partial_bytes;
+  void measure_position() {
+    layout_.position_bytes = layout_.scratch.row_bytes + layout_.scratch.partial_bytes;
     for (std::size_t r = 0; r < fused_.reads.size(); ++r) {
       std::optional<int> first;
       int last = 0;
@@ -58,12 +58,12 @@ class FetchPlanner {
         last = nest.lag;
       }
       const bool is_of_position = (moves_of(param(r)) & ~layout_.inner) != 0;
-      layout_.turn_bytes += row_bytes(param(r)) * (first && is_of_position ? last - *first + 1 : 1);
+      layout_.position_bytes += row_bytes(param(r)) * (first && is_of_position ? last - *first + 1 : 1);
     }
     for (const KernelNest& nest : layout_.nests)
       for (const int write : nest.writes)
         if (std::ranges::find(fused_.schedule.streamed, write) == fused_.schedule.streamed.end())
-          layout_.turn_bytes += row_bytes(fused_.body.results[static_cast<std::size_t>(write)]);
+          layout_.position_bytes += row_bytes(fused_.body.results[static_cast<std::size_t>(write)]);
   }
 
  private:
@@ -131,7 +131,7 @@ class FetchPlanner {
 void plan_fetch(const FusedView& fused, KernelLayout& layout) {
   FetchPlanner planner(fused, layout);
   planner.plan_fetch();
-  planner.measure_turn();
+  planner.measure_position();
 }
 
 }  // namespace nnc::ir

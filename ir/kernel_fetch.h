@@ -5,7 +5,7 @@
 
 namespace nnc::ir {
 
-/// KernelLayout::fetch and turn_bytes, of a layout that has everything else.
+/// KernelLayout::fetch and position_bytes, of a layout that has everything else.
 void plan_fetch(const FusedView& fused, KernelLayout& layout);
 
 }  // namespace nnc::ir

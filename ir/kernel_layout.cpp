@@ -179,7 +179,7 @@ class Planner {
     }
   }
 
-  /// To the last nest that reads what a split reduction needs, as long as that takes no function there.
+  /// To the last nest over the same dimensions that needs nothing more for it than what is cheap to compute again.
   void defer_splits() {
     for (std::size_t n = 0; n < layout_.nests.size(); ++n)
       std::erase_if(layout_.nests[n].splits, [&](int split) {
@@ -196,12 +196,13 @@ class Planner {
     drop_empty_nests();
   }
 
-  /// Whether operands or functions are needed that were not.
+  /// Whether operands are needed that were not, or what takes long for each element.
   bool takes_more(const std::vector<bool>& before, const std::vector<bool>& after) const {
     for (int v = 0; v < body().value_count(); ++v) {
       const ValueId value{v};
-      if (after[at(value)] && !before[at(value)] && (body().definer(value) == nullptr || expensive_[at(value)]))
-        return true;
+      if (!after[at(value)] || before[at(value)]) continue;
+      const bool in_loops = (layout_.moves[at(value)] & layout_.inner) != 0;
+      if (in_loops && (body().definer(value) == nullptr || expensive_[at(value)])) return true;
     }
     return false;
   }

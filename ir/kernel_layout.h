@@ -8,8 +8,9 @@
 //     nest 2: loop j   e from its row, e / sum  -> written
 //
 // A reduction over inner dimensions is complete after its nest; what needs it belongs to a later stage. Reductions of a
-// stage that run over the same dimensions share a nest, and so do writes and split reductions with them. A later nest
-// computes again what it needs, unless that takes a function, a division or a square root: such a value is kept.
+// stage that run over the same dimensions share a nest, and so do writes and split reductions with them; late ones
+// (schedule.h) are in the last nest that needs no operand or function more for them. A later nest computes again what it
+// needs, unless that takes a function, a division or a square root: such a value is kept.
 #pragma once
 
 #include "ir/fused.h"
@@ -114,9 +115,9 @@ struct KernelLayout {
   std::vector<SplitReduction> splits;
   KernelFetch fetch;
   KernelScratch scratch;
-  /// What a position goes over but for what passes the caches by; in a pipeline what a turn does: of an operand the rows from
-  /// the first nest that reads it to the last.
-  std::int64_t turn_bytes = 0;
+  /// What the nests go over at a position: rows of operands and results, row buffers, partial results; nothing that passes
+  /// the caches by. In a pipeline all rows of an operand between the first nest that reads it and the last.
+  std::int64_t position_bytes = 0;
 };
 
 /// Whether what an access reaches lies in vectors along the tile, not along the dimension in the lanes: it is transposed.

@@ -56,8 +56,9 @@ using ir::ValueId;
 // comes earlier in loops of its own, unless elements take functions, and of one operand only; then where writes pass the
 // caches by, or rows are no longer than a page.
 //
-// Split late. Where the caches do not hold all, in rows of two pages or more: the first loop over a row waits for memory, the
-// last one has what it reads in a cache, and room for the partial results, which it shares with nothing that comes.
+// Split late. Where the caches do not hold all, in rows of two pages or more, or of one that three nests or more are
+// over: the first loop over a row waits for memory, the last one has what it reads in a cache, and time for the partial
+// results.
 //
 // Prefetch. Where all positions are more than the second cache holds, and
 //  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
@@ -69,8 +70,9 @@ using ir::ValueId;
 //     - one nest over a wide row takes functions, where rows of several operands and partial results push out of the
 //       first cache what the processor itself fetches; or
 //     - several nests are over a row of a page or more, at whose end the processor stops, or a wide one of several
-//       operands, but no longer one than the first cache holds; with partial results in the last nest, if that cache holds
-//       these, too.
+//       operands, but no longer one than the first cache holds; or
+//     - partial results are late, unless the first cache has no room for them beside the rows, and the body is small and
+//       takes no function: then there is so little to do that the processor fetches ahead by itself.
 //
 // Chunks. By traffic: 16 chunks, but each of 32 to 256 KiB. Where chunks leave partial results at most 32 of them. Where
 // the vector dimension is parallel a chunk is whole turns of the loop and whole cache lines. A pipeline, which is not full
@@ -345,7 +347,7 @@ class Chooser {
     const std::ptrdiff_t loops =
         std::ranges::count_if(layout.nests, [](const auto& nest) { return !nest.loops.empty(); });
     if (loops < enough_loops || loops > most_loops || plan.chunk < full_turns * (loops - 1)) return false;
-    if (traffic() <= held_bytes()) return layout.turn_bytes <= l1_bytes_;
+    if (traffic() <= held_bytes()) return layout.position_bytes <= l1_bytes_;
     return functions(plan) > 0 && layout.fetch.operands.size() == 1 &&
            (!plan.streamed.empty() || layout.fetch.row_bytes <= page);
   }
@@ -377,7 +379,7 @@ class Chooser {
     plan.split_late = true;
     const ir::Op late = with(plan);
     const ir::KernelLayout first = ir::kernel_layout(FusedView(early)), last = ir::kernel_layout(FusedView(late));
-    return last.nests != first.nests && first.fetch.row_bytes >= wide_row;
+    return last.nests != first.nests && first.fetch.row_bytes >= (first.fetch.row_nests > 2 ? page : wide_row);
   }
 
   ir::Op with(const Schedule& plan) const {
@@ -401,7 +403,8 @@ class Chooser {
     if (operands == 1 && fetch.row_nests > 2) return true;
     if (traffic() <= l3_bytes_) return false;
     if (fetch.row_nests == 1) return fetch.row_bytes >= wide_row && functions(plan) > 0;
-    if (plan.split_late) return layout.turn_bytes <= l1_bytes_;
+    if (plan.split_late)
+      return functions(plan) > 0 || fused_.body.ops().size() > large_body || layout.position_bytes <= l1_bytes_;
     return fetch.row_bytes >= (operands == 1 ? page : wide_row) && fetch.row_bytes <= long_row;
   }
 

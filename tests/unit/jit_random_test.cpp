@@ -209,6 +209,15 @@ class RandomOp {
       if (chance(2)) rows.push_back(apply("floor", values_.back() / 2.0));
     }
     op_.write(rows.back(), random_dense(op_.domain()));
+    if (op_.domain().size() == 1) return;
+    // A split reduction where the first dimension is parallel; several nests may read what it needs.
+    for (int i = below(3); i > 0; --i) {
+      Shape frame = op_.domain();
+      frame[0] = 1;
+      op_.write(b.op(any_of(std::vector{"sum", "max", "min", "argmax"}), {any_of(rows)},
+                     {{"axis", std::vector<std::int64_t>{0}}, {"keepdim", true}}),
+                random_dense(frame));
+    }
   }
 
   void add_op() {
@@ -308,9 +317,18 @@ class RandomOp {
   std::vector<Expr> values_, reductions_;
 };
 
-/// Returns how many positions the last nest of a pipeline is behind the first.
-int run_seed(std::uint64_t seed, bool print) {
-  int lag = 0;
+struct Met {
+  int lag = 0;        // positions that the last nest of a pipeline is behind the first
+  bool late = false;  // whether a split reduction is in another nest for being late
+};
+
+std::vector<KernelNest> nests_of(const FusedOp& op, const Schedule& schedule) {
+  const Block block = op.block(schedule);
+  return kernel_layout(FusedView(block.ops()[0])).nests;
+}
+
+Met run_seed(std::uint64_t seed, bool print) {
+  Met met;
   Random random(seed);
   RandomOp made(random);
   const FusedOp& op = made.make();
@@ -324,7 +342,11 @@ int run_seed(std::uint64_t seed, bool print) {
     if (print) std::cout << text << std::endl;
     INFO("seed " << seed << "\n" << text);
     REQUIRE(op.fault(schedule) == "");
-    for (const KernelNest& nest : kernel_layout(FusedView(graph.body.ops()[0])).nests) lag = std::max(lag, nest.lag);
+    const std::vector<KernelNest> nests = nests_of(op, schedule);
+    for (const KernelNest& nest : nests) met.lag = std::max(met.lag, nest.lag);
+    Schedule early = schedule;
+    early.split_late = false;
+    met.late = met.late || nests != nests_of(op, early);
     const std::vector<Tensor> operands = tests::whole_operands(op, -4, 5, random);
     const std::vector<Tensor> expected = evaluate(graph.body, operands, nullptr);
     tests::RunOptions options;
@@ -342,7 +364,7 @@ int run_seed(std::uint64_t seed, bool print) {
       }
     }
   }
-  return lag;
+  return met;
 }
 
 }  // namespace
@@ -353,7 +375,12 @@ TEST_CASE("random kernels under random schedules") {
     return;
   }
   const int count = tests::seed_count(250);
-  int deep = 0;
-  for (int seed = 0; seed < count; ++seed) deep += run_seed(static_cast<std::uint64_t>(seed), false) > 1 ? 1 : 0;
+  int deep = 0, late = 0;
+  for (int seed = 0; seed < count; ++seed) {
+    const Met met = run_seed(static_cast<std::uint64_t>(seed), false);
+    deep += met.lag > 1 ? 1 : 0;
+    late += met.late ? 1 : 0;
+  }
   CHECK(deep >= count / 50);
+  CHECK(late >= count / 100);
 }
