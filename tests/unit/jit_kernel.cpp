@@ -1,7 +1,6 @@
 #include "tests/unit/jit_kernel.h"
 
 #include "ir/evaluate.h"
-#include "ir/kernel_layout.h"
 #include "ir/op.h"
 
 #include <catch2/catch.hpp>
@@ -186,6 +185,12 @@ std::vector<Tensor> run_kernel(const FusedOp& op, const Schedule& schedule, cons
     std::memcpy(result.bytes().data(), args[operands.size() + r], result.bytes().size());
   }
   return results;
+}
+
+KernelLayout layout_of(const FusedOp& op, const Schedule& schedule) {
+  REQUIRE(op.fault(schedule) == "");
+  const Block block = op.block(schedule);
+  return kernel_layout(FusedView(block.ops()[0]));
 }
 
 std::string code_of(const FusedOp& op, const Schedule& schedule, runtime::jit::CodeText form,

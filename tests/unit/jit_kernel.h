@@ -9,6 +9,7 @@
 #include "ir/access.h"
 #include "ir/builder.h"
 #include "ir/fused.h"
+#include "ir/kernel_layout.h"
 #include "ir/program.h"
 #include "runtime/jit/compile.h"
 #include "tests/unit/random_values.h"
@@ -81,6 +82,9 @@ struct CheckOptions {
   RunOptions run = {};
 };
 void check_kernel(const FusedOp& op, const ir::Schedule& schedule, const CheckOptions& options = {});
+
+/// How its kernel runs; the schedule has to be legal.
+ir::KernelLayout layout_of(const FusedOp& op, const ir::Schedule& schedule);
 
 /// What the kernel of the op is compiled to; the schedule has to be legal.
 std::string code_of(const FusedOp& op, const ir::Schedule& schedule, runtime::jit::CodeText form,

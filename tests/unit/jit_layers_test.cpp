@@ -1,6 +1,5 @@
 // What layers and losses become, as kernels by hand under several schedules: softmax with cross-entropy and its gradient,
 // moments, random numbers; against the evaluation of their fused op.
-#include "ir/kernel_layout.h"
 #include "tests/unit/jit_kernel.h"
 
 #include <catch2/catch.hpp>
@@ -61,9 +60,8 @@ TEST_CASE("a row is kept where a later loop reads it back in less time than it i
     Builder& b = op.builder();
     const Expr y = apply(function, op.read(DType::f32, at({64, 1})));
     op.write(y - b.sum(y, {1}, true));
-    const Block block = op.block({.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 8});
-    const KernelLayout layout = kernel_layout(FusedView(block.ops()[0]));
-    return std::ranges::any_of(layout.rows, [](const auto& row) { return row.has_value(); });
+    return std::ranges::any_of(tests::layout_of(op, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 8}).rows,
+                               [](const auto& row) { return row.has_value(); });
   };
   for (const char* const function : {"exp", "log", "tanh", "erf", "sin", "sqrt", "sigmoid"}) CHECK(is_kept(function));
   for (const char* const function : {"neg", "abs", "floor"}) CHECK_FALSE(is_kept(function));

@@ -1,5 +1,4 @@
 // Rows in a pipeline: several nests in one loop, each at another position.
-#include "ir/kernel_layout.h"
 #include "tests/unit/jit_kernel.h"
 
 #include <catch2/catch.hpp>
@@ -11,6 +10,7 @@ using namespace nnc::ir;
 using tests::at;
 using tests::check_kernel;
 using tests::FusedOp;
+using tests::layout_of;
 
 namespace {
 
@@ -20,12 +20,6 @@ Expr softmax(FusedOp& op, const Expr& x) {
   Builder& b = op.builder();
   const Expr e = apply("exp", x - b.op("max", {x}, over_row));
   return e / b.sum(e, {1}, true);
-}
-
-KernelLayout layout(const FusedOp& op, const Schedule& schedule) {
-  REQUIRE(op.fault(schedule) == "");
-  const Block block = op.block(schedule);
-  return kernel_layout(FusedView(block.ops()[0]));
 }
 
 Schedule pipelined(std::int64_t chunk, int lanes, int unroll) {
@@ -118,10 +112,10 @@ TEST_CASE("a nest is as many positions behind as there are loops before it") {
   op.write(centred * apply("rsqrt", variance));
   op.write(mean);      // beside the loop of the variance
   op.write(variance);  // beside the last loop
-  CHECK(lags(layout(op, pipelined(4, 16, 2))) == std::vector{0, 1, 1, 2, 2});
+  CHECK(lags(layout_of(op, pipelined(4, 16, 2))) == std::vector{0, 1, 1, 2, 2});
   Schedule one_by_one = pipelined(4, 16, 2);
   one_by_one.pipelined = false;
-  CHECK(lags(layout(op, one_by_one)) == std::vector{0, 0, 0, 0, 0});
+  CHECK(lags(layout_of(op, one_by_one)) == std::vector{0, 0, 0, 0, 0});
 }
 
 TEST_CASE("a row that is read two turns later is kept for two positions") {
@@ -133,7 +127,7 @@ TEST_CASE("a row that is read two turns later is kept for two positions") {
   const Expr most = b.op("max", {x * sum}, over_row);
   op.write(e / most);
   const Schedule schedule = pipelined(9, 16, 2);
-  const KernelLayout made = layout(op, schedule);
+  const KernelLayout made = layout_of(op, schedule);
   std::vector<std::int64_t> slots;
   for (const auto& row : made.rows)
     if (row) slots.push_back(row->slots);
@@ -142,7 +136,7 @@ TEST_CASE("a row that is read two turns later is kept for two positions") {
   for (const std::int64_t chunk : {1, 2, 9}) check_kernel(op, pipelined(chunk, 16, 2), {.tolerance = 2e-6});
   Schedule one_by_one = schedule;
   one_by_one.pipelined = false;
-  CHECK(layout(op, one_by_one).scratch.row_bytes == 64 * 4);
+  CHECK(layout_of(op, one_by_one).scratch.row_bytes == 64 * 4);
 }
 
 TEST_CASE("in the loop of a pipeline the last nest comes first, and the first one fetches") {
@@ -161,7 +155,7 @@ TEST_CASE("in the loop of a pipeline the last nest comes first, and the first on
     last = text.find(part, last);
     REQUIRE(last != std::string::npos);
   }
-  const KernelFetch plan = layout(op, schedule).fetch;
+  const KernelFetch plan = layout_of(op, schedule).fetch;
   CHECK(plan.nest == 0);
   CHECK(plan.step == 22);  // of the rows of 384 bytes, for 8 KiB
   const std::string assembly = tests::code_of(op, schedule, runtime::jit::CodeText::assembly);

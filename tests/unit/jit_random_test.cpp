@@ -4,7 +4,6 @@
 // NNC_SEEDS=N runs seeds [0, N) instead of the usual ones; NNC_JIT_SEED=N runs seed N alone and prints its op.
 #include "ir/analysis.h"
 #include "ir/evaluate.h"
-#include "ir/kernel_layout.h"
 #include "ir/op.h"
 #include "ir/program_memory.h"
 #include "ir/text.h"
@@ -322,11 +321,6 @@ struct Met {
   bool late = false;  // whether a split reduction is in another nest for being late
 };
 
-std::vector<KernelNest> nests_of(const FusedOp& op, const Schedule& schedule) {
-  const Block block = op.block(schedule);
-  return kernel_layout(FusedView(block.ops()[0])).nests;
-}
-
 Met run_seed(std::uint64_t seed, bool print) {
   Met met;
   Random random(seed);
@@ -342,11 +336,11 @@ Met run_seed(std::uint64_t seed, bool print) {
     if (print) std::cout << text << std::endl;
     INFO("seed " << seed << "\n" << text);
     REQUIRE(op.fault(schedule) == "");
-    const std::vector<KernelNest> nests = nests_of(op, schedule);
+    const std::vector<KernelNest> nests = tests::layout_of(op, schedule).nests;
     for (const KernelNest& nest : nests) met.lag = std::max(met.lag, nest.lag);
     Schedule early = schedule;
     early.split_late = false;
-    met.late = met.late || nests != nests_of(op, early);
+    met.late = met.late || nests != tests::layout_of(op, early).nests;
     const std::vector<Tensor> operands = tests::whole_operands(op, -4, 5, random);
     const std::vector<Tensor> expected = evaluate(graph.body, operands, nullptr);
     tests::RunOptions options;

@@ -1,5 +1,4 @@
 // Split reductions that wait for the last loop over a row.
-#include "ir/kernel_layout.h"
 #include "ir/program_memory.h"
 #include "tests/unit/jit_kernel.h"
 
@@ -12,6 +11,7 @@ using namespace nnc::ir;
 using tests::at;
 using tests::check_kernel;
 using tests::FusedOp;
+using tests::layout_of;
 
 namespace {
 
@@ -28,16 +28,10 @@ Schedule schedule(bool late, std::vector<int> streamed = {}) {
           .streamed = std::move(streamed)};
 }
 
-KernelLayout layout(const FusedOp& op, const Schedule& schedule) {
-  REQUIRE(op.fault(schedule) == "");
-  const Block block = op.block(schedule);
-  return kernel_layout(FusedView(block.ops()[0]));
-}
-
 /// How many split reductions each nest has.
 std::vector<std::size_t> splits(const FusedOp& op, bool late) {
   std::vector<std::size_t> counts;
-  for (const KernelNest& nest : layout(op, schedule(late)).nests) counts.push_back(nest.splits.size());
+  for (const KernelNest& nest : layout_of(op, schedule(late)).nests) counts.push_back(nest.splits.size());
   return counts;
 }
 
@@ -102,7 +96,7 @@ TEST_CASE("a function is in no row where all that needs it is in the last nest")
   op.write(e * most);
   op.write(b.sum(e, {0}, true));
   const auto has_rows = [&](bool late) {
-    return std::ranges::any_of(layout(op, schedule(late)).rows, [](const auto& row) { return row.has_value(); });
+    return std::ranges::any_of(layout_of(op, schedule(late)).rows, [](const auto& row) { return row.has_value(); });
   };
   CHECK(has_rows(false));
   CHECK_FALSE(has_rows(true));
@@ -127,7 +121,7 @@ TEST_CASE("split reductions wait for results that are written after all that rea
   op.write(x * 2.0);  // over x, which the last nest reads
   op.write(x - b.op("mean", {x}, over_row));
   op.write(b.sum(x, {0}, true));
-  const KernelLayout made = layout(op, schedule(true));
+  const KernelLayout made = layout_of(op, schedule(true));
   REQUIRE(made.nests.size() == 2);
   CHECK(made.nests[1].writes == std::vector{0, 1});
   CHECK(splits(op, true) == std::vector<std::size_t>{0, 1});
@@ -155,6 +149,6 @@ TEST_CASE("a position goes over rows and partial results, but not over what pass
   op.write(x - mean);
   op.write(b.sum(x, {0}, true));
   const std::int64_t row = columns * 4, partial = 64 * 4;  // whole vectors of 16
-  CHECK(layout(op, schedule(true)).position_bytes == 3 * row + partial);
-  CHECK(layout(op, schedule(true, {0})).position_bytes == 2 * row + partial);
+  CHECK(layout_of(op, schedule(true)).position_bytes == 3 * row + partial);
+  CHECK(layout_of(op, schedule(true, {0})).position_bytes == 2 * row + partial);
 }

@@ -1,5 +1,4 @@
 // Tiles, whose elements are transposed in registers, and what kernels fetch ahead.
-#include "ir/kernel_layout.h"
 #include "tests/unit/jit_kernel.h"
 
 #include <catch2/catch.hpp>
@@ -165,8 +164,7 @@ TEST_CASE("of long rows the next but one is fetched, of longer ones the next") {
     Builder& b = op.builder();
     const Expr x = op.read(DType::f32, at({length, 1}));
     op.write(x * b.sum(x, {1}, true));
-    const ir::Block block = op.block({.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16});
-    return ir::kernel_layout(ir::FusedView(block.ops()[0])).fetch.step;
+    return tests::layout_of(op, {.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16}).fetch.step;
   };
   CHECK(step(64) == 32);
   CHECK(step(1024) == 2);
