@@ -17,7 +17,8 @@ class Placer {
  public:
   explicit Placer(const std::vector<Block>& blocks) : blocks_(blocks) {}
 
-  // 1. Place the blocks in a few orders, each where it fits best among those placed before.
+  // 1. Place the blocks in a few orders, each where it fits best among those placed before: the large and long ones first,
+  //    or as they begin, which is better where a few large ones follow each other.
   // 2. Repair the best placement: a block that ends where the region ends is placed earlier; keep what is not worse.
   Placement run() {
     const std::int64_t least = largest_sum(blocks_);
@@ -32,7 +33,7 @@ class Placer {
       }
       return better;
     };
-    for (const auto& key : {area, size, length}) {
+    for (const auto& key : {area, size, length, none}) {
       attempt(sorted([&](int block) { return std::pair(-key(at(block)), at(block).first); }));
       if (best.bytes == least) return best;
     }
@@ -59,6 +60,7 @@ class Placer {
  private:
   static double size(const Block& block) { return static_cast<double>(block.bytes); }
   static double length(const Block& block) { return static_cast<double>(block.last - block.first + 1); }
+  static double none(const Block&) { return 0; }
   static double area(const Block& block) { return size(block) * length(block); }
 
   const Block& at(int block) const { return blocks_[static_cast<std::size_t>(block)]; }

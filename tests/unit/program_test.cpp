@@ -333,6 +333,13 @@ TEST_CASE("The transient region is hardly larger than what is alive at once") {
   }
 }
 
+TEST_CASE("Large blocks that follow each other are placed as they begin") {
+  const std::vector<passes::Block> blocks{{1024, 0, 9}, {1152, 1, 5},  {2880, 3, 8}, {64, 4, 8},  {64, 5, 14},
+                                          {2048, 5, 6}, {2048, 5, 6},  {1152, 6, 9}, {64, 6, 13}, {64, 7, 12},
+                                          {64, 7, 13},  {3840, 8, 13}, {256, 9, 13}};
+  CHECK(passes::place_blocks(blocks).bytes == passes::largest_sum(blocks));
+}
+
 TEST_CASE("Blocks that are taken at one time lie apart, in little more than their largest sum") {
   for (unsigned seed = 1; seed <= 60; ++seed) {
     INFO("seed " << seed);
