@@ -239,6 +239,8 @@ class Checker {
       return "`schedule` has a tile outside that is not the only loop within a position, for all that is written";
     if (schedule.pipelined && !may_be_pipelined(fused_))
       return "`schedule` pipelines loops that are not all over one row of vectors";
+    if (schedule.split_late && (schedule.vector < 0 || !has_split()))
+      return "`schedule` has late split reductions, but no reduction in vectors is split";
     for (std::size_t i = 0; i < schedule.streamed.size(); ++i)
       if (schedule.streamed[i] < 0 || schedule.streamed[i] >= std::ssize(fused_.writes) ||
           (i > 0 && schedule.streamed[i] <= schedule.streamed[i - 1]))
@@ -253,6 +255,13 @@ class Checker {
       if (std::string fault = complete(fused_.body.results[i]); !fault.empty())
         return fmt::format("write {} {}", i, fault);
     return "";
+  }
+
+  bool has_split() const {
+    return std::ranges::any_of(fused_.body.ops(), [&](const Op& op) {
+      return op.def->as<Reduction>() != nullptr &&
+             std::ranges::any_of(reduced_dimensions(fused_, op), [&](int d) { return fused_.is_parallel(d); });
+    });
   }
 
   bool is_used(const Op& op) const {

@@ -69,7 +69,8 @@ class RandomOp {
         }
         schedule.pipelined = true;
         if (!op_.fault(schedule).empty() || chance(4)) schedule.pipelined = false;
-        schedule.split_late = chance(2);
+        schedule.split_late = true;
+        if (!op_.fault(schedule).empty() || chance(2)) schedule.split_late = false;
         for (int r = 0; r < static_cast<int>(op_.writes().size()); ++r)
           if (chance(3)) schedule.streamed.push_back(r);
         schedule.prefetch = chance(2);

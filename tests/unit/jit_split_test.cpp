@@ -152,3 +152,15 @@ TEST_CASE("a position goes over rows and partial results, but not over what pass
   CHECK(layout_of(op, schedule(true)).position_bytes == 3 * row + partial);
   CHECK(layout_of(op, schedule(true, {0})).position_bytes == 2 * row + partial);
 }
+
+TEST_CASE("no reduction is late where none is split") {
+  const auto refused = Catch::Contains("has late split reductions, but no reduction in vectors is split");
+  FusedOp op({rows, columns});
+  const Expr x = op.read(DType::f32, at({columns, 1}));
+  op.write(x - op.builder().op("mean", {x}, over_row));
+  CHECK(op.fault(schedule(false)) == "");
+  CHECK_THAT(op.fault(schedule(true)), refused);
+  op.write(op.builder().sum(x, {0}, true));
+  CHECK(op.fault(schedule(true)) == "");
+  CHECK_THAT(op.fault({.parallel = {0}, .chunk = 4, .split_late = true}), refused);
+}
