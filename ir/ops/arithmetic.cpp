@@ -40,18 +40,71 @@ void accumulate_chosen(GradCtx& g, Expr first_wins, Expr tie) {
   g.accumulate(1, where(first_wins, 0.0, where(tie, half, g.dy())));
 }
 
-/// add(scatter_add(x, index), y) -> add_rows(x, index, y): most rows of an embedding get nothing in a step.
+/// scatter_add(x, index) as a value, or its product with at most two scalars.
+struct ScatteredRows {
+  const Op* sum = nullptr;
+  std::vector<ValueId> factors;  // the last one first
+};
+
+std::optional<ScatteredRows> scattered_rows(const Block& block, ValueId value) {
+  static const OpDef *const product = find_op("mul"), *const sum_of_rows = find_op("scatter_add");
+  ScatteredRows found;
+  const Op* op = block.definer(value);
+  while (op != nullptr && op->def == product && found.factors.size() < 2) {
+    const std::size_t factor = block.type(op->operands[0]).elements() == 1 ? 0 : 1;
+    const ValueId scaled = op->operands[1 - factor];
+    if (block.type(op->operands[factor]).elements() != 1 || block.type(scaled) != block.type(value))
+      return std::nullopt;
+    found.factors.push_back(op->operands[factor]);
+    op = block.definer(scaled);
+  }
+  if (op == nullptr || op->def != sum_of_rows || !names_rows(view(block, *op))) return std::nullopt;
+  found.sum = op;
+  return found;
+}
+
+/// Whether a value is in memory anyway: what a kernel computes it may as well add to there.
+bool lies_in_memory(const Block& block, ValueId value) {
+  const Op* const op = block.definer(value);
+  return op == nullptr || op->def->is_instruction() || op->def->as<SlotRead>() != nullptr;
+}
+
+/// Most rows of an embedding get nothing in a step, so that it is the others that are added to a value in memory:
+///   add(scatter_add(x, index), y) -> add_rows(x, index, y)
 std::optional<ValueId> add_scattered_rows(SimplifyCtx& c) {
+  Builder& builder = c.builder();
   for (std::size_t i = 0; i < 2; ++i) {
-    const Op* const scattered = c.definer(i, "scatter_add");
     const Expr base = c.operand(1 - i);
-    if (scattered == nullptr || !c.sole_use(i) || base.type() != c.operand(i).type()) continue;
-    const OpView from = view(c.builder().block(), *scattered);
-    if (!names_rows(from)) continue;
-    const Expr rows = c.builder().expr(scattered->operands[0]), places = c.builder().expr(scattered->operands[1]);
-    return c.builder().op("add_rows", {rows, places, base}, {{"axis", from.integer("axis")}}).value;
+    if (!c.sole_use(i) || base.type() != c.operand(i).type() || !lies_in_memory(builder.block(), base.value)) continue;
+    const std::optional<ScatteredRows> found = scattered_rows(builder.block(), c.operand(i).value);
+    if (!found || !found->factors.empty()) continue;
+    const OpView sum = view(builder.block(), *found->sum);
+    const Expr rows = builder.expr(found->sum->operands[0]), index = builder.expr(found->sum->operands[1]);
+    return builder.op("add_rows", {rows, index, base}, {{"axis", sum.integer("axis")}}).value;
   }
   return std::nullopt;
+}
+
+/// The same for an update, whose rows are scaled instead of the table, where they are at most half as many:
+///   sub(y, mul(s, scatter_add(x, index))) -> add_rows(mul(neg(s), x), index, y)
+std::optional<ValueId> subtract_scattered_rows(SimplifyCtx& c) {
+  Builder& builder = c.builder();
+  const Expr base = c.operand(0);
+  if (!c.sole_use(1) || base.type() != c.operand(1).type() || !is_float(base.dtype()) ||
+      !lies_in_memory(builder.block(), base.value))
+    return std::nullopt;
+  const std::optional<ScatteredRows> found = scattered_rows(builder.block(), c.operand(1).value);
+  if (!found) return std::nullopt;
+  const std::int64_t axis = view(builder.block(), *found->sum).integer("axis");
+  const Expr index = builder.expr(found->sum->operands[1]);
+  Expr rows = builder.expr(found->sum->operands[0]);
+  if (2 * rows.type().elements() > base.type().elements()) return std::nullopt;
+  for (std::size_t i = found->factors.size(); i-- > 0;) {
+    const Expr factor = builder.expr(found->factors[i]);
+    rows = (i == 0 ? -factor : factor) * rows;
+  }
+  if (found->factors.empty()) rows = -rows;
+  return builder.op("add_rows", {rows, index, base}, {{"axis", axis}}).value;
 }
 
 }  // namespace
@@ -100,7 +153,8 @@ std::span<const OpDef> arithmetic_ops() {
        .symbol = "-",
        .promotion = Promotion::arithmetic,
        .sum_signs = {1, -1},
-       .rewrites = {"sub(x, 0) -> x", "sub(0, x) -> neg(x)", "sub(x, neg(y)) -> add(x, y)"}},
+       .rewrites = {"sub(x, 0) -> x", "sub(0, x) -> neg(x)", "sub(x, neg(y)) -> add(x, y)"},
+       .simplify = subtract_scattered_rows},
 
       {.name = "mul",
        .doc = "x * y.",

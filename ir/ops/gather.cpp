@@ -1,4 +1,5 @@
 #include "ir/ops/gather.h"
+#include "ir/alignment.h"
 #include "ir/builder.h"
 #include "ir/check.h"
 #include "ir/ops/families.h"
@@ -102,6 +103,9 @@ Integers index_place(const OpView& op, Integers at) {
 /// Elements of the result that a part works on, roughly.
 constexpr std::int64_t part_elements = 4096;
 
+/// How far ahead rows are fetched that are added up, and how much at once.
+constexpr std::int64_t fetched_bytes = 8192, fetched_at_once = 2048;
+
 /// How the sums are divided. Where one index serves all of x's rows, they are ordered by it first, and each row of the
 /// result belongs to one part, which reads nothing but the rows it adds: an embedding's gradient. Else each part owns
 /// some inner positions of an outer one.
@@ -189,6 +193,25 @@ void order_rows(const Routine::Args& args) {
   });
 }
 
+/// The rows that are added to each row of the result, as order_rows left them.
+struct RowOrder {
+  const std::int32_t* ends;
+  const std::int32_t* order;
+  std::int64_t last;   // place in the order
+  std::int64_t ahead;  // so many places ahead, rows are fetched
+
+  RowOrder(const Routine::Args& args, const ScatterPlan& plan, std::int64_t row_bytes)
+      : ends(static_cast<const std::int32_t*>(args.scratch)),
+        order(ends + plan.size + 1),
+        last(plan.n - 1),
+        ahead((fetched_bytes + row_bytes - 1) / row_bytes) {}
+  std::int64_t begin(std::int64_t row) const { return row == 0 ? 0 : ends[row - 1]; }
+  std::int64_t end(std::int64_t row) const { return ends[row]; }
+  bool is_empty(std::int64_t row) const { return begin(row) == end(row); }
+  std::int64_t at(std::int64_t place) const { return order[place]; }
+  std::int64_t later(std::int64_t place) const { return order[std::min(place + ahead, last)]; }
+};
+
 /// Of two places that do not overlap, so many together that the compiler takes vectors.
 template <class T>
 void add_row(T* __restrict to, const T* __restrict row, std::int64_t count) {
@@ -200,39 +223,63 @@ void add_row(T* __restrict to, const T* __restrict row, std::int64_t count) {
 }
 
 template <class T>
-void add_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t begin, std::int64_t end) {
-  const auto* const ends = static_cast<const std::int32_t*>(args.scratch);
-  const std::int32_t* const order = ends + plan.size + 1;
-  for (std::int64_t row = begin * plan.block; row < std::min(end * plan.block, plan.size); ++row) {
-    T* const to = args.result<T>() + row * plan.inner;
-    std::fill_n(to, plan.inner, T{});
-    for (std::int32_t i = row == 0 ? 0 : ends[row - 1]; i < ends[row]; ++i) {
-      add_row(to, args.operand<T>(0) + order[i] * plan.inner, plan.inner);
+void fetch(const T* from, std::int64_t count) {
+  constexpr std::int64_t line = memory_alignment / static_cast<std::int64_t>(sizeof(T));
+  for (std::int64_t j = 0; j < count; j += line) __builtin_prefetch(from + j);
+}
+
+/// to = the sum of the rows that belong to a row of the result, from an element on. They lie anywhere, which memory takes
+/// its time for: it is asked for later ones meanwhile.
+template <class T>
+void sum_rows(T* to, const T* rows, const RowOrder& order, std::int64_t row, const ScatterPlan& plan,
+              std::int64_t count) {
+  constexpr std::int64_t together = fetched_at_once / static_cast<std::int64_t>(sizeof(T));
+  if (order.is_empty(row)) std::fill_n(to, count, T{});
+  for (std::int64_t i = order.begin(row); i < order.end(row); ++i) {
+    const T *const added = rows + order.at(i) * plan.inner, *const later = rows + order.later(i) * plan.inner;
+    for (std::int64_t j = 0; j < count; j += together) {
+      const std::int64_t n = std::min(together, count - j);
+      fetch(later + j, n);
+      if (i == order.begin(row))
+        std::copy_n(added + j, n, to + j);
+      else
+        add_row(to + j, added + j, n);
     }
   }
 }
 
-/// A row that nothing is added to stays as it is, where the result lies over the base.
+template <class T>
+void add_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t begin, std::int64_t end) {
+  const RowOrder order(args, plan, plan.inner * static_cast<std::int64_t>(sizeof(T)));
+  for (std::int64_t row = begin * plan.block; row < std::min(end * plan.block, plan.size); ++row)
+    sum_rows(args.result<T>() + row * plan.inner, args.operand<T>(0), order, row, plan, plan.inner);
+}
+
+/// A row that nothing is added to stays as it is, where the result lies over the base. The others are fetched ahead, too.
 template <class T>
 void add_to_rows(const Routine::Args& args, const ScatterPlan& plan, std::int64_t begin, std::int64_t end) {
-  const auto* const ends = static_cast<const std::int32_t*>(args.scratch);
-  const std::int32_t* const order = ends + plan.size + 1;
   std::array<T, 512> sums;
-  for (std::int64_t row = begin * plan.block; row < std::min(end * plan.block, plan.size); ++row) {
+  const RowOrder order(args, plan, plan.inner * static_cast<std::int64_t>(sizeof(T)));
+  const std::int64_t first = begin * plan.block, last = std::min(end * plan.block, plan.size);
+  std::int64_t to_fetch = first;
+  const auto fetch_one = [&] {
+    while (to_fetch < last && order.is_empty(to_fetch)) ++to_fetch;
+    if (to_fetch < last) fetch(args.operand<T>(2) + to_fetch++ * plan.inner, plan.inner);
+  };
+  for (std::int64_t i = 0; i < order.ahead; ++i) fetch_one();
+  for (std::int64_t row = first; row < last; ++row) {
     const T* const base = args.operand<T>(2) + row * plan.inner;
     T* const to = args.result<T>() + row * plan.inner;
-    const std::int32_t first = row == 0 ? 0 : ends[row - 1];
-    if (first == ends[row]) {
+    if (order.is_empty(row)) {
       if (to != base) std::copy_n(base, plan.inner, to);
       continue;
     }
+    fetch_one();
     for (std::int64_t j = 0; j < plan.inner; j += std::ssize(sums)) {
       const std::int64_t count = std::min<std::int64_t>(std::ssize(sums), plan.inner - j);
-      std::fill_n(sums.begin(), count, T{});
-      for (std::int32_t i = first; i < ends[row]; ++i) {
-        add_row(sums.data(), args.operand<T>(0) + order[i] * plan.inner + j, count);
-      }
-      for (std::int64_t k = 0; k < count; ++k) to[j + k] = static_cast<T>(base[j + k] + sums[k]);
+      sum_rows(sums.data(), args.operand<T>(0) + j, order, row, plan, count);
+      if (to != base) std::copy_n(base + j, count, to + j);
+      add_row(to + j, sums.data(), count);
     }
   }
 }

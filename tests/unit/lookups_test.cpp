@@ -47,6 +47,7 @@ class Chain {
     keep(builder_.op("matmul", {builder_.op("gather", {table, index}), dy}, {{"transpose_a", true}}));
     const Expr weight = param({dy.shape()[1], width()});
     keep(builder_.op("scatter_add", {builder_.op("matmul", {dy, weight}), index}, {{"size", table.shape()[0]}}));
+    update();
   }
 
   const Block& block() const { return block_; }
@@ -125,6 +126,20 @@ class Chain {
     return builder_.op("slice", {x}, {{"start", start}, {"stop", stop}, {"step", steps}});
   }
 
+  /// A table of more or fewer rows than are looked up, with their gradient taken or added, maybe scaled.
+  void update() {
+    const std::int64_t rows = 1 + below(one_of(2) ? 2 : 12), size = 1 + below(one_of(4) ? 4 : 40);
+    const Expr table = param({size, one_of(4) ? 1 : width()});
+    Expr gradient =
+        builder_.op("scatter_add", {param({rows, table.shape()[1]}), indices(rows, size)}, {{"size", size}});
+    if (one_of(4)) keep(gradient);
+    for (std::int64_t scalings = below(4); scalings > 0; --scalings) {
+      const Expr factor = one_of(4) ? param({1, table.shape()[1]}) : one_of(3) ? param({1, 1}) : param({});
+      gradient = one_of(2) ? gradient * factor : factor * gradient;
+    }
+    keep(one_of(3) ? gradient - table : one_of(2) ? table - gradient : gradient + table);
+  }
+
   /// A loop that reads x row by row, squares the rows and adds them up.
   void loop(Expr x) {
     Type row = x.type();
@@ -159,7 +174,7 @@ TEST_CASE("random chains of work on rows that are looked up keep their values") 
     Module module;
     module.graphs.push_back(tests::graph_of(chain.block()));
     const std::string text = print(module.graphs[0]);
-    for (const char* const pass : {"lookups", "dce", "sink-rows"}) {
+    for (const char* const pass : {"lookups", "dce", "sink-rows", "simplify"}) {
       const std::string last = print(module.graphs[0]);
       Diagnostics diagnostics;
       passes::PassContext context{.diagnostics = diagnostics, .target = target.get()};
@@ -167,6 +182,7 @@ TEST_CASE("random chains of work on rows that are looked up keep their values") 
       INFO("seed " << seed << "\n" << text << "\nafter " << pass << "\n" << print(module.graphs[0]));
       REQUIRE(verify(module, diagnostics) == Status::ok);
       changed[pass] += print(module.graphs[0]) != last;
+      changed["add_rows"] += print(module.graphs[0]).find(" add_rows ") != std::string::npos;
       const std::vector<Tensor> after = tests::run(module.graphs[0].body, chain.params());
       REQUIRE(after.size() == before.size());
       for (std::size_t i = 0; i < before.size(); ++i) CHECK(tests::agree(after[i], before[i], 1e-4));
@@ -174,4 +190,5 @@ TEST_CASE("random chains of work on rows that are looked up keep their values") 
   }
   CHECK(changed["lookups"] > count / 6);
   CHECK(changed["sink-rows"] > count / 30);
+  CHECK(changed["add_rows"] > count / 6);
 }

@@ -193,8 +193,8 @@ class Statement {
     const std::string ones = fmt::format("{}", fmt::join(std::vector<std::string>(dims.size(), ", 1"), ""));
     switch (choices_.below(4)) {
       case 0:
-        return define(fmt::format("{0} + reshape(embedding(i32(label), 5, {1}) as {2}, [B{3}, {1}])", x, dims.back(),
-                                  instance(), ones.substr(3)),
+        return define(fmt::format("{0} + reshape(embedding(i32(label), {4}, {1}) as {2}, [B{3}, {1}])", x, dims.back(),
+                                  instance(), ones.substr(3), choices_.below(2) == 0 ? 5 : 50),
                       dims);
       case 1:
         return define(fmt::format("one_hot(label, 5) * mean(flatten({}, start = 1), axis = 1, keepdim = true)", x),
