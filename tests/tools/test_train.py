@@ -156,6 +156,19 @@ train {
         self.assertGreater(peak, weights)
         self.assertLess(max(with_out, with_init) - peak, weights / 2)
 
+    def test_memory_grows_by_what_is_planned(self):
+        deep = self.dir / "deep.nn"
+        deep.write_text("train {\n data x: f32[1], y: f32\n  h = tanh(linear(x, 2000) as a)\n  h = tanh(linear(h, 2000) as b)\n"
+                        "  h = tanh(linear(h, 2000) as c)\n  loss mse(sum(h, axis = 1), y)\n  optimizer adam(lr = 1e-6)\n"
+                        "  batch = 2\n  epochs = 1\n}\n")
+        few, many = (self.figures(deep, "--synthetic", "--max-steps", "2", "--batch", batch) for batch in ("16", "12000"))
+        planned = many["planned_bytes"] - few["planned_bytes"]
+        grown = many["peak_rss_bytes"] - few["peak_rss_bytes"]
+        value = 12000 * 2000 * 4
+        self.assertGreater(planned, 3 * value)
+        self.assertGreater(grown, planned - value / 2)
+        self.assertLess(grown, planned + value / 2)
+
     def test_without_validation_its_figures_are_null(self):
         figures = self.figures(self.line, "--data", self.points)
         self.assertEqual(set(figures), KEYS)
