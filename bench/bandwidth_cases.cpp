@@ -2,9 +2,9 @@
 
 namespace nnc::bench {
 
-// MAT, ROW and COL stand for the types of a matrix, of a row and of a column; MATT for the type of a transposed matrix,
-// ROWS for the rows, BATCH for a 16th of them, HEADS for a 128th of the columns, HALVES for a 64th.
+// Words of capitals are types and extents that depend on the size of the matrices (words_of in kernel_bandwidth.cpp).
 const std::vector<Case>& cases() {
+  using enum Memory;
   static const std::vector<Case> all{
       {"scale", R"(
   %x = slot @x : MAT
@@ -158,6 +158,192 @@ const std::vector<Case>& cases() {
   %dsx = mul %ds, %x : MAT
   %dgamma = sum %dsx {axis = [0], keepdim = false} : ROW
   return @y = %y, @gamma = %dgamma)"},
+      {"cross-entropy, gradient", R"(
+  %x = slot @x : MAT
+  %label = slot @label : u16[ROWS,1]
+  %total = slot @total : f32[]
+  %m = max %x {axis = [1], keepdim = true} : COL
+  %d = sub %x, %m : MAT
+  %e = exp %d : MAT
+  %s = sum %e {axis = [1], keepdim = true} : COL
+  %l = log %s : COL
+  %lp = sub %d, %l : MAT
+  %index = cast %label : i32[ROWS,1]
+  %hit = equals_index %index {size = COLUMNS} : BOOL
+  %zero = constant 0.0 : f32[]
+  %one = constant 1.0 : f32[]
+  %own = where %hit, %lp, %zero : MAT
+  %rows = sum %own {axis = [1], keepdim = true} : COL
+  %loss = sum %rows : f32[]
+  %h = where %hit, %one, %zero : MAT
+  %p = div %e, %s : MAT
+  %dx = sub %p, %h : MAT
+  return @y = %dx, @total = %loss)"},
+      {"dropout", R"(
+  %x = slot @x : MAT
+  %key = slot @key : i64[]
+  %step = slot @step : i64[]
+  %u = random %key, %step {stream = "1"} : MAT
+  %kept = constant 0.9 : f32[]
+  %keeps = lt %u, %kept : BOOL
+  %scale = constant 1.1111112 : f32[]
+  %s = mul %x, %scale : MAT
+  %zero = constant 0.0 : f32[]
+  %y = where %keeps, %s, %zero : MAT
+  return @y = %y)"},
+      {"batch_norm + relu", R"(
+  %x0 = slot @x : MAT
+  %gamma = slot @channel_scale : f32[64]
+  %beta = slot @channel_bias : f32[64]
+  %x = reshape %x0 : f32[PIXELS,64]
+  %m, %v = moments %x {axis = [0], keepdim = true} : f32[1,64], f32[1,64]
+  %d = sub %x, %m : f32[PIXELS,64]
+  %eps = constant 1e-05 : f32[]
+  %v1 = add %v, %eps : f32[1,64]
+  %r = rsqrt %v1 : f32[1,64]
+  %n = mul %d, %r : f32[PIXELS,64]
+  %g = mul %n, %gamma : f32[PIXELS,64]
+  %h = add %g, %beta : f32[PIXELS,64]
+  %zero = constant 0.0 : f32[]
+  %low = le %h, %zero : bool[PIXELS,64]
+  %y0 = where %low, %zero, %h : f32[PIXELS,64]
+  %y = reshape %y0 : MAT
+  return @y = %y)"},
+      {"batch_norm, gradients", R"(
+  %x0 = slot @x : MAT
+  %dy0 = slot @b : MAT
+  %gamma = slot @channel_scale : f32[64]
+  %m = slot @channel_mean : f32[64]
+  %r = slot @channel_rstd : f32[64]
+  %x = reshape %x0 : f32[PIXELS,64]
+  %dy = reshape %dy0 : f32[PIXELS,64]
+  %d = sub %x, %m : f32[PIXELS,64]
+  %n = mul %d, %r : f32[PIXELS,64]
+  %dg = mul %dy, %n : f32[PIXELS,64]
+  %dgamma = sum %dg {axis = [0], keepdim = false} : f32[64]
+  %dbeta = sum %dy {axis = [0], keepdim = false} : f32[64]
+  %count = constant PIXELS.0 : f32[]
+  %a = div %dbeta, %count : f32[64]
+  %b = div %dgamma, %count : f32[64]
+  %t = sub %dy, %a : f32[PIXELS,64]
+  %nb = mul %n, %b : f32[PIXELS,64]
+  %u = sub %t, %nb : f32[PIXELS,64]
+  %f = mul %gamma, %r : f32[64]
+  %dx0 = mul %u, %f : f32[PIXELS,64]
+  %dx = reshape %dx0 : MAT
+  return @y = %dx, @channel_scale = %dgamma, @channel_bias = %dbeta)"},
+      {"mean over positions", R"(
+  %x0 = slot @x : MAT
+  %x = reshape %x0 : f32[BATCH,HALVES,16,64]
+  %m = mean %x {axis = [1, 2], keepdim = false} : f32[BATCH,64]
+  return @pooled = %m)",
+       reads},
+      {"lstm gates", R"(
+  %x = slot @x : MAT
+  %c = slot @cells : GATE
+  %i0 = slice %x {start = [0, 0], stop = [ROWS, QUARTER]} : GATE
+  %f0 = slice %x {start = [0, QUARTER], stop = [ROWS, HALF]} : GATE
+  %g0 = slice %x {start = [0, HALF], stop = [ROWS, REST]} : GATE
+  %o0 = slice %x {start = [0, REST], stop = [ROWS, COLUMNS]} : GATE
+  %f = sigmoid %f0 : GATE
+  %i = sigmoid %i0 : GATE
+  %g = tanh %g0 : GATE
+  %o = sigmoid %o0 : GATE
+  %fc = mul %f, %c : GATE
+  %ig = mul %i, %g : GATE
+  %c1 = add %fc, %ig : GATE
+  %t = tanh %c1 : GATE
+  %h = mul %o, %t : GATE
+  return @cells = %c1, @hidden = %h)"},
+      {"lstm gates, gradients", R"(
+  %x = slot @x : MAT
+  %c = slot @cells : GATE
+  %dh = slot @hidden : GATE
+  %i0 = slice %x {start = [0, 0], stop = [ROWS, QUARTER]} : GATE
+  %f0 = slice %x {start = [0, QUARTER], stop = [ROWS, HALF]} : GATE
+  %g0 = slice %x {start = [0, HALF], stop = [ROWS, REST]} : GATE
+  %o0 = slice %x {start = [0, REST], stop = [ROWS, COLUMNS]} : GATE
+  %f = sigmoid %f0 : GATE
+  %i = sigmoid %i0 : GATE
+  %g = tanh %g0 : GATE
+  %o = sigmoid %o0 : GATE
+  %fc = mul %f, %c : GATE
+  %ig = mul %i, %g : GATE
+  %c1 = add %fc, %ig : GATE
+  %t = tanh %c1 : GATE
+  %one = constant 1.0 : f32[]
+  %t2 = mul %t, %t : GATE
+  %t3 = sub %one, %t2 : GATE
+  %dho = mul %dh, %o : GATE
+  %dc1 = mul %dho, %t3 : GATE
+  %dc = mul %dc1, %f : GATE
+  %o1 = sub %one, %o : GATE
+  %oo = mul %o, %o1 : GATE
+  %dht = mul %dh, %t : GATE
+  %do = mul %dht, %oo : GATE
+  %f1 = sub %one, %f : GATE
+  %ff = mul %f, %f1 : GATE
+  %dcc = mul %dc1, %c : GATE
+  %df = mul %dcc, %ff : GATE
+  %i1 = sub %one, %i : GATE
+  %ii = mul %i, %i1 : GATE
+  %dcg = mul %dc1, %g : GATE
+  %di = mul %dcg, %ii : GATE
+  %g2 = mul %g, %g : GATE
+  %g1 = sub %one, %g2 : GATE
+  %dci = mul %dc1, %i : GATE
+  %dg = mul %dci, %g1 : GATE
+  %dx = concat %di, %df, %dg, %do {axis = 1} : MAT
+  return @y = %dx, @cells = %dc)"},
+      {"gated linear unit", R"(
+  %x = slot @x : MAT
+  %i0 = slice %x {start = [0, 0], stop = [ROWS, HALF]} : f32[ROWS,HALF]
+  %f0 = slice %x {start = [0, HALF], stop = [ROWS, COLUMNS]} : f32[ROWS,HALF]
+  %f = sigmoid %f0 : f32[ROWS,HALF]
+  %t = mul %i0, %f : f32[ROWS,HALF]
+  return @half = %t)"},
+      {"rows by index", R"(
+  %x = slot @x : MAT
+  %index = slot @index : i32[ROWS,1]
+  %y = gather %x, %index : MAT
+  return @y = %y)"},
+      {"rows by index, gradient", R"(
+  %dy = slot @x : MAT
+  %index = slot @index : i32[ROWS,1]
+  %dx = scatter_add %dy, %index {size = ROWS} : MAT
+  return @y = %dx)"},
+      {"pixels to numbers", R"(
+  %pixels = slot @pixels : u8[ROWS,COLUMNS]
+  %bias = slot @bias : ROW
+  %scale = slot @gamma : ROW
+  %f = cast %pixels : MAT
+  %d = sub %f, %bias : MAT
+  %y = mul %d, %scale : MAT
+  return @y = %y)"},
+      {"sum of squares", R"(
+  %x = slot @x : MAT
+  %s = mul %x, %x : MAT
+  %total = sum %s : f32[]
+  return @total = %total)",
+       reads},
+      {"causal softmax", R"(
+  %x0 = slot @x : MAT
+  %x = reshape %x0 : f32[SQUARES,COLUMNS,COLUMNS]
+  %u = iota {size = COLUMNS} : i32[COLUMNS]
+  %t = reshape %u : i32[COLUMNS,1]
+  %seen = le %u, %t : bool[COLUMNS,COLUMNS]
+  %never = constant -1e+30 : f32[]
+  %s = where %seen, %x, %never : f32[SQUARES,COLUMNS,COLUMNS]
+  %m = max %s {axis = [2], keepdim = true} : f32[SQUARES,COLUMNS,1]
+  %d = sub %s, %m : f32[SQUARES,COLUMNS,COLUMNS]
+  %e = exp %d : f32[SQUARES,COLUMNS,COLUMNS]
+  %sum = sum %e {axis = [2], keepdim = true} : f32[SQUARES,COLUMNS,1]
+  %one = constant 1.0 : f32[]
+  %r = div %one, %sum : f32[SQUARES,COLUMNS,1]
+  %p = mul %e, %r : f32[SQUARES,COLUMNS,COLUMNS]
+  %y = reshape %p : MAT
+  return @y = %y)",
+       copies, true},
       {"adam",
        R"(
   %w = slot @x : MAT
@@ -182,12 +368,11 @@ const std::vector<Case>& cases() {
   %u = mul %q, %c3 : MAT
   %w1 = sub %w, %u : MAT
   return @x = %w1, @y = %m2, @z = %v3)",
-       true},
+       updates},
       {"transpose", R"(
   %x = slot @x : MAT
-  %y = permute %x {order = [1, 0]} : MATT
-  return @y = %y)",
-       false, true},
+  %y = permute %x {order = [1, 0]} : f32[COLUMNS,ROWS]
+  return @t = %y)"},
       {"split heads", R"(
   %x = slot @x : MAT
   %s = reshape %x : f32[16,BATCH,HEADS,128]
@@ -240,7 +425,7 @@ const std::vector<Case>& cases() {
   %u = mul %t, %lr : MAT
   %w1 = sub %w, %u : MAT
   return @x = %w1, @y = %m2)",
-       true},
+       updates},
   };
   return all;
 }

@@ -2,16 +2,20 @@
 // that the caches do not hold.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace nnc::bench {
 
+/// What a case is compared with: a copy or a triad, a loop that adds to three arrays, or one that reads.
+enum class Memory : std::uint8_t { copies, updates, reads };
+
 struct Case {
   std::string name;
   std::string body;
-  bool in_place = false;    // the slots are read and written
-  bool transposes = false;  // @y is a matrix of the transposed shape
+  Memory memory = Memory::copies;
+  bool is_square = false;  // of square matrices one below the other: there are at least as many rows as columns
 };
 
 const std::vector<Case>& cases();

@@ -3,9 +3,9 @@
 //   kernel_bandwidth [--threads N] [--seconds S] [--rows N] [--columns N] [CASE]...    # all cases; those whose name has one of the words
 //
 // Every kernel is compiled as a program is: passes, schedule, machine code; its bytes are its unique inputs and outputs.
-// The ceiling is the faster of a copy (runtime/ceilings.h) and a triad with stores that pass the caches by (stream.h), and
-// for what is updated in place, that of a loop that adds to three arrays. Machines are noisy: ceiling and kernel run in
-// turns; the table has the fastest of each, and the median of their ratio within a turn. With few rows (--rows 16) the
+// The ceiling is the faster of a copy (runtime/ceilings.h) and a triad with stores that pass the caches by (stream.h);
+// for what is updated in place that of a loop that adds to three arrays, for what writes next to nothing that of a loop
+// that reads. Machines are noisy: ceiling and kernel run in turns; the table has the fastest of each, and the median of their ratio within a turn. With few rows (--rows 16) the
 // caches hold everything: what the instructions alone take.
 #include "bench/bandwidth_cases.h"
 #include "bench/stream.h"
@@ -27,40 +27,83 @@
 #include <cstdlib>
 #include <ctime>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 using namespace nnc;
 
 namespace {
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
+/// What cases name as slots, with their types.
+constexpr std::pair<const char*, const char*> slots[] = {
+    {"x", "MAT"},
+    {"b", "MAT"},
+    {"y", "MAT"},
+    {"z", "MAT"},
+    {"t", "f32[COLUMNS,ROWS]"},
+    {"bias", "ROW"},
+    {"gamma", "ROW"},
+    {"mean", "COL"},
+    {"rstd", "COL"},
+    {"label", "u16[ROWS,1]"},
+    {"index", "i32[ROWS,1]"},
+    {"pixels", "u8[ROWS,COLUMNS]"},
+    {"cells", "GATE"},
+    {"hidden", "GATE"},
+    {"half", "f32[ROWS,HALF]"},
+    {"channel_mean", "f32[64]"},
+    {"channel_rstd", "f32[64]"},
+    {"channel_scale", "f32[64]"},
+    {"channel_bias", "f32[64]"},
+    {"pooled", "f32[BATCH,64]"},
+    {"total", "f32[]"},
+    {"key", "i64[]"},
+    {"step", "i64[]"},
+};
+
+/// The words of capitals in a case, and what they stand for.
+std::map<std::string, std::string> words_of(std::int64_t rows, std::int64_t columns) {
+  const std::string matrix = fmt::format("[{},{}]", rows, columns);
+  const std::pair<const char*, std::int64_t> extents[] = {{"ROWS", rows},
+                                                          {"COLUMNS", columns},
+                                                          {"BATCH", rows / 16},
+                                                          {"PIXELS", rows * columns / 64},
+                                                          {"HEADS", columns / 128},
+                                                          {"CHANNELS", 64},
+                                                          {"SQUARES", rows / columns},
+                                                          {"QUARTER", columns / 4},
+                                                          {"HALF", columns / 2},
+                                                          {"REST", columns - columns / 4},
+                                                          {"HALVES", columns / 64}};
+  std::map<std::string, std::string> words{{"MAT", "f32" + matrix},
+                                           {"BOOL", "bool" + matrix},
+                                           {"ROW", fmt::format("f32[{}]", columns)},
+                                           {"COL", fmt::format("f32[{},1]", rows)},
+                                           {"GATE", fmt::format("f32[{},{}]", rows, columns / 4)}};
+  for (const auto& [word, extent] : extents) words[word] = std::to_string(extent);
+  return words;
+}
+
+std::string replaced(const std::string& text, const std::map<std::string, std::string>& words) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ", at), text.size());
+    const auto word = words.find(text.substr(at, end - at));
+    result += word != words.end() ? word->second : text.substr(at, std::max<std::size_t>(1, end - at));
+    at = std::max(at + 1, end);
+  }
+  return result;
 }
 
 std::string module_text(const bench::Case& c, std::int64_t rows, std::int64_t columns) {
   std::string text = "nnc module 1\n\nbatch 1\n\n";
-  for (const char* name : {"x", "b", "y", "z"})
+  for (const auto& [name, type] : slots)
     if (c.body.find(fmt::format("@{} ", name)) != std::string::npos)
-      text += fmt::format("slot parameter @{} : {}\n", name, c.transposes && *name == 'y' ? "MATT" : "MAT");
-  for (const char* name : {"bias", "gamma"})
-    if (c.body.find(fmt::format("@{} ", name)) != std::string::npos)
-      text += fmt::format("slot parameter @{} : ROW\n", name);
-  for (const char* name : {"mean", "rstd"})
-    if (c.body.find(fmt::format("@{} ", name)) != std::string::npos)
-      text += fmt::format("slot parameter @{} : COL\n", name);
+      text += fmt::format("slot accumulator @{} : {}\n", name, type);
   text += "\ngraph @report() {" + c.body + "\n}\n";
-  replace_all(text, "MATT", fmt::format("f32[{},{}]", columns, rows));
-  replace_all(text, "MAT", fmt::format("f32[{},{}]", rows, columns));
-  replace_all(text, "BOOL", fmt::format("bool[{},{}]", rows, columns));
-  replace_all(text, "ROWS", std::to_string(rows));
-  replace_all(text, "ROW", fmt::format("f32[{}]", columns));
-  replace_all(text, "COL", fmt::format("f32[{},1]", rows));
-  replace_all(text, "BATCH", std::to_string(rows / 16));
-  replace_all(text, "HEADS", std::to_string(columns / 128));
-  replace_all(text, "HALVES", std::to_string(columns / 64));
-  return text;
+  return replaced(text, words_of(rows, columns));
 }
 
 struct Compiled {
@@ -69,6 +112,17 @@ struct Compiled {
   std::size_t instructions = 0;
   std::string schedule;
 };
+
+/// Floats from 0 to 2, integers below `end`.
+void fill(ir::Tensor& value, std::int64_t end) {
+  for (std::int64_t i = 0; i < value.elements(); ++i) {
+    const std::int64_t number = i * 2654435761 >> 7;
+    if (value.type().dtype == ir::DType::f32)
+      reinterpret_cast<float*>(value.bytes().data())[i] = static_cast<float>(number % 1024) / 512.0F;
+    else
+      value.set_integer(i, number % end);
+  }
+}
 
 std::optional<Compiled> compile(const bench::Case& c, std::int64_t rows, std::int64_t columns,
                                 const tools::Machine& machine) {
@@ -93,9 +147,7 @@ std::optional<Compiled> compile(const bench::Case& c, std::int64_t rows, std::in
     made.schedule = text.substr(at + 11, text.find('}', at) - at - 11);
   for (const ir::Slot& slot : module->slots) {
     ir::Tensor value(slot.type);
-    float* const numbers = reinterpret_cast<float*>(value.bytes().data());
-    for (std::int64_t i = 0; i < value.elements(); ++i)
-      numbers[i] = static_cast<float>((i * 2654435761 >> 7) % 1024) / 512.0F;
+    fill(value, value.type().dtype == ir::DType::i32 ? rows : std::min<std::int64_t>(columns, 256));
     made.executor->set_slot(slot.path, value);
   }
   return made;
@@ -164,16 +216,24 @@ int main(int argc, char** argv) {
   const auto n = static_cast<std::size_t>(elements);
   const std::size_t bytes_of_one = n * sizeof(float);
   std::byte* const memory = arena.begin();
-  const std::function<void()> loops[] = {
-      [&] { runtime::copy_memory(memory + bytes_of_one, memory, bytes_of_one, options.threads); },
-      [&] { bench::triad(a, a + n, a + 2 * n, n, options.threads); },
-      [&] { bench::update(a, a + n, a + 2 * n, a + 3 * n, n, options.threads); }};
-  constexpr double loop_arrays[] = {2, 3, 7};
+  volatile float sum = 0;  // so that it is computed
+  struct Loop {
+    bench::Memory memory;
+    double arrays;  // read and written
+    std::function<void()> run;
+  };
+  const Loop loops[] = {
+      {bench::Memory::copies, 2,
+       [&] { runtime::copy_memory(memory + bytes_of_one, memory, bytes_of_one, options.threads); }},
+      {bench::Memory::copies, 3, [&] { bench::triad(a, a + n, a + 2 * n, n, options.threads); }},
+      {bench::Memory::updates, 7, [&] { bench::update(a, a + n, a + 2 * n, a + 3 * n, n, options.threads); }},
+      {bench::Memory::reads, 1, [&] { sum = bench::sum(a, n, options.threads); }},
+  };
 
   fmt::print("matrices of {} KiB, {} threads\n{:26} {:>6} {:>8} {:>9} {:>7}  schedule\n", elements * 4 >> 10,
              options.threads, "", "GB/s", "ceiling", "% of it", "ms");
   for (const bench::Case& c : bench::cases()) {
-    if (!is_wanted(c, options)) continue;
+    if (!is_wanted(c, options) || (c.is_square && options.rows < options.columns)) continue;
     const std::optional<Compiled> compiled = compile(c, options.rows, options.columns, machine);
     if (!compiled) return 1;
     const auto bytes = static_cast<double>(compiled->bytes);
@@ -183,9 +243,10 @@ int main(int argc, char** argv) {
     do {
       double ceiling = 0, rate = 0;
       for (int turn = 0; turn < 2; ++turn) {
-        for (int loop = c.in_place ? 2 : 0; loop < (c.in_place ? 3 : 2); ++loop)
-          ceiling = std::max(
-              ceiling, loop_arrays[loop] * 4 * static_cast<double>(n) / seconds_of(options.threads, loops[loop]) / 1e9);
+        for (const Loop& loop : loops)
+          if (loop.memory == c.memory)
+            ceiling = std::max(
+                ceiling, loop.arrays * static_cast<double>(bytes_of_one) / seconds_of(options.threads, loop.run) / 1e9);
         rate = std::max(rate,
                         bytes / seconds_of(options.threads, [&] { compiled->executor->run("report", 0, {}); }) / 1e9);
       }

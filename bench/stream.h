@@ -10,5 +10,7 @@ namespace nnc::bench {
 void triad(const float* a, const float* b, float* c, std::size_t elements, int threads);
 /// Four operands, three of which are written in place, as an optimizer does.
 void update(const float* a, float* b, float* c, float* d, std::size_t elements, int threads);
+/// The sum of the elements: nothing is written.
+float sum(const float* a, std::size_t elements, int threads);
 
 }  // namespace nnc::bench
