@@ -73,7 +73,7 @@ class FetchPlanner {
 
   DimensionSet loops_of(std::size_t nest) const {
     DimensionSet loops = 0;
-    for (const int d : layout_.nests[nest].loops) loops |= DimensionSet{1} << static_cast<unsigned>(d);
+    for (const int d : layout_.nests[nest].loops) loops |= bit(d);
     return loops;
   }
 
@@ -104,12 +104,23 @@ class FetchPlanner {
   bool can_fetch(std::size_t operand, const KernelFetch& fetch) const {
     const Access& access = fused_.reads[operand];
     const auto stride = [&](int d) { return access.strides[static_cast<std::size_t>(d)]; };
-    if (access.index >= 0 || access.is_bounded() || stride(fetch.along) == 0) return false;
+    if (access.is_bounded()) return false;
+    if (access.index >= 0 ? !is_looked_up_ahead(access, fetch) : stride(fetch.along) == 0) return false;
     const DimensionSet loops = loops_of(static_cast<std::size_t>(fetch.nest));
     if ((moves_of(param(operand)) & layout_.inner & ~loops) != 0) return false;
     const std::int64_t vector_bytes = layout_.lanes * element_bytes(param(operand));
     if (layout_.tile >= 0) return lies_along_tile(layout_, access) && vector_bytes % memory_alignment == 0;
     return stride(layout_.vector) == 1 && fused_.schedule.unroll * vector_bytes % memory_alignment == 0;
+  }
+
+  /// Whether an index, read as it lies, says for each position which row to take.
+  bool is_looked_up_ahead(const Access& access, const KernelFetch& fetch) const {
+    const auto operand = static_cast<std::size_t>(access.index);
+    const Access& index = fused_.reads[operand];
+    if (layout_.tile >= 0 || layout_.vector_is_parallel || index.index >= 0 || index.is_bounded()) return false;
+    if (std::ranges::any_of(index.strides, [](std::int64_t stride) { return stride < 0; })) return false;
+    const auto along = static_cast<std::size_t>(fetch.along);
+    return (moves_of(param(operand)) & layout_.inner) == 0 && index.strides[along] != 0 && access.strides[along] == 0;
   }
 
   std::int64_t element_bytes(ValueId value) const { return size_of(fused_.body.type(value).dtype); }

@@ -17,8 +17,6 @@ constexpr std::int64_t row_limit = std::int64_t{128} * 1024;
 
 std::size_t at(ValueId value) { return static_cast<std::size_t>(value.index); }
 
-DimensionSet bit(int dimension) { return DimensionSet{1} << static_cast<unsigned>(dimension); }
-
 /// What takes longer than reading it back.
 bool is_expensive(const ScalarProgram& program) {
   constexpr int reading_back = 6;

@@ -23,6 +23,7 @@ namespace nnc::ir {
 
 /// Dimensions of a domain, bit d for dimension d.
 using DimensionSet = std::uint32_t;
+inline DimensionSet bit(int dimension) { return DimensionSet{1} << static_cast<unsigned>(dimension); }
 inline bool has(DimensionSet set, int dimension) {
   return dimension >= 0 && (set >> static_cast<unsigned>(dimension) & 1U) != 0;
 }
@@ -69,7 +70,8 @@ struct KernelNest {
 };
 
 /// What a nest fetches into the cache if the schedule has `prefetch`: of operands of which a turn reads whole lines, what
-/// a later tile, or without tiles a later position, reads. That is so far behind that its lines arrive in time.
+/// a later tile, or without tiles a later position, reads. That is so far behind that its lines arrive in time. Rows that
+/// an index names are those that it names so much further on in its memory, or its last one's.
 ///
 /// In a pipeline it is the first nest over the row, which reads it before the others, the lines of a turn at once. Without
 /// a pipeline and tiles it is the first of the nests over the whole row that stores vectors, but for the first of several,

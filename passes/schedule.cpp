@@ -4,9 +4,9 @@
 #include "ir/check.h"
 #include "ir/fused.h"
 #include "ir/kernel_layout.h"
-#include "ir/linear.h"
 #include "ir/op.h"
 #include "ir/philox.h"
+#include "passes/kernel_facts.h"
 #include "passes/streaming.h"
 
 #include <algorithm>
@@ -45,8 +45,10 @@ using ir::ValueId;
 //
 // Unroll. 4 vectors a turn in a flat loop; where a row is reduced up to 4, so that independent accumulators hide the
 // latency; else up to 2. In a small body that reduces nothing and takes several functions of an element up to 8, as
-// their latency is longer than what else a turn has to do, or half as many where there are half as many registers.
-// Large bodies have fewer: their values would not fit the registers.
+// their latency is longer than what else a turn has to do, or half as many where there are half as many registers, and
+// half of that for more than two operands: the processor's own fetching does not follow so many lines of each.
+// As many where a loop reduces another dimension than the vector's: each of its turns is elsewhere in memory, and takes
+// several lines there; half of that in larger bodies. Large ones have fewer: their values would not fit the registers.
 // A pipeline has 2, as its loop is long by itself.
 // Random numbers are drawn in blocks of 64 elements, a turn of the loop.
 //
@@ -62,8 +64,12 @@ using ir::ValueId;
 //
 // Prefetch. Where all positions are more than the second cache holds, and
 //  * there is a tile, most of whose turns have one to fetch, for one operand, and writes pass the caches by; or
-//  * it is a flat loop whose elements take a function, of one operand, and writes pass the caches by: a function takes
-//    so many instructions that the processor begins few elements before it is done with the first; or
+//  * nothing is reduced, and elements take a function, of one operand, or several, of two: a function takes so many
+//    instructions that the processor begins few elements before it is done with the first. In a flat loop also only
+//    where writes pass the caches by; or
+//  * nothing is reduced, elements take a function, and a position reads parts of rows, as a slice has them: at the end
+//    of each the processor's own fetching begins anew; or
+//  * nothing is reduced, and rows are looked up in a table that the second cache does not hold; or
 //  * it is a pipeline, and a quarter of the last cache does not hold all; or
 //  * a position has at least three nests over the row of one operand: in all but one of them memory would wait; or
 //  * the caches do not hold all, and
@@ -89,15 +95,12 @@ constexpr std::int64_t small_traffic = 64 << 10;
 constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2, pipeline_unroll = 2;
-constexpr int long_unroll_registers = 4;                                 // of an element of a turn
+constexpr int long_unroll_registers = 4;  // of an element of a turn
+constexpr std::size_t few_streams = 2;
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t pipeline_chunk = 32;
 constexpr std::int64_t tiled_share = 8;
 constexpr std::int64_t page = 4096, wide_row = 8 << 10, long_row = 32 << 10;
-
-bool contains(const std::vector<int>& dimensions, int d) {
-  return std::ranges::find(dimensions, d) != dimensions.end();
-}
 
 class Chooser {
  public:
@@ -108,19 +111,9 @@ class Chooser {
         l1_bytes_(target.l1_bytes()),
         l2_bytes_(target.l2_bytes()),
         l3_bytes_(target.l3_bytes()),
-        view_(ir::view(block, op)),
-        fused_(op),
-        lanes_(target.lanes()) {
-    for (const ir::Op& inner : fused_.body.ops()) {
-      if (inner.def->as<ir::Reduction>() == nullptr) continue;
-      const std::vector<int> removed = ir::reduced_dimensions(fused_, inner);
-      std::vector<int>& kind = is_used(inner) ? inner_ : summed_;
-      for (const int d : removed) {
-        if (!contains(kind, d)) kind.push_back(d);
-      }
-      reduces_ = true;
-    }
-  }
+        facts_(block, op),
+        fused_(facts_.fused),
+        lanes_(target.lanes()) {}
 
   Schedule run() {
     Schedule plan;
@@ -139,80 +132,25 @@ class Chooser {
   }
 
  private:
-  std::int64_t extent(int d) const { return fused_.domain[static_cast<std::size_t>(d)]; }
-
-  bool is_used(const ir::Op& reduction) const {
-    return std::ranges::any_of(fused_.body.ops(), [&](const ir::Op& user) {
-      return std::ranges::find_first_of(user.operands, reduction.results) != user.operands.end();
-    });
-  }
-
-  /// Whether other elements are met along a dimension: with an index, where that is another one too.
-  bool moves_along(const Access& access, int d) const {
-    const auto moves = [&](const Access& a) { return a.strides[static_cast<std::size_t>(d)] != 0; };
-    return moves(access) || (access.index >= 0 && moves(fused_.reads[static_cast<std::size_t>(access.index)]));
-  }
-
-  /// Calls f(access, bytes that move by it, once each).
-  template <class F>
-  void for_each_access(F&& f) const {
-    const auto visit = [&](const Access& access, const ir::Type& type) {
-      std::int64_t elements = 1;
-      for (int d = 0; d < fused_.rank(); ++d) {
-        if (moves_along(access, d)) elements *= extent(d);
-      }
-      f(access, elements * ir::size_of(type.dtype));
-    };
-    for (std::size_t i = 0; i < fused_.reads.size(); ++i) visit(fused_.reads[i], view_.operands[i]);
-    for (std::size_t i = 0; i < fused_.writes.size(); ++i) visit(fused_.writes[i], view_.results[fused_.result_of(i)]);
-  }
-
-  std::int64_t traffic() const {
-    std::int64_t total = 0;
-    for_each_access([&](const Access&, std::int64_t bytes) { total += bytes; });
-    return total;
-  }
-
-  /// The dimension in which most bytes are contiguous; of equals the last.
-  int contiguous_dimension() const {
-    std::vector<std::int64_t> contiguous(fused_.domain.size());
-    for_each_access([&](const Access& access, std::int64_t bytes) {
-      for (std::size_t d = 0; d < contiguous.size(); ++d) {
-        if (std::abs(access.strides[d]) == 1) contiguous[d] += bytes;
-      }
-    });
-    int best = fused_.rank() - 1;
-    for (int d = best; d >= 0; --d) {
-      if (contiguous[static_cast<std::size_t>(d)] > contiguous[static_cast<std::size_t>(best)]) best = d;
-    }
-    return best;
-  }
-
-  std::int64_t positions(const std::vector<int>& dimensions) const {
-    std::int64_t product = 1;
-    for (const int d : dimensions) product *= extent(d);
-    return product;
-  }
-
   bool leaves_lanes_empty(int d) const {
-    if (extent(d) < lanes_) return true;
-    const std::int64_t filled = (extent(d) + lanes_ - 1) / lanes_ * lanes_;
-    return contains(inner_, d) && 4 * extent(d) < 3 * filled;
+    if (facts_.extent(d) < lanes_) return true;
+    const std::int64_t filled = (facts_.extent(d) + lanes_ - 1) / lanes_ * lanes_;
+    return contains(facts_.inner, d) && 4 * facts_.extent(d) < 3 * filled;
   }
 
   void choose_dimensions(Schedule& plan) const {
-    const int v = contiguous_dimension();
+    const int v = facts_.contiguous_dimension();
     std::vector<int> rows;  // what may be parallel, without v
     for (int d = 0; d < fused_.rank(); ++d) {
-      if (d != v && !contains(inner_, d)) rows.push_back(d);
+      if (d != v && !contains(facts_.inner, d)) rows.push_back(d);
     }
     follow_reads(rows, v);
-    const bool v_may_be_parallel = !contains(inner_, v);
-    const bool free_rows = inner_.empty();
+    const bool v_may_be_parallel = !contains(facts_.inner, v);
+    const bool free_rows = facts_.inner.empty();
 
     plan.vector = v;
     plan.parallel = rows;
-    if (leaves_lanes_empty(v) && !rows.empty() && extent(rows.back()) >= 4 * lanes_ &&
+    if (leaves_lanes_empty(v) && !rows.empty() && facts_.extent(rows.back()) >= 4 * lanes_ &&
         (free_rows || !v_may_be_parallel)) {
       plan.vector = rows.back();
     } else if (v_may_be_parallel && !(free_rows && has_enough(rows))) {
@@ -221,22 +159,22 @@ class Chooser {
     if (!free_rows) return;
     const std::vector<int> candidates(plan.parallel.rbegin(), plan.parallel.rend());
     for (const int d : candidates) {
-      if (d == plan.vector || !contains(summed_, d)) continue;
+      if (d == plan.vector || !contains(facts_.summed, d)) continue;
       std::vector<int> rest = plan.parallel;
       std::erase(rest, d);
-      if (positions(rest) >= enough_rows) plan.parallel = std::move(rest);
+      if (facts_.positions(rest) >= enough_rows) plan.parallel = std::move(rest);
     }
   }
 
   /// In the order of the largest operand's memory, which the processor then fetches ahead. Stores need no order, as
   /// long as no line of the cache belongs to two positions.
   void follow_reads(std::vector<int>& rows, int vector) const {
-    if (extent(vector) < line_elements) return;
+    if (facts_.extent(vector) < line_elements) return;
     const Access* largest = nullptr;
     std::int64_t most = 0;
     for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
-      if (fused_.reads[i].index >= 0 || view_.operands[i].bytes() <= most) continue;
-      most = view_.operands[i].bytes();
+      if (fused_.reads[i].index >= 0 || facts_.view.operands[i].bytes() <= most) continue;
+      most = facts_.view.operands[i].bytes();
       largest = &fused_.reads[i];
     }
     const auto stride = [&](int d) { return std::abs(largest->strides[static_cast<std::size_t>(d)]); };
@@ -244,57 +182,33 @@ class Chooser {
     std::ranges::stable_sort(rows, std::greater{}, stride);
   }
 
-  /// Bytes of accesses that are contiguous along d, and move along `across` as well.
-  std::int64_t bytes_along(int d, int across, bool writes_only) const {
-    std::int64_t total = 0;
-    const auto add = [&](const Access& access, const ir::Type& type) {
-      const std::int64_t other = access.strides[static_cast<std::size_t>(across)];
-      if (access.strides[static_cast<std::size_t>(d)] == 1 && other != 0 && other != 1) total += type.bytes();
-    };
-    for (std::size_t i = 0; i < fused_.writes.size(); ++i) add(fused_.writes[i], view_.results[fused_.result_of(i)]);
-    if (writes_only) return total;
-    for (std::size_t i = 0; i < fused_.reads.size(); ++i) {
-      const bool plain = fused_.reads[i].index < 0 && fused_.reads[i].bounds.empty();
-      if (plain) add(fused_.reads[i], view_.operands[i]);
-    }
-    return total;
-  }
-
-  /// In memory, bytes.
-  std::size_t widest_element() const {
-    std::size_t widest = 0;
-    for (const auto* types : {&view_.operands, &view_.results})
-      for (const ir::Type& type : *types) widest = std::max(widest, static_cast<std::size_t>(ir::size_of(type.dtype)));
-    return widest;
-  }
-
   bool choose_tile(Schedule& plan) const {
     if (fused_.body.ops().size() > small_body) return false;
-    const int v = contiguous_dimension();
+    const int v = facts_.contiguous_dimension();
     int other = -1;
     std::int64_t most = 0;
     for (int d = 0; d < fused_.rank(); ++d) {
-      if (d == v || extent(d) < lanes_) continue;
-      const std::int64_t bytes = bytes_along(d, v, false);
+      if (d == v || facts_.extent(d) < lanes_) continue;
+      const std::int64_t bytes = facts_.bytes_along(d, v, false);
       if (bytes > most) {
         most = bytes;
         other = d;
       }
     }
-    if (most * tiled_share < traffic() || extent(v) < lanes_) return false;
+    if (most * tiled_share < facts_.traffic() || facts_.extent(v) < lanes_) return false;
     plan.vector = v;
     plan.tile = other;
-    const bool swap = bytes_along(other, v, true) > bytes_along(v, other, true);
-    if (contains(inner_, v) || (swap && !contains(inner_, other))) std::swap(plan.vector, plan.tile);
-    if (contains(inner_, plan.vector)) {
+    const bool swap = facts_.bytes_along(other, v, true) > facts_.bytes_along(v, other, true);
+    if (contains(facts_.inner, v) || (swap && !contains(facts_.inner, other))) std::swap(plan.vector, plan.tile);
+    if (contains(facts_.inner, plan.vector)) {
       plan.tile = -1;
       return false;
     }
-    if (traffic() > l2_bytes_ && widest_element() == sizeof(float) &&
-        std::min(extent(v), extent(other)) >= line_elements)
+    if (facts_.traffic() > l2_bytes_ && facts_.widest_element() == sizeof(float) &&
+        std::min(facts_.extent(v), facts_.extent(other)) >= line_elements)
       plan.lanes = std::max(lanes_, static_cast<int>(line_elements));
     for (int d = 0; d < fused_.rank(); ++d) {
-      if (d != plan.vector && d != plan.tile && !contains(inner_, d)) plan.parallel.push_back(d);
+      if (d != plan.vector && d != plan.tile && !contains(facts_.inner, d)) plan.parallel.push_back(d);
     }
     follow_reads(plan.parallel, plan.vector);
     plan.parallel.push_back(plan.vector);
@@ -303,10 +217,10 @@ class Chooser {
 
   /// Whether these positions keep the threads busy, or there is nothing to keep them busy with.
   bool has_enough(const std::vector<int>& rows) const {
-    return positions(rows) >= enough_rows || (!rows.empty() && traffic() <= small_traffic);
+    return facts_.positions(rows) >= enough_rows || (!rows.empty() && facts_.traffic() <= small_traffic);
   }
 
-  bool is_flat() const { return fused_.rank() == 1 && !reduces_; }
+  bool is_flat() const { return fused_.rank() == 1 && !facts_.reduces; }
 
   /// A loop over a parameter, a state or a gradient as one dimension.
   bool is_for_all_parameters() const {
@@ -316,27 +230,37 @@ class Chooser {
 
   int unroll(const Schedule& plan) const {
     const std::size_t ops = fused_.body.ops().size();
-    if (draws_random() && extent(plan.vector) >= ir::random_group) return ir::random_group / lanes_;
+    if (facts_.draws_random() && facts_.extent(plan.vector) >= ir::random_group) return ir::random_group / lanes_;
     if (is_for_all_parameters()) return flat_unroll;
-    int most = reduces_ && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
+    int most = facts_.reduces && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
     if (plan.pipelined) most = pipeline_unroll;
-    if (!reduces_ && ops <= small_body && functions(plan) > 1)
-      most = ir::vector_registers(lanes_) / long_unroll_registers;
+    if (facts_.reduces && contains(plan.parallel, plan.vector) && has_loops(plan) && ops <= large_body)
+      most = ir::vector_registers(lanes_) / long_unroll_registers / (ops <= small_body ? 1 : 2);
+    if (!facts_.reduces && ops <= small_body && facts_.functions(plan.vector) > 1)
+      most = ir::vector_registers(lanes_) / long_unroll_registers /
+             (facts_.row_reads(plan.parallel, plan.vector) > few_streams ? 2 : 1);
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
-    if (ops > large_body) most = std::min(most, reduces_ && contains(plan.parallel, plan.vector) ? 1 : 2);
-    const std::int64_t turns = (extent(plan.vector) + lanes_ - 1) / lanes_;
+    if (ops > large_body) most = std::min(most, facts_.reduces && contains(plan.parallel, plan.vector) ? 1 : 2);
+    const std::int64_t turns = (facts_.extent(plan.vector) + lanes_ - 1) / lanes_;
     int unroll = 1;
     while (2 * unroll <= most && 2 * unroll <= turns) unroll *= 2;
     return unroll;
+  }
+
+  /// Within a position, beside that of the vectors.
+  bool has_loops(const Schedule& plan) const {
+    for (int d = 0; d < fused_.rank(); ++d)
+      if (d != plan.vector && !contains(plan.parallel, d) && facts_.extent(d) > 1) return true;
+    return false;
   }
 
   /// Whether a position has loops over its row that are better one.
   bool pipelines(Schedule plan) const {
     constexpr std::ptrdiff_t enough_loops = 3, most_loops = 4;
     constexpr std::int64_t full_turns = 4;  // of the chunk, for each in which the pipeline fills, or drains
-    if (inner_.empty()) return false;
+    if (facts_.inner.empty()) return false;
     plan.pipelined = true;
     plan.unroll = pipeline_unroll;
     plan.chunk = chunk(plan);
@@ -347,8 +271,8 @@ class Chooser {
     const std::ptrdiff_t loops =
         std::ranges::count_if(layout.nests, [](const auto& nest) { return !nest.loops.empty(); });
     if (loops < enough_loops || loops > most_loops || plan.chunk < full_turns * (loops - 1)) return false;
-    if (traffic() <= held_bytes()) return layout.position_bytes <= l1_bytes_;
-    return functions(plan) > 0 && layout.fetch.operands.size() == 1 &&
+    if (facts_.traffic() <= held_bytes()) return layout.position_bytes <= l1_bytes_;
+    return facts_.functions(plan.vector) > 0 && layout.fetch.operands.size() == 1 &&
            (!plan.streamed.empty() || layout.fetch.row_bytes <= page);
   }
 
@@ -365,7 +289,7 @@ class Chooser {
     constexpr std::int64_t far = 1024;  // bytes
     const auto stride = [&](const Access& access, int d) { return access.strides[static_cast<std::size_t>(d)]; };
     for (std::size_t i = 0; i < fused_.writes.size(); ++i) {
-      const std::int64_t element = ir::size_of(view_.results[fused_.result_of(i)].dtype);
+      const std::int64_t element = ir::size_of(facts_.view.results[fused_.result_of(i)].dtype);
       if (stride(fused_.writes[i], plan.vector) == 1 && element * std::abs(stride(fused_.writes[i], plan.tile)) >= far)
         return true;
     }
@@ -374,7 +298,7 @@ class Chooser {
 
   /// Whether a wide row has split reductions that can wait for its last loop.
   bool splits_late(Schedule plan) const {
-    if (plan.pipelined || !leaves_partial_results(plan) || traffic() <= l3_bytes_) return false;
+    if (plan.pipelined || !leaves_partial_results(plan) || facts_.traffic() <= l3_bytes_) return false;
     const ir::Op early = with(plan);
     plan.split_late = true;
     const ir::Op late = with(plan);
@@ -391,57 +315,65 @@ class Chooser {
 
   /// Whether to fetch ahead pays.
   bool prefetches(const Schedule& plan) const {
-    if (traffic() <= l2_bytes_) return false;
+    if (facts_.traffic() <= l2_bytes_) return false;
     const ir::Op planned = with(plan);
     const ir::KernelLayout layout = ir::kernel_layout(FusedView(planned));
     const ir::KernelFetch& fetch = layout.fetch;
     const std::size_t operands = fetch.operands.size();
     if (operands == 0) return false;
-    if (plan.pipelined) return traffic() > held_bytes();
-    if (plan.tile >= 0) return operands == 1 && !plan.streamed.empty() && extent(plan.tile) > 2 * fetch.step;
-    if (contains(plan.parallel, plan.vector)) return operands == 1 && functions(plan) > 0 && !plan.streamed.empty();
+    if (plan.pipelined) return facts_.traffic() > held_bytes();
+    if (plan.tile >= 0) return operands == 1 && !plan.streamed.empty() && facts_.extent(plan.tile) > 2 * fetch.step;
+    const std::ptrdiff_t functions = facts_.functions(plan.vector);
+    const bool waits = functions > 0 && operands <= (functions > 1 ? few_streams : 1);
+    if (contains(plan.parallel, plan.vector)) return waits && !plan.streamed.empty();
     if (operands == 1 && fetch.row_nests > 2) return true;
-    if (traffic() <= l3_bytes_) return false;
-    if (fetch.row_nests == 1) return fetch.row_bytes >= wide_row && functions(plan) > 0;
+    if (fetch.row_nests == 1 && !facts_.reduces && (waits || (functions > 0 && has_rows_apart(plan, fetch))))
+      return true;
+    if (fetch.row_nests == 1 && !facts_.reduces && looks_up_rows(fetch)) return true;
+    if (facts_.traffic() <= l3_bytes_) return false;
+    if (fetch.row_nests == 1) return fetch.row_bytes >= wide_row && functions > 0;
     if (plan.split_late)
-      return functions(plan) > 0 || fused_.body.ops().size() > large_body || layout.position_bytes <= l1_bytes_;
+      return functions > 0 || fused_.body.ops().size() > large_body || layout.position_bytes <= l1_bytes_;
     return fetch.row_bytes >= (operands == 1 ? page : wide_row) && fetch.row_bytes <= long_row;
   }
 
-  /// Of an element in the lanes.
-  std::ptrdiff_t functions(const Schedule& plan) const {
-    std::ptrdiff_t functions = 0;
-    for (const ir::Op& op : fused_.body.ops()) {
-      if (op.def->as<ir::Elementwise>() == nullptr || !fused_.varies(op.results[0], plan.vector)) continue;
-      const ir::ScalarProgram program = ir::scalar_program(ir::view(fused_.body, op));
-      functions += std::ranges::count_if(program.instrs, ir::is_function, &ir::ScalarInstr::op);
-    }
-    return functions;
+  /// In a table that the second cache does not hold.
+  bool looks_up_rows(const ir::KernelFetch& fetch) const {
+    return std::ranges::any_of(fetch.operands, [&](int operand) {
+      const auto r = static_cast<std::size_t>(operand);
+      return fused_.reads[r].index >= 0 && facts_.view.operands[r].bytes() > l2_bytes_;
+    });
   }
 
-  bool draws_random() const {
-    return std::ranges::any_of(fused_.body.ops(), [&](const ir::Op& op) {
-      return op.def->as<ir::Elementwise>() != nullptr &&
-             ir::random_scalar(ir::scalar_program(ir::view(fused_.body, op))) >= 0;
+  /// Whether what a position reads of an operand does not begin where that of the position before it ends.
+  bool has_rows_apart(const Schedule& plan, const ir::KernelFetch& fetch) const {
+    return std::ranges::any_of(fetch.operands, [&](int operand) {
+      if (fused_.reads[static_cast<std::size_t>(operand)].index >= 0) return false;
+      const std::vector<std::int64_t>& strides = fused_.reads[static_cast<std::size_t>(operand)].strides;
+      std::int64_t row = 1;
+      for (int d = 0; d < fused_.rank(); ++d)
+        if (!contains(plan.parallel, d) && strides[static_cast<std::size_t>(d)] != 0) row *= facts_.extent(d);
+      return strides[static_cast<std::size_t>(fetch.along)] != row;
     });
   }
 
   bool leaves_partial_results(const Schedule& plan) const {
-    return std::ranges::any_of(summed_, [&](int d) { return contains(plan.parallel, d); });
+    return std::ranges::any_of(facts_.summed, [&](int d) { return contains(plan.parallel, d); });
   }
 
   std::int64_t chunk(const Schedule& plan) const {
     if (is_for_all_parameters()) return parameter_chunk;
-    const std::int64_t bytes = traffic();
+    const std::int64_t bytes = facts_.traffic();
     const std::int64_t chunk_bytes = std::clamp(bytes / chunks_wanted, smallest_chunk, largest_chunk);
     std::int64_t chunks = std::max<std::int64_t>(1, (bytes + chunk_bytes - 1) / chunk_bytes);
     if (leaves_partial_results(plan)) chunks = std::clamp<std::int64_t>(bytes / smallest_chunk, 1, most_partial_chunks);
-    std::int64_t size = (positions(plan.parallel) + chunks - 1) / chunks;
+    std::int64_t size = (facts_.positions(plan.parallel) + chunks - 1) / chunks;
     if (contains(plan.parallel, plan.vector)) {
       const std::int64_t granule = std::max<std::int64_t>(ir::chunk_granule, std::int64_t{plan.lanes} * plan.unroll);
       size = (size + granule - 1) / granule * granule;
     }
-    if (plan.pipelined) size = std::max(size, std::min(pipeline_chunk, positions(plan.parallel) / chunks_wanted));
+    if (plan.pipelined)
+      size = std::max(size, std::min(pipeline_chunk, facts_.positions(plan.parallel) / chunks_wanted));
     return size;
   }
 
@@ -449,12 +381,9 @@ class Chooser {
   std::span<const ir::GraphResult> bound_;
   const ir::Op& op_;
   std::int64_t l1_bytes_, l2_bytes_, l3_bytes_;
-  ir::OpView view_;
-  FusedView fused_;
+  KernelFacts facts_;
+  const FusedView& fused_;
   int lanes_;
-  std::vector<int> inner_;   // dimensions removed by reductions that the body uses
-  std::vector<int> summed_;  // those removed by other reductions
-  bool reduces_ = false;
 };
 
 /// The fused ops of a block, and of the regions within it; `bound` is what the block's results are, none in a region.

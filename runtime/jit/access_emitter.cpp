@@ -218,6 +218,10 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
       loaded.push_back(load_one(base, dtype, position, inside, access.fill));
       continue;
     }
+    if (row == nullptr && lane_stride(access) == 1 && is_cut(access)) {
+      loaded.push_back(load_cut(base, dtype, access, position, inside, copy));
+      continue;
+    }
     llvm::Value* const mask = lanes_within(access, copy);
     if (row != nullptr || lane_stride(access) != 0) {
       loaded.push_back(load_lanes_if(inside, base, dtype, access, position, row, mask));
@@ -229,6 +233,38 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
     loaded.push_back(mask == nullptr ? one : b_.CreateSelect(mask, one, fill));
   }
   return loaded;
+}
+
+bool AccessEmitter::is_cut(const Access& access) const {
+  return access.is_bounded(static_cast<std::size_t>(layout_.vector)) && place_.mask == nullptr && !is_tile() &&
+         !llvm::isa<llvm::Constant>(coordinate(layout_.vector));
+}
+
+llvm::Value* AccessEmitter::load_cut(llvm::Value* base, DType dtype, const Access& access, llvm::Value* position,
+                                     llvm::Value* inside, int copy) {
+  const auto vector = static_cast<std::size_t>(layout_.vector);
+  const std::int64_t low = access.bounds[vector].first;
+  const std::int64_t high = std::min(access.bounds[vector].second, domain_[vector]);
+  const std::int64_t lanes = layout_.lanes;
+  llvm::Value* const first =
+      b_.CreateAdd(coordinate(layout_.vector), b_.getInt64(static_cast<std::uint64_t>(copy * lanes)));
+  llvm::Value* const whole = between(b_, first, {low, std::max(low, high - lanes + 1)});
+  llvm::Value* const some = between(b_, first, {low - lanes + 1, high});
+  llvm::Value* const fill = splat(b_, number(b_.getContext(), access.fill, dtype), layout_.lanes);
+  llvm::AllocaInst* const loaded = emit_variable(b_, fill->getType());
+  b_.CreateStore(fill, loaded);
+  const auto load_if = [&](llvm::Value* condition, bool is_whole) {
+    emit_if(b_, both(b_, inside, condition), [&] {
+      llvm::Value* const mask = is_whole ? nullptr : lanes_within(access, copy);
+      b_.CreateStore(load_lanes(base, dtype, access, position, nullptr, mask), loaded);
+    });
+  };
+  load_if(whole, true);
+  // A loop over a row takes it from its beginning: bounds may be between vectors.
+  const bool is_split =
+      layout_.vector_is_parallel || low % lanes != 0 || (high % lanes != 0 && high != domain_[vector]);
+  if (is_split) load_if(b_.CreateAnd(some, b_.CreateNot(whole)), false);
+  return b_.CreateLoad(fill->getType(), loaded);
 }
 
 void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, const Pack& pack, Spread spread,
@@ -252,14 +288,23 @@ void AccessEmitter::store(llvm::Value* base, DType dtype, const Access& access, 
   }
 }
 
-void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, std::int64_t elements, int copy) {
+llvm::Value* AccessEmitter::load_later(llvm::Value* base, DType dtype, const Access& access, std::int64_t elements) {
+  std::int64_t last = access.offset;
+  for (std::size_t d = 0; d < domain_.size(); ++d) last += (domain_[d] - 1) * access.strides[d];
+  llvm::Value* const later = b_.CreateAdd(start(access, 0), b_.getInt64(static_cast<std::uint64_t>(elements)));
+  llvm::Value* const position =
+      b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, later, b_.getInt64(static_cast<std::uint64_t>(last)));
+  return load_elements(element_address(base, dtype, position), dtype, 1);
+}
+
+void AccessEmitter::prefetch(llvm::Value* base, DType dtype, const Access& access, llvm::Value* elements, int copy) {
   constexpr std::uint32_t to_read = 0, first_cache = 3, second_cache = 2, data = 1;
   constexpr std::int64_t line = ir::memory_alignment;
   const std::int64_t element = ir::size_of(dtype), vector = layout_.lanes * element;
   if (!is_tile() && copy * vector % line != 0) return;
-  llvm::Value* const first = start(access, is_tile() ? 0 : copy);
+  llvm::Value* const first = b_.CreateAdd(start(access, is_tile() ? 0 : copy), elements);
   for (std::int64_t behind = 0; behind < vector; behind += line) {
-    const std::int64_t offset = elements + behind / element + (is_tile() ? copy * lane_stride(access) : 0);
+    const std::int64_t offset = behind / element + (is_tile() ? copy * lane_stride(access) : 0);
     llvm::Value* const position = b_.CreateAdd(first, b_.getInt64(static_cast<std::uint64_t>(offset)));
     b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
                        {element_address(base, dtype, position), b_.getInt32(to_read),

@@ -43,8 +43,11 @@ class AccessEmitter {
   llvm::Value* address(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, int copy,
                        std::int64_t scale = 1);
   /// Fetches into the cache the lines so many elements behind those that begin with a copy's vector, or in it; of a
-  /// tile's copies each the vector along it of the lane with that number.
-  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, std::int64_t elements, int copy);
+  /// tile's copies each the vector along it of the lane with that number. Where an index names rows, behind those of row 0.
+  void prefetch(llvm::Value* base, ir::DType dtype, const ir::Access& access, llvm::Value* elements, int copy);
+  /// The element so many behind that of the position, or the last one that the access reaches; its strides are not
+  /// negative.
+  llvm::Value* load_later(llvm::Value* base, ir::DType dtype, const ir::Access& access, std::int64_t elements);
   /// Elements of a row buffer, of whole vectors: without masks.
   Pack load_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, Spread spread);
   void store_row(llvm::Value* base, ir::DType dtype, const ir::KernelArray& array, const Pack& pack, Spread spread,
@@ -75,6 +78,12 @@ class AccessEmitter {
   llvm::Value* load_one(llvm::Value* base, ir::DType dtype, llvm::Value* position, llvm::Value* inside, double fill);
   llvm::Value* load_lanes(llvm::Value* base, ir::DType dtype, const ir::Access& access, llvm::Value* position,
                           llvm::Value* row, llvm::Value* mask);
+  /// Whether some of the vectors along a bounded access are whole, and others empty.
+  bool is_cut(const ir::Access& access) const;
+  /// Of such an access: whole vectors are loaded without masks, which make a processor wait for memory several times as
+  /// long, and nothing is loaded where the bounds leave no lane.
+  llvm::Value* load_cut(llvm::Value* base, ir::DType dtype, const ir::Access& access, llvm::Value* position,
+                        llvm::Value* inside, int copy);
   /// The same where `inside` holds, else the fill.
   llvm::Value* load_lanes_if(llvm::Value* inside, llvm::Value* base, ir::DType dtype, const ir::Access& access,
                              llvm::Value* position, llvm::Value* row, llvm::Value* mask);

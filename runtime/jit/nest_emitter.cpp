@@ -1,6 +1,7 @@
 #include "runtime/jit/nest_emitter.h"
 
 #include "runtime/jit/control_flow.h"
+#include "runtime/jit/scalar_emitter.h"
 #include "runtime/jit/vector_loops.h"
 
 #include <algorithm>
@@ -22,8 +23,14 @@ void NestEmitter::emit_all() {
 }
 
 void NestEmitter::emit_loops(const KernelNest& nest) {
+  begin_fetching(nest);
   std::vector<Accumulation> accumulations;
   emit_level(nest, 0, accumulations);
+}
+
+std::vector<Accumulation> NestEmitter::start(const KernelNest& nest) {
+  begin_fetching(nest);
+  return accumulate_.start(nest);
 }
 
 void NestEmitter::emit_turn(const KernelNest& nest, const std::vector<Accumulation>& accumulations) {
@@ -125,12 +132,33 @@ AccessEmitter::AfterStore NestEmitter::fetching(bool fetches) const {
   return fetches ? AccessEmitter::AfterStore(emit_prefetch_) : nullptr;
 }
 
+void NestEmitter::begin_fetching(const KernelNest& nest) {
+  const ir::KernelFetch& fetch = s_.layout.fetch;
+  if (!s_.fused.schedule.prefetch || &nest - s_.layout.nests.data() != fetch.nest) return;
+  fetched_from_.clear();
+  for (const int operand : fetch.operands) {
+    const ir::Access& access = s_.fused.reads[static_cast<std::size_t>(operand)];
+    const auto number = [&](std::int64_t elements) { return b_.getInt64(static_cast<std::uint64_t>(elements)); };
+    const auto ahead = [&](const ir::Access& of) {
+      return fetch.step * of.strides[static_cast<std::size_t>(fetch.along)];
+    };
+    if (access.index < 0) {
+      fetched_from_.push_back(number(ahead(access)));
+      continue;
+    }
+    const auto i = static_cast<std::size_t>(access.index);
+    const ir::Access& index = s_.fused.reads[i];
+    const ir::DType dtype = s_.dtype(s_.fused.body.params()[i]);
+    llvm::Value* const row = s_.access.load_later(s_.args[i], dtype, index, ahead(index));
+    fetched_from_.push_back(b_.CreateMul(emit_cast(b_, row, dtype, ir::DType::i64), number(access.index_stride)));
+  }
+}
+
 void NestEmitter::emit_prefetch(int copy) {
-  for (const int operand : s_.layout.fetch.operands) {
-    const auto r = static_cast<std::size_t>(operand);
-    const ir::Access& access = s_.fused.reads[r];
-    s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), access,
-                       s_.layout.fetch.step * access.strides[static_cast<std::size_t>(s_.layout.fetch.along)], copy);
+  const std::vector<int>& operands = s_.layout.fetch.operands;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const auto r = static_cast<std::size_t>(operands[i]);
+    s_.access.prefetch(s_.args[r], s_.dtype(s_.fused.body.params()[r]), s_.fused.reads[r], fetched_from_[i], copy);
   }
 }
 

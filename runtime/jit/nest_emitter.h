@@ -36,7 +36,7 @@ class NestEmitter {
   /// All of its loops.
   void emit_loops(const ir::KernelNest& nest);
   /// Its reductions, before and behind a loop over the row, and a turn of that loop.
-  std::vector<Accumulation> start(const ir::KernelNest& nest) { return accumulate_.start(nest); }
+  std::vector<Accumulation> start(const ir::KernelNest& nest);
   void emit_turn(const ir::KernelNest& nest, const std::vector<Accumulation>& accumulations);
   void finish(const ir::KernelNest& nest, const std::vector<Accumulation>& accumulations) {
     accumulate_.finish(nest, accumulations);
@@ -58,11 +58,14 @@ class NestEmitter {
   /// At the place; behind a part of a tile there is no next one.
   bool is_fetching(const ir::KernelNest& nest, Beside beside) const;
   AccessEmitter::AfterStore fetching(bool fetches) const;
+  /// Once for all turns of the nest: the index of a later position is read here.
+  void begin_fetching(const ir::KernelNest& nest);
   void emit_prefetch(int copy);
 
   KernelState& s_;
   llvm::IRBuilder<>& b_;
   const std::function<void(int copy)> emit_prefetch_ = [this](int copy) { emit_prefetch(copy); };
+  std::vector<llvm::Value*> fetched_from_;  // of each operand that is fetched, how far from its place, in elements
   ValueEmitter evaluate_;
   AccumulationEmitter accumulate_;
   SplitAccumulations splits_;

@@ -172,6 +172,37 @@ TEST_CASE("of long rows the next but one is fetched, of longer ones the next") {
   CHECK(step(3088) == 1);
 }
 
+TEST_CASE("rows that an index names are fetched by what it says further on, and its last element behind the end") {
+  constexpr std::int64_t rows = 64, length = 1024, table = 100;
+  const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .unroll = 2, .prefetch = true};
+  FusedOp op({rows, length});
+  op.read(DType::u16, at({1, 0}, 3), {rows, 1});
+  Access row = at({0, 1});
+  row.index = 0;
+  row.index_stride = length;
+  row.index_extent = table;
+  const Expr x = op.read(DType::f32, row);
+  op.write(x * 2.0);
+  const std::string text = llvm_text(op, schedule);
+  CHECK(places_of(text, fetch).size() == 2);
+  CHECK(text.find("@llvm.umin.i64(i64 %") != std::string::npos);
+  CHECK(text.find(", i64 " + std::to_string(rows - 1 + 3) + ")") != std::string::npos);
+  // Of the next row but one, once for the turns of the loop; a row is 1024 elements.
+  const std::size_t position = text.find("@llvm.umin.i64(i64 %") + std::string("@llvm.umin.i64(i64 ").size();
+  const std::string later = text.substr(position, text.find(',', position) - position);
+  CHECK(text.find(later + " = add i64 %") != std::string::npos);
+  CHECK(text.substr(text.find(later + " = add i64 %"), 60).find(", " + std::to_string(3 + 2)) != std::string::npos);
+  CHECK(places_of(text, "@llvm.umin.i64(i64 %").size() == 1);
+  CHECK(places_of(text, "load i16").size() == 2);
+  tests::check_kernel(op, schedule, {.low = 0, .high = table});
+
+  // One that runs backwards is not read ahead.
+  FusedOp back({rows, length});
+  back.read(DType::u16, at({-1, 0}, rows - 1), {rows, 1});
+  back.write(back.read(DType::f32, row) * 2.0);
+  CHECK(places_of(llvm_text(back, schedule), fetch).empty());
+}
+
 TEST_CASE("where no nest stores a row the last one over it fetches") {
   const Schedule schedule{.parallel = {0}, .chunk = 4, .vector = 1, .lanes = 16, .unroll = 2, .prefetch = true};
   FusedOp variance({64, 96});
