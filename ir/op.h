@@ -279,7 +279,7 @@ struct OpDef {
   bool only_for_gradient = false;
   /// Set for an op on images, which has the attribute `channels_last`.
   std::optional<Images> images = {};
-  /// For rules that compute attributes: a cheaper value equal to the op's only result, or nothing.
+  /// For rules that compute attributes: a value equal to the op's only result, taken where it is cheaper, or nothing.
   std::optional<ValueId> (*simplify)(SimplifyCtx&) = nullptr;
   /// The results made of ops that share kernels with others, or are cheaper there; nothing where that is not possible.
   std::vector<Expr> (*expand)(SimplifyCtx&) = nullptr;
