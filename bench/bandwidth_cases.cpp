@@ -1,8 +1,50 @@
 #include "bench/bandwidth_cases.h"
 
-namespace nnc::bench {
-
 // Words of capitals are types and extents that depend on the size of the matrices (words_of in kernel_bandwidth.cpp).
+
+namespace nnc::bench {
+namespace {
+
+/// Of x and gamma.
+const std::string layer_norm = R"(
+  %m, %v = moments %x {axis = [1], keepdim = true} : COL, COL
+  %d = sub %x, %m : MAT
+  %eps = constant 1e-05 : f32[]
+  %v1 = add %v, %eps : COL
+  %r = rsqrt %v1 : COL
+  %n = mul %d, %r : MAT
+  %g = mul %n, %gamma : MAT)";
+/// Of x normalized, n, and dy.
+const std::string layer_norm_gradients = R"(
+  %dg = mul %dy, %n : MAT
+  %dgamma = sum %dg {axis = [0], keepdim = false} : ROW
+  %dbeta = sum %dy {axis = [0], keepdim = false} : ROW
+  %dn = mul %dy, %gamma : MAT
+  %a = mean %dn {axis = [1], keepdim = true} : COL
+  %dnn = mul %dn, %n : MAT
+  %b = mean %dnn {axis = [1], keepdim = true} : COL
+  %nb = mul %n, %b : MAT
+  %t = sub %dn, %a : MAT
+  %u = sub %t, %nb : MAT
+  %y = mul %u, %r : MAT
+  return @y = %y, @gamma = %dgamma, @bias = %dbeta)";
+/// Of the four parts of x and the cells.
+const std::string lstm_gates = R"(
+  %i0 = slice %x {start = [0, 0], stop = [ROWS, QUARTER]} : GATE
+  %f0 = slice %x {start = [0, QUARTER], stop = [ROWS, HALF]} : GATE
+  %g0 = slice %x {start = [0, HALF], stop = [ROWS, REST]} : GATE
+  %o0 = slice %x {start = [0, REST], stop = [ROWS, COLUMNS]} : GATE
+  %f = sigmoid %f0 : GATE
+  %i = sigmoid %i0 : GATE
+  %g = tanh %g0 : GATE
+  %o = sigmoid %o0 : GATE
+  %fc = mul %f, %c : GATE
+  %ig = mul %i, %g : GATE
+  %c1 = add %fc, %ig : GATE
+  %t = tanh %c1 : GATE)";
+
+}  // namespace
+
 const std::vector<Case>& cases() {
   using enum Memory;
   static const std::vector<Case> all{
@@ -84,13 +126,7 @@ const std::vector<Case>& cases() {
   %x = slot @x : MAT
   %gamma = slot @gamma : ROW
   %beta = slot @bias : ROW
-  %m, %v = moments %x {axis = [1], keepdim = true} : COL, COL
-  %d = sub %x, %m : MAT
-  %eps = constant 1e-05 : f32[]
-  %v1 = add %v, %eps : COL
-  %r = rsqrt %v1 : COL
-  %n = mul %d, %r : MAT
-  %g = mul %n, %gamma : MAT
+)" + layer_norm + R"(
   %y = add %g, %beta : MAT
   return @y = %y)"},
       {"layer_norm, gradients", R"(
@@ -101,44 +137,16 @@ const std::vector<Case>& cases() {
   %r = slot @rstd : COL
   %d = sub %x, %m : MAT
   %n = mul %d, %r : MAT
-  %dg = mul %dy, %n : MAT
-  %dgamma = sum %dg {axis = [0], keepdim = false} : ROW
-  %dbeta = sum %dy {axis = [0], keepdim = false} : ROW
-  %dn = mul %dy, %gamma : MAT
-  %a = mean %dn {axis = [1], keepdim = true} : COL
-  %dnn = mul %dn, %n : MAT
-  %b = mean %dnn {axis = [1], keepdim = true} : COL
-  %nb = mul %n, %b : MAT
-  %t = sub %dn, %a : MAT
-  %u = sub %t, %nb : MAT
-  %y = mul %u, %r : MAT
-  return @y = %y, @gamma = %dgamma, @bias = %dbeta)"},
+)" + layer_norm_gradients},
       {"layer_norm, loss, gradients", R"(
   %x = slot @x : MAT
   %target = slot @b : MAT
   %gamma = slot @gamma : ROW
   %beta = slot @bias : ROW
-  %m, %v = moments %x {axis = [1], keepdim = true} : COL, COL
-  %d = sub %x, %m : MAT
-  %eps = constant 1e-05 : f32[]
-  %v1 = add %v, %eps : COL
-  %r = rsqrt %v1 : COL
-  %n = mul %d, %r : MAT
-  %g = mul %n, %gamma : MAT
+)" + layer_norm + R"(
   %h = add %g, %beta : MAT
   %dy = sub %h, %target : MAT
-  %dg = mul %dy, %n : MAT
-  %dgamma = sum %dg {axis = [0], keepdim = false} : ROW
-  %dbeta = sum %dy {axis = [0], keepdim = false} : ROW
-  %dn = mul %dy, %gamma : MAT
-  %a = mean %dn {axis = [1], keepdim = true} : COL
-  %dnn = mul %dn, %n : MAT
-  %b = mean %dnn {axis = [1], keepdim = true} : COL
-  %nb = mul %n, %b : MAT
-  %t = sub %dn, %a : MAT
-  %u = sub %t, %nb : MAT
-  %y = mul %u, %r : MAT
-  return @y = %y, @gamma = %dgamma, @bias = %dbeta)"},
+)" + layer_norm_gradients},
       {"softmax, loss, gradients", R"(
   %x = slot @x : MAT
   %target = slot @b : MAT
@@ -241,36 +249,14 @@ const std::vector<Case>& cases() {
       {"lstm gates", R"(
   %x = slot @x : MAT
   %c = slot @cells : GATE
-  %i0 = slice %x {start = [0, 0], stop = [ROWS, QUARTER]} : GATE
-  %f0 = slice %x {start = [0, QUARTER], stop = [ROWS, HALF]} : GATE
-  %g0 = slice %x {start = [0, HALF], stop = [ROWS, REST]} : GATE
-  %o0 = slice %x {start = [0, REST], stop = [ROWS, COLUMNS]} : GATE
-  %f = sigmoid %f0 : GATE
-  %i = sigmoid %i0 : GATE
-  %g = tanh %g0 : GATE
-  %o = sigmoid %o0 : GATE
-  %fc = mul %f, %c : GATE
-  %ig = mul %i, %g : GATE
-  %c1 = add %fc, %ig : GATE
-  %t = tanh %c1 : GATE
+)" + lstm_gates + R"(
   %h = mul %o, %t : GATE
   return @cells = %c1, @hidden = %h)"},
       {"lstm gates, gradients", R"(
   %x = slot @x : MAT
   %c = slot @cells : GATE
   %dh = slot @hidden : GATE
-  %i0 = slice %x {start = [0, 0], stop = [ROWS, QUARTER]} : GATE
-  %f0 = slice %x {start = [0, QUARTER], stop = [ROWS, HALF]} : GATE
-  %g0 = slice %x {start = [0, HALF], stop = [ROWS, REST]} : GATE
-  %o0 = slice %x {start = [0, REST], stop = [ROWS, COLUMNS]} : GATE
-  %f = sigmoid %f0 : GATE
-  %i = sigmoid %i0 : GATE
-  %g = tanh %g0 : GATE
-  %o = sigmoid %o0 : GATE
-  %fc = mul %f, %c : GATE
-  %ig = mul %i, %g : GATE
-  %c1 = add %fc, %ig : GATE
-  %t = tanh %c1 : GATE
+)" + lstm_gates + R"(
   %one = constant 1.0 : f32[]
   %t2 = mul %t, %t : GATE
   %t3 = sub %one, %t2 : GATE

@@ -5,8 +5,8 @@
 // Every kernel is compiled as a program is: passes, schedule, machine code; its bytes are its unique inputs and outputs.
 // The ceiling is the faster of a copy (runtime/ceilings.h) and a triad with stores that pass the caches by (stream.h);
 // for what is updated in place that of a loop that adds to three arrays, for what writes next to nothing that of a loop
-// that reads. Machines are noisy: ceiling and kernel run in turns; the table has the fastest of each, and the median of their ratio within a turn. With few rows (--rows 16) the
-// caches hold everything: what the instructions alone take.
+// that reads. Machines are noisy: ceiling and kernel run in turns; the table has the fastest of each, and the median of
+// their ratio within a turn. With few rows (--rows 16) the caches hold everything: what the instructions alone take.
 #include "bench/bandwidth_cases.h"
 #include "bench/stream.h"
 #include "ir/fused.h"
@@ -71,7 +71,6 @@ std::map<std::string, std::string> words_of(std::int64_t rows, std::int64_t colu
                                                           {"BATCH", rows / 16},
                                                           {"PIXELS", rows * columns / 64},
                                                           {"HEADS", columns / 128},
-                                                          {"CHANNELS", 64},
                                                           {"SQUARES", rows / columns},
                                                           {"QUARTER", columns / 4},
                                                           {"HALF", columns / 2},

@@ -9,9 +9,9 @@
 namespace nnc::ir {
 namespace {
 
-/// How far ahead of rows is fetched, at least, and of tiles: what a core reads while it waits for memory. Of rows it is
-/// the next but one while two of them leave half of a first cache to what is worked on, unless it is a pipeline.
-constexpr std::int64_t fetched_bytes = std::int64_t{8} * 1024, most_fetched_bytes = std::int64_t{24} * 1024;
+/// Of rows at least `fetched_bytes` ahead are fetched: the next but one while two of them leave half of a first cache to
+/// what is worked on, unless it is a pipeline. Of tiles it is the next but one.
+constexpr std::int64_t most_fetched_bytes = std::int64_t{24} * 1024;
 constexpr std::int64_t fetched_tiles = 2;
 
 class FetchPlanner {

@@ -22,18 +22,13 @@ KernelFacts::KernelFacts(const ir::Block& block, const ir::Op& op) : view(ir::vi
     }
     reduces = true;
   }
+  for_each_access([&](const Access&, std::int64_t bytes) { traffic_ += bytes; });
 }
 
 std::int64_t KernelFacts::positions(const std::vector<int>& dimensions) const {
   std::int64_t product = 1;
   for (const int d : dimensions) product *= extent(d);
   return product;
-}
-
-std::int64_t KernelFacts::traffic() const {
-  std::int64_t total = 0;
-  for_each_access([&](const Access&, std::int64_t bytes) { total += bytes; });
-  return total;
 }
 
 int KernelFacts::contiguous_dimension() const {

@@ -26,7 +26,7 @@ class KernelFacts {
   std::int64_t extent(int d) const { return fused.domain[static_cast<std::size_t>(d)]; }
   std::int64_t positions(const std::vector<int>& dimensions) const;
   /// Of all accesses, bytes: each element once.
-  std::int64_t traffic() const;
+  std::int64_t traffic() const { return traffic_; }
   /// The dimension in which most bytes are contiguous; of equals the last.
   int contiguous_dimension() const;
   /// Bytes of accesses that are contiguous along d, and move along `across` as well.
@@ -43,6 +43,8 @@ class KernelFacts {
   bool is_used(const ir::Op& reduction) const;
   bool moves_along(const ir::Access& access, int d) const;
   void for_each_access(const std::function<void(const ir::Access&, std::int64_t bytes)>& f) const;
+
+  std::int64_t traffic_ = 0;
 };
 
 }  // namespace nnc::passes

@@ -96,7 +96,7 @@ constexpr std::int64_t parameter_chunk = 16384;
 constexpr std::int64_t line_elements = ir::memory_alignment / sizeof(float);  // of f32, in a line of the cache
 constexpr int flat_unroll = 4, reduction_unroll = 4, row_unroll = 2, pipeline_unroll = 2;
 constexpr int long_unroll_registers = 4;  // of an element of a turn
-constexpr std::size_t few_streams = 2;
+constexpr std::size_t few_operands = 2;   // that the processor follows while a turn is long
 constexpr std::size_t small_body = 16, large_body = 24, huge_body = 48;  // ops
 constexpr std::int64_t pipeline_chunk = 32;
 constexpr std::int64_t tiled_share = 8;
@@ -104,6 +104,7 @@ constexpr std::int64_t page = 4096, wide_row = 8 << 10, long_row = 32 << 10;
 
 class Chooser {
  public:
+  Chooser(const Chooser&) = delete;
   Chooser(const ir::Block& block, std::span<const ir::GraphResult> bound, const ir::Op& op, const ir::Target& target)
       : block_(block),
         bound_(bound),
@@ -235,11 +236,11 @@ class Chooser {
     int most = facts_.reduces && !contains(plan.parallel, plan.vector) ? reduction_unroll : row_unroll;
     if (fused_.rank() == 1) most = flat_unroll;
     if (plan.pipelined) most = pipeline_unroll;
+    const int longest = ir::vector_registers(lanes_) / long_unroll_registers;
     if (facts_.reduces && contains(plan.parallel, plan.vector) && has_loops(plan) && ops <= large_body)
-      most = ir::vector_registers(lanes_) / long_unroll_registers / (ops <= small_body ? 1 : 2);
+      most = ops <= small_body ? longest : longest / 2;
     if (!facts_.reduces && ops <= small_body && facts_.functions(plan.vector) > 1)
-      most = ir::vector_registers(lanes_) / long_unroll_registers /
-             (facts_.row_reads(plan.parallel, plan.vector) > few_streams ? 2 : 1);
+      most = facts_.row_reads(plan.parallel, plan.vector) <= few_operands ? longest : longest / 2;
     if (is_flat()) return most;
     if (ops > huge_body) most = 1;
     if (ops > large_body) most = std::min(most, facts_.reduces && contains(plan.parallel, plan.vector) ? 1 : 2);
@@ -324,12 +325,12 @@ class Chooser {
     if (plan.pipelined) return facts_.traffic() > held_bytes();
     if (plan.tile >= 0) return operands == 1 && !plan.streamed.empty() && facts_.extent(plan.tile) > 2 * fetch.step;
     const std::ptrdiff_t functions = facts_.functions(plan.vector);
-    const bool waits = functions > 0 && operands <= (functions > 1 ? few_streams : 1);
+    const bool waits = functions > 0 && operands <= (functions > 1 ? few_operands : 1);
     if (contains(plan.parallel, plan.vector)) return waits && !plan.streamed.empty();
     if (operands == 1 && fetch.row_nests > 2) return true;
-    if (fetch.row_nests == 1 && !facts_.reduces && (waits || (functions > 0 && has_rows_apart(plan, fetch))))
+    if (fetch.row_nests == 1 && !facts_.reduces &&
+        (waits || looks_up_rows(fetch) || (functions > 0 && has_rows_apart(plan, fetch))))
       return true;
-    if (fetch.row_nests == 1 && !facts_.reduces && looks_up_rows(fetch)) return true;
     if (facts_.traffic() <= l3_bytes_) return false;
     if (fetch.row_nests == 1) return fetch.row_bytes >= wide_row && functions > 0;
     if (plan.split_late)

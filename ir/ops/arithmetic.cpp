@@ -40,7 +40,28 @@ void accumulate_chosen(GradCtx& g, Expr first_wins, Expr tie) {
   g.accumulate(1, where(first_wins, 0.0, where(tie, half, g.dy())));
 }
 
-/// scatter_add(x, index) as a value, or its product with at most two scalars.
+/// Whether a value is in memory anyway: what a kernel computes it may as well add to there.
+bool lies_in_memory(const Block& block, ValueId value) {
+  const Op* const op = block.definer(value);
+  return op == nullptr || op->def->is_instruction() || op->def->as<SlotRead>() != nullptr;
+}
+
+/// Most rows of an embedding get nothing in a step, so that it is the others that are added to a value in memory:
+///   add(scatter_add(x, index), y) -> add_rows(x, index, y)
+std::optional<ValueId> add_scattered_rows(SimplifyCtx& c) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Op* const scattered = c.definer(i, "scatter_add");
+    const Expr base = c.operand(1 - i);
+    if (scattered == nullptr || !c.sole_use(i) || base.type() != c.operand(i).type()) continue;
+    const OpView from = view(c.builder().block(), *scattered);
+    if (!names_rows(from) || !lies_in_memory(c.builder().block(), base.value)) continue;
+    const Expr rows = c.builder().expr(scattered->operands[0]), places = c.builder().expr(scattered->operands[1]);
+    return c.builder().op("add_rows", {rows, places, base}, {{"axis", from.integer("axis")}}).value;
+  }
+  return std::nullopt;
+}
+
+/// scatter_add(x, index), or its product with one or two scalars.
 struct ScatteredRows {
   const Op* sum = nullptr;
   std::vector<ValueId> factors;  // the last one first
@@ -63,28 +84,6 @@ std::optional<ScatteredRows> scattered_rows(const Block& block, ValueId value) {
   return found;
 }
 
-/// Whether a value is in memory anyway: what a kernel computes it may as well add to there.
-bool lies_in_memory(const Block& block, ValueId value) {
-  const Op* const op = block.definer(value);
-  return op == nullptr || op->def->is_instruction() || op->def->as<SlotRead>() != nullptr;
-}
-
-/// Most rows of an embedding get nothing in a step, so that it is the others that are added to a value in memory:
-///   add(scatter_add(x, index), y) -> add_rows(x, index, y)
-std::optional<ValueId> add_scattered_rows(SimplifyCtx& c) {
-  Builder& builder = c.builder();
-  for (std::size_t i = 0; i < 2; ++i) {
-    const Expr base = c.operand(1 - i);
-    if (!c.sole_use(i) || base.type() != c.operand(i).type() || !lies_in_memory(builder.block(), base.value)) continue;
-    const std::optional<ScatteredRows> found = scattered_rows(builder.block(), c.operand(i).value);
-    if (!found || !found->factors.empty()) continue;
-    const OpView sum = view(builder.block(), *found->sum);
-    const Expr rows = builder.expr(found->sum->operands[0]), index = builder.expr(found->sum->operands[1]);
-    return builder.op("add_rows", {rows, index, base}, {{"axis", sum.integer("axis")}}).value;
-  }
-  return std::nullopt;
-}
-
 /// The same for an update, whose rows are scaled instead of the table, where they are at most half as many:
 ///   sub(y, mul(s, scatter_add(x, index))) -> add_rows(mul(neg(s), x), index, y)
 std::optional<ValueId> subtract_scattered_rows(SimplifyCtx& c) {
@@ -96,7 +95,7 @@ std::optional<ValueId> subtract_scattered_rows(SimplifyCtx& c) {
   const std::optional<ScatteredRows> found = scattered_rows(builder.block(), c.operand(1).value);
   if (!found) return std::nullopt;
   const std::int64_t axis = view(builder.block(), *found->sum).integer("axis");
-  const Expr index = builder.expr(found->sum->operands[1]);
+  const Expr places = builder.expr(found->sum->operands[1]);
   Expr rows = builder.expr(found->sum->operands[0]);
   if (2 * rows.type().elements() > base.type().elements()) return std::nullopt;
   for (std::size_t i = found->factors.size(); i-- > 0;) {
@@ -104,7 +103,7 @@ std::optional<ValueId> subtract_scattered_rows(SimplifyCtx& c) {
     rows = (i == 0 ? -factor : factor) * rows;
   }
   if (found->factors.empty()) rows = -rows;
-  return builder.op("add_rows", {rows, index, base}, {{"axis", axis}}).value;
+  return builder.op("add_rows", {rows, places, base}, {{"axis", axis}}).value;
 }
 
 }  // namespace

@@ -14,8 +14,6 @@ namespace {
 
 using Integers = std::vector<std::int64_t>;
 
-std::size_t axis_of(const OpView& op) { return static_cast<std::size_t>(op.integer("axis")); }
-
 /// The index has x's dimensions: along the axis any extent, elsewhere x's or 1.
 std::string check_index(const OpView& op) {
   const Type &x = op.operands[0], &index = op.operands[1];

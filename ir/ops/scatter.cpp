@@ -12,13 +12,11 @@ namespace nnc::ir {
 
 namespace {
 
-std::size_t axis_of(const OpView& op) { return static_cast<std::size_t>(op.integer("axis")); }
-
 /// Elements of the result that a part works on, roughly.
 constexpr std::int64_t part_elements = 4096;
 
-/// How far ahead rows are fetched that are added up, and how much at once.
-constexpr std::int64_t fetched_bytes = 8192, fetched_at_once = 2048;
+/// Of a row that is fetched ahead, bytes.
+constexpr std::int64_t fetched_at_once = 2048;
 
 /// How the sums are divided. Where one index serves all of x's rows, they are ordered by it first, and each row of the
 /// result belongs to one part, which reads nothing but the rows it adds: an embedding's gradient. Else each part owns

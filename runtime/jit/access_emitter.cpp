@@ -218,7 +218,7 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
       loaded.push_back(load_one(base, dtype, position, inside, access.fill));
       continue;
     }
-    if (row == nullptr && lane_stride(access) == 1 && is_cut(access)) {
+    if (row == nullptr && is_cut(access)) {
       loaded.push_back(load_cut(base, dtype, access, position, inside, copy));
       continue;
     }
@@ -236,8 +236,8 @@ Pack AccessEmitter::load(llvm::Value* base, DType dtype, const Access& access, c
 }
 
 bool AccessEmitter::is_cut(const Access& access) const {
-  return access.is_bounded(static_cast<std::size_t>(layout_.vector)) && place_.mask == nullptr && !is_tile() &&
-         !llvm::isa<llvm::Constant>(coordinate(layout_.vector));
+  return access.is_bounded(static_cast<std::size_t>(layout_.vector)) && lane_stride(access) == 1 &&
+         place_.mask == nullptr && !is_tile() && !llvm::isa<llvm::Constant>(coordinate(layout_.vector));
 }
 
 llvm::Value* AccessEmitter::load_cut(llvm::Value* base, DType dtype, const Access& access, llvm::Value* position,

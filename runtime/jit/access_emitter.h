@@ -78,7 +78,7 @@ class AccessEmitter {
   llvm::Value* load_one(llvm::Value* base, ir::DType dtype, llvm::Value* position, llvm::Value* inside, double fill);
   llvm::Value* load_lanes(llvm::Value* base, ir::DType dtype, const ir::Access& access, llvm::Value* position,
                           llvm::Value* row, llvm::Value* mask);
-  /// Whether some of the vectors along a bounded access are whole, and others empty.
+  /// Whether some of the vectors along an access may be whole, and others outside of its bounds.
   bool is_cut(const ir::Access& access) const;
   /// Of such an access: whole vectors are loaded without masks, which make a processor wait for memory several times as
   /// long, and nothing is loaded where the bounds leave no lane.

@@ -193,6 +193,7 @@ TEST_CASE("rows that an index names are fetched by what it says further on, and 
   CHECK(text.find(later + " = add i64 %") != std::string::npos);
   CHECK(text.substr(text.find(later + " = add i64 %"), 60).find(", " + std::to_string(3 + 2)) != std::string::npos);
   CHECK(places_of(text, "@llvm.umin.i64(i64 %").size() == 1);
+  CHECK(places_of(text, ", 12\n").size() == 2);  // each by the bytes of a row
   CHECK(places_of(text, "load i16").size() == 2);
   tests::check_kernel(op, schedule, {.low = 0, .high = table});
 
